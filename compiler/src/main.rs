@@ -1,0 +1,2 @@
+//! Command entry.
+fn main() {}
