@@ -1,1 +1,22 @@
-//! Placeholder map; replaced with the first module.
+//! What a network policy *means*, free of YAML, z3 and eBPF.
+//!
+//! Input: a [`model::Model`] (a cluster and its policies), as the compiler lowers it. Output: verdicts, twice over:
+//! one flow at a time by the reference [`evaluator`], and as flat [`table`]s over [`identity`] classes, which
+//! everything below consumes.
+//!
+//! Invariants:
+//! - every policy, rule, peer, port and container port has an [`origin::Origin`];
+//! - a named port is resolved for each destination endpoint by itself ([`named_port`]), never once for the cluster;
+//! - the evaluator shares no code with the table beyond the vocabulary; the two agree on every flow;
+//! - collections are in canonical order: the same objects in any order give equal models.
+//!
+//! Deliberately absent: file formats other than the IR's own text form, input/output, solvers, programs.
+
+pub mod cluster;
+pub mod flow;
+pub mod model;
+pub mod origin;
+pub mod peer;
+pub mod policy;
+pub mod port;
+pub mod selector;
