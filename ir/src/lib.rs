@@ -12,6 +12,7 @@
 //!
 //! Deliberately absent: file formats other than the IR's own text form, input/output, solvers, programs.
 
+// The vocabulary.
 pub mod cluster;
 pub mod flow;
 pub mod model;
@@ -20,3 +21,12 @@ pub mod peer;
 pub mod policy;
 pub mod port;
 pub mod selector;
+
+// The meaning of one flow.
+// (evaluator)
+
+// The meaning of all flows.
+pub mod address_map;
+pub mod identity;
+pub mod named_port;
+pub mod table;
