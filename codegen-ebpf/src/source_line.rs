@@ -1,0 +1,30 @@
+//! A line of the policy's own text, as the kernel will show it beside the instructions it caused.
+
+use std::sync::Arc;
+
+/// One line of a manifest. It becomes an entry of `.BTF.ext` line info, which `bpftool prog dump xlated linum` and
+/// the kernel verifier's log print beside each instruction.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceLine {
+    /// The file as the user named it.
+    pub file: Arc<str>,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1.
+    pub column: u32,
+    /// The line's text, without the line break.
+    pub text: Arc<str>,
+}
+
+impl SourceLine {
+    /// Highest line that the kernel's packed form can hold (22 bits).
+    pub const MAX_LINE: u32 = (1 << 22) - 1;
+    /// Highest column that the kernel's packed form can hold (10 bits).
+    pub const MAX_COLUMN: u32 = (1 << 10) - 1;
+
+    /// `line << 10 | column`, each held to its highest value (`BPF_LINE_INFO_LINE_NUM` in `linux/bpf.h`).
+    #[must_use]
+    pub fn packed(&self) -> u32 {
+        self.line.min(Self::MAX_LINE) << 10 | self.column.min(Self::MAX_COLUMN)
+    }
+}
