@@ -1,0 +1,366 @@
+//! What can be wrong with a value, and how it is said.
+
+use super::suggest;
+use super::{Frame, Reader, Record, Sink};
+use crate::diagnostic::{Code, Severity};
+use crate::route::{Route, Step};
+use crate::source::Span;
+use crate::tree::{MappingFault, NodeId, Resolved, Scalar, Style, Value};
+
+/// One thing wrong with a value. Becomes a finding once the object and its file are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What kind of mistake.
+    pub code: Code,
+    /// The place, from the document's root.
+    pub route: Route,
+    /// The characters to point at.
+    pub span: Span,
+    /// The sentence.
+    pub message: String,
+    /// What to say at the span.
+    pub label: String,
+    /// How to fix it.
+    pub help: Option<String>,
+    /// A second place that explains the first.
+    pub related: Option<(Span, String)>,
+}
+
+impl Problem {
+    fn new(code: Code, route: Route, span: Span, message: String, label: impl Into<String>) -> Self {
+        Self {
+            code,
+            route,
+            span,
+            message,
+            label: label.into(),
+            help: None,
+            related: None,
+        }
+    }
+
+    fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub(super) fn fatal(span: Span, route: Route, reason: String) -> Self {
+        let message = format!("this value cannot be read: {reason}");
+        Self::new(Code::WRONG_TYPE, route, span, message, "")
+    }
+
+    /// Whether the object is not what its author wrote.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.code.default_severity() == Severity::Error
+    }
+}
+
+impl Reader<'_> {
+    /// The span to point at: the value's, or its key's when the value is left out.
+    pub(super) fn span(&self) -> Span {
+        let own = self.sink.document.node(self.node).span;
+        match self.frame.key {
+            Some(key) if own.start == own.end => self.sink.document.node(key).span,
+            _ => own,
+        }
+    }
+
+    /// How messages call this value: `` `port` ``, or `` an element of `ports` ``.
+    fn subject(&self) -> String {
+        let document = self.sink.document;
+        if let Some(key) = self.frame.key {
+            return format!("`{}`", document.key_text(key));
+        }
+        match self.frame.parent {
+            None => "the object".to_owned(),
+            Some(parent) => match parent.key {
+                Some(key) => format!("an element of `{}`", document.key_text(key)),
+                None => "an element".to_owned(),
+            },
+        }
+    }
+
+    /// A value of another type than `expected` ("a string").
+    pub(super) fn wrong_type(&self, expected: &str) {
+        let document = self.sink.document;
+        let (span, route, subject) = (self.span(), self.frame.route(self.sink), self.subject());
+        let text_wanted = expected.contains("string");
+        let problem = match &document.node(self.node).value {
+            Value::Scalar(scalar) => {
+                let found = describe(scalar);
+                let message = format!("{subject} must be {expected}, and {found}");
+                let is_boolean = matches!(scalar.value, Resolved::Bool(_));
+                let code = if is_boolean && text_wanted {
+                    Code::YAML_BOOLEAN
+                } else {
+                    Code::WRONG_TYPE
+                };
+                let label = format!("{}, not {expected}", scalar.value.type_name());
+                let problem = Problem::new(code, route, span, message, label);
+                match fix(scalar, expected) {
+                    Some(help) => problem.help(help),
+                    None => problem,
+                }
+            }
+            Value::Sequence(elements) => {
+                let message = format!("{subject} must be {expected}, and this is a list");
+                let problem = Problem::new(
+                    Code::WRONG_TYPE,
+                    route,
+                    span,
+                    message,
+                    format!("a list, not {expected}"),
+                );
+                match elements.len() {
+                    1 if expected.contains("mapping") => problem.help("remove the `-` in front of it"),
+                    _ => problem,
+                }
+            }
+            Value::Mapping(_) => {
+                let message = format!("{subject} must be {expected}, and this is a mapping");
+                let problem = Problem::new(
+                    Code::WRONG_TYPE,
+                    route,
+                    span,
+                    message,
+                    format!("a mapping, not {expected}"),
+                );
+                if self.is_template() {
+                    problem.help(UNRENDERED)
+                } else if expected.contains("list") {
+                    problem.help("put `- ` in front of it to make it an element of a list")
+                } else {
+                    problem
+                }
+            }
+        };
+        self.sink.report(problem);
+    }
+
+    /// `{{ .Values.x }}` parses as a mapping with a mapping as its key.
+    fn is_template(&self) -> bool {
+        let mapping = self.sink.document.mapping(self.node);
+        mapping.is_some_and(|mapping| mapping.faults.iter().any(|fault| self.is_template_key(fault)))
+    }
+
+    fn is_template_key(&self, fault: &MappingFault) -> bool {
+        matches!(fault, MappingFault::NotText(key) if self.sink.document.mapping(*key).is_some())
+    }
+
+    /// A whole number that the field's type cannot hold.
+    pub(super) fn out_of_range(&self, bits: u32) {
+        let message = format!(
+            "{} must be a whole number of {bits} bits, and this is too large",
+            self.subject()
+        );
+        let route = self.frame.route(self.sink);
+        self.sink.report(Problem::new(
+            Code::WRONG_TYPE,
+            route,
+            self.span(),
+            message,
+            format!("does not fit {bits} bits"),
+        ));
+    }
+
+    /// A timestamp that is not one.
+    pub(super) fn invalid_time(&self) {
+        let message = format!("{} must be a time such as `2026-01-31T08:00:00Z`", self.subject());
+        let route = self.frame.route(self.sink);
+        self.sink.report(Problem::new(
+            Code::WRONG_TYPE,
+            route,
+            self.span(),
+            message,
+            "not a time",
+        ));
+    }
+
+    /// A number that looks like another one, such as `010`.
+    pub(super) fn check_notation(&self, scalar: &Scalar, value: i64) {
+        if scalar.style == Style::Plain && *scalar.text != *value.to_string() {
+            let message = format!("Kubernetes reads `{}` as {value}", scalar.text);
+            let route = self.frame.route(self.sink);
+            let problem = Problem::new(
+                Code::NUMBER_NOTATION,
+                route,
+                self.span(),
+                message,
+                format!("this is {value}"),
+            );
+            self.sink.report(problem.help(format!(
+                "write `{value}`, or the number you meant, in plain decimal"
+            )));
+        }
+    }
+
+    /// An explicit tag that Kubernetes' reader does not accept, or whose type the text does not have.
+    pub(super) fn check_tag(&self) {
+        if let Some(tag) = self
+            .sink
+            .document
+            .node(self.node)
+            .tag
+            .as_ref()
+            .filter(|tag| !tag.understood)
+        {
+            let message = format!(
+                "the tag of {} is unknown here, or the value is not of its type",
+                self.subject()
+            );
+            let route = self.frame.route(self.sink);
+            let problem = Problem::new(Code::WRONG_TYPE, route, tag.span, message, "this tag");
+            self.sink
+                .report(problem.help("remove the tag; quote the value if it is text"));
+        }
+    }
+
+    /// Everything wrong with the keys of this mapping.
+    pub(super) fn check_keys(&self) {
+        let document = self.sink.document;
+        let Some(mapping) = document.mapping(self.node) else {
+            return;
+        };
+        for fault in &mapping.faults {
+            let problem = key_problem(self.sink, self.frame, fault);
+            self.sink.report(problem);
+        }
+    }
+
+    /// A field that `record` does not have.
+    pub(super) fn unknown_field(&self, key: NodeId, record: Record) {
+        let document = self.sink.document;
+        let route = self.frame.route(self.sink).then(&*document.key_text(key));
+        // Written by the API server and controllers of any version, and read by nobody here.
+        let relative = route
+            .steps()
+            .get(self.sink.prefix.steps().len()..)
+            .unwrap_or_default();
+        let written_by_server = match relative {
+            [Step::Key(first), ..] if &**first == "status" => true,
+            [Step::Key(first), Step::Key(second), ..] => {
+                &**first == "metadata" && &**second == "managedFields"
+            }
+            _ => false,
+        };
+        if written_by_server {
+            return;
+        }
+        let name = document.key_text(key);
+        let message = format!("unknown field `{name}` in {}", record.name);
+        let problem = Problem::new(
+            Code::UNKNOWN_FIELD,
+            route,
+            document.node(key).span,
+            message,
+            "not a field here",
+        );
+        self.sink.report(match suggest::help(&name, record, self.frame) {
+            Some(help) => problem.help(help),
+            None => problem,
+        });
+    }
+}
+
+const UNRENDERED: &str =
+    "this looks like a template: render it first, for example `helm template … | portcullis check -`";
+
+/// The problem that a mapping's fault is.
+pub(super) fn key_problem(sink: &Sink<'_>, frame: &Frame<'_>, fault: &MappingFault) -> Problem {
+    let document = sink.document;
+    let span = |id: NodeId| document.node(id).span;
+    let route = |key: NodeId| frame.route(sink).then(&*document.key_text(key));
+    match *fault {
+        MappingFault::Duplicate { first, second } => {
+            let name = document.key_text(second);
+            let message = format!("`{name}` is given twice");
+            let mut problem = Problem::new(
+                Code::DUPLICATE_KEY,
+                route(second),
+                span(second),
+                message,
+                "given again here",
+            );
+            problem.related = Some((span(first), "first given here".to_owned()));
+            problem.help("keep one of them: readers of YAML differ on which one counts")
+        }
+        MappingFault::MergeOrder { explicit, merged } => {
+            let name = document.key_text(explicit);
+            let message = format!("`{name}` is given here and again by the `<<` behind it");
+            let mut problem = Problem::new(
+                Code::DUPLICATE_KEY,
+                route(explicit),
+                span(explicit),
+                message,
+                "before the `<<`",
+            );
+            problem.related = Some((span(merged), "brought by `<<`".to_owned()));
+            problem.help(
+                "write the `<<` first: Kubernetes lets the merged value win here, other readers this one",
+            )
+        }
+        MappingFault::MergeOfScalar(value) => {
+            let message = "`<<` needs a mapping or a list of mappings".to_owned();
+            Problem::new(
+                Code::WRONG_TYPE,
+                frame.route(sink).then("<<"),
+                span(value),
+                message,
+                "not a mapping",
+            )
+        }
+        MappingFault::NotText(key) => {
+            let message = "a key must be text".to_owned();
+            let problem = Problem::new(
+                Code::WRONG_TYPE,
+                frame.route(sink),
+                span(key),
+                message,
+                "not text",
+            );
+            if document.mapping(key).is_some() {
+                problem.help(UNRENDERED)
+            } else {
+                problem.help("quote the key")
+            }
+        }
+    }
+}
+
+fn describe(scalar: &Scalar) -> String {
+    let quoted = scalar.style != Style::Plain;
+    match scalar.value {
+        Resolved::Null => "this is null".to_owned(),
+        Resolved::String if quoted => "this is a string".to_owned(),
+        Resolved::String if scalar.text.chars().count() <= 40 => format!("`{}` is a string", scalar.text),
+        Resolved::String => "this is a string".to_owned(),
+        Resolved::Bool(_) => format!("Kubernetes reads an unquoted `{}` as a boolean", scalar.text),
+        other => format!("`{}` is {}", scalar.text, other.type_name()),
+    }
+}
+
+/// The shortest edit that makes a scalar the type wanted, if there is one.
+fn fix(scalar: &Scalar, expected: &str) -> Option<String> {
+    let text = &scalar.text;
+    match scalar.value {
+        Resolved::Bool(_) | Resolved::Int(_) | Resolved::Uint(_) | Resolved::Huge | Resolved::Float(_)
+            if expected.contains("string") =>
+        {
+            Some(format!("quote it: \"{text}\""))
+        }
+        Resolved::String if scalar.style != Style::Plain => {
+            let bare = crate::tree::scalar::resolve_plain(text);
+            let would_do = match bare {
+                Resolved::Int(_) => expected.contains("number"),
+                Resolved::Bool(_) => expected.contains("boolean"),
+                _ => false,
+            };
+            would_do.then(|| format!("remove the quotes: {text}"))
+        }
+        Resolved::String if expected.contains("list") && !text.contains(['[', '{', '\n']) => {
+            Some(format!("make it a list: [{text}]"))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,81 @@
+//! "Did you mean": the fields that an unknown one may have stood for.
+
+use super::{Frame, Record};
+
+/// Help for an unknown field `name` of `record`, met inside `frame`.
+pub(super) fn help(name: &str, record: Record, frame: &Frame<'_>) -> Option<String> {
+    let near = nearest(name, record.fields);
+    if !near.is_empty() {
+        let names: Vec<_> = near.iter().map(|field| format!("`{field}`")).collect();
+        return Some(format!("did you mean {}?", names.join(" or ")));
+    }
+    if let Some(owner) = owner_above(name, frame) {
+        return Some(format!("`{name}` is a field of {owner}: check the indentation"));
+    }
+    (record.fields.len() <= 8).then(|| {
+        let names: Vec<_> = record.fields.iter().map(|field| format!("`{field}`")).collect();
+        format!("the fields here are {}", names.join(", "))
+    })
+}
+
+/// The type further up that has the field: the sign of a line indented too far.
+fn owner_above(name: &str, frame: &Frame<'_>) -> Option<&'static str> {
+    let mut above = Some(frame);
+    while let Some(frame) = above {
+        if let Some(record) = frame.record
+            && record.fields.contains(&name)
+        {
+            return Some(record.name);
+        }
+        above = frame.parent;
+    }
+    None
+}
+
+/// At most three candidates, nearest first. Other case alone is the surest sign and stands alone.
+pub fn nearest<'c>(name: &str, candidates: &[&'c str]) -> Vec<&'c str> {
+    let folded = name.to_lowercase();
+    if let Some(same) = candidates
+        .iter()
+        .find(|candidate| candidate.to_lowercase() == folded)
+    {
+        return vec![same];
+    }
+    // A third of the letters may differ: `port` and `from` are not the same word misspelt.
+    let allowed = (name.chars().count().max(3) / 3).min(4);
+    let mut scored: Vec<_> = candidates
+        .iter()
+        .map(|&candidate| (distance(&folded, &candidate.to_lowercase()), candidate))
+        .filter(|&(distance, _)| distance <= allowed)
+        .collect();
+    scored.sort_unstable();
+    let best = scored.first().map_or(0, |&(distance, _)| distance);
+    scored
+        .into_iter()
+        .filter(|&(distance, _)| distance <= best + 1)
+        .take(3)
+        .map(|(_, name)| name)
+        .collect()
+}
+
+fn distance(a: &str, b: &str) -> usize {
+    // A plural is one letter and one mistake, and so is a forgotten one.
+    strsim::damerau_levenshtein(a, b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn suggestions_are_near_and_few() {
+        let peer = ["ipBlock", "namespaceSelector", "podSelector"];
+        assert_eq!(nearest("podselector", &peer), ["podSelector"]);
+        assert_eq!(nearest("podSelectors", &peer), ["podSelector"]);
+        assert_eq!(nearest("namespaceSelecter", &peer), ["namespaceSelector"]);
+        assert_eq!(nearest("ipBlocks", &peer), ["ipBlock"]);
+        assert!(nearest("ports", &peer).is_empty());
+        assert_eq!(nearest("form", &["from", "ports"]), ["from"]);
+        assert!(nearest("", &["from"]).is_empty());
+    }
+}

@@ -1,0 +1,195 @@
+//! Findings as JSON: `{"version": 1, "summary": {…}, "findings": […]}`.
+//!
+//! A contract with other programs: fields are added, never renamed or removed. These are wire types of their own;
+//! nothing inside the program is serialised as it is.
+
+use super::{Counts, Finding, escape};
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// The version of the format.
+const VERSION: u32 = 1;
+
+/// What the run read, for the summary.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Files read, standard input included.
+    pub files: usize,
+    /// Objects that were read as policy or context.
+    pub objects: usize,
+    /// Objects of other kinds.
+    pub skipped: usize,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    version: u32,
+    summary: Summary,
+    findings: Vec<WireFinding<'a>>,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    errors: usize,
+    warnings: usize,
+    notes: usize,
+    files: usize,
+    objects: usize,
+    skipped: usize,
+}
+
+#[derive(Serialize)]
+struct WireFinding<'a> {
+    code: String,
+    name: &'static str,
+    severity: &'static str,
+    message: &'a str,
+    help: Option<&'a str>,
+    labels: Vec<WireLabel<'a>>,
+    objects: Vec<WireObject<'a>>,
+    witness: Option<WireWitness<'a>>,
+}
+
+#[derive(Serialize)]
+struct WireLabel<'a> {
+    file: &'a str,
+    line: u32,
+    column: u32,
+    end_line: u32,
+    end_column: u32,
+    text: &'a str,
+    primary: bool,
+    document: u32,
+    path: &'a str,
+}
+
+#[derive(Serialize)]
+struct WireObject<'a> {
+    kind: &'a str,
+    namespace: Option<&'a str>,
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct WireWitness<'a> {
+    from: &'a str,
+    to: &'a str,
+    protocol: &'a str,
+    port: Option<u16>,
+}
+
+/// Writes `findings`, which should be sorted, and a line break.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write(out: &mut dyn Write, findings: &[Finding], scope: &Scope) -> io::Result<()> {
+    let counts = Counts::of(findings);
+    let report = Report {
+        version: VERSION,
+        summary: Summary {
+            errors: counts.errors,
+            warnings: counts.warnings,
+            notes: counts.notes,
+            files: scope.files,
+            objects: scope.objects,
+            skipped: scope.skipped,
+        },
+        findings: findings.iter().map(wire).collect(),
+    };
+    let formatter = TerminalSafe(serde_json::ser::PrettyFormatter::new());
+    report.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, formatter))?;
+    writeln!(out)
+}
+
+fn wire(finding: &Finding) -> WireFinding<'_> {
+    WireFinding {
+        code: finding.code.to_string(),
+        name: finding.code.name(),
+        severity: finding.severity.as_str(),
+        message: &finding.message,
+        help: finding.help.as_deref(),
+        labels: finding
+            .labels
+            .iter()
+            .map(|label| WireLabel {
+                file: &label.origin.file,
+                line: label.origin.line,
+                column: label.origin.column,
+                end_line: label.origin.end_line,
+                end_column: label.origin.end_column,
+                text: &label.text,
+                primary: label.primary,
+                document: label.origin.document,
+                path: &label.origin.path,
+            })
+            .collect(),
+        objects: finding
+            .objects
+            .iter()
+            .map(|object| WireObject {
+                kind: &object.kind,
+                namespace: object.namespace.as_deref(),
+                name: &object.name,
+            })
+            .collect(),
+        witness: finding.witness.as_ref().map(|witness| WireWitness {
+            from: &witness.from,
+            to: &witness.to,
+            protocol: &witness.protocol,
+            port: witness.port,
+        }),
+    }
+}
+
+/// Pretty JSON in which every character that a terminal acts on is a `\u` escape: the same value to a reader of
+/// JSON, and harmless when printed. JSON itself leaves DEL, C1 controls and bidirectional overrides as they are.
+struct TerminalSafe(serde_json::ser::PrettyFormatter<'static>);
+
+impl serde_json::ser::Formatter for TerminalSafe {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let mut plain_from = 0;
+        for (at, c) in fragment.char_indices().filter(|&(_, c)| escape::is_active(c)) {
+            writer.write_all(fragment.get(plain_from..at).unwrap_or("").as_bytes())?;
+            // Every active character lies in the basic plane: one unit.
+            write!(writer, "\\u{:04x}", u32::from(c))?;
+            plain_from = at + c.len_utf8();
+        }
+        writer.write_all(fragment.get(plain_from..).unwrap_or("").as_bytes())
+    }
+
+    fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_array(writer)
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array(writer)
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_array_value(writer, first)
+    }
+
+    fn end_array_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array_value(writer)
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object(writer)
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object(writer)
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_object_key(writer, first)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(writer)
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object_value(writer)
+    }
+}

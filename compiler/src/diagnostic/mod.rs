@@ -1,0 +1,189 @@
+//! Findings: what is wrong in a manifest, where, and what to do about it.
+//!
+//! [`Finding`] is what every check produces; each output format is one file that renders the same sorted list. What
+//! the user wrote is untrusted text: it is escaped where it is rendered ([`escape`]), never before.
+
+pub mod code;
+pub mod escape;
+pub mod human;
+pub mod json;
+
+pub use code::{Code, Severity};
+
+use ir::origin::Origin;
+
+/// One thing to tell the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Its permanent code.
+    pub code: Code,
+    /// How much it matters; the code's default unless set otherwise.
+    pub severity: Severity,
+    /// What is wrong, one sentence without a full stop, user text in backticks.
+    pub message: String,
+    /// How to fix it.
+    pub help: Option<String>,
+    /// Places in the input; the first primary one is where the finding is.
+    pub labels: Vec<Label>,
+    /// The objects it is about.
+    pub objects: Vec<ObjectName>,
+    /// A concrete flow that shows it.
+    pub witness: Option<Witness>,
+    /// Whether answers about flows would rest on what could not be read. Verbs that analyse must refuse, not guess.
+    pub blocks_analysis: bool,
+}
+
+/// A place in the input and what to say there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Label {
+    /// Where.
+    pub origin: Origin,
+    /// What to say there; may be empty.
+    pub text: String,
+    /// Whether the finding is *here*, rather than explained by it.
+    pub primary: bool,
+}
+
+/// Kind, namespace and name of an object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectName {
+    /// The kind, such as `NetworkPolicy`.
+    pub kind: String,
+    /// The namespace; `None` for kinds without one.
+    pub namespace: Option<String>,
+    /// The name; empty when the object has none.
+    pub name: String,
+}
+
+/// A concrete flow that shows a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witness {
+    /// The source: `namespace/name` or an address.
+    pub from: String,
+    /// The destination: `namespace/name` or an address.
+    pub to: String,
+    /// The protocol, such as `TCP`.
+    pub protocol: String,
+    /// The destination port, or the ICMP type; `None` for protocols without.
+    pub port: Option<u16>,
+}
+
+impl Finding {
+    /// A finding with the code's default severity and nothing else yet.
+    #[must_use]
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: code.default_severity(),
+            message: message.into(),
+            help: None,
+            labels: Vec::new(),
+            objects: Vec::new(),
+            witness: None,
+            blocks_analysis: false,
+        }
+    }
+
+    /// Says how to fix it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds the place where the finding is.
+    #[must_use]
+    pub fn at(self, origin: Origin, text: impl Into<String>) -> Self {
+        self.label(origin, text, true)
+    }
+
+    /// Adds a place that explains it.
+    #[must_use]
+    pub fn because(self, origin: Origin, text: impl Into<String>) -> Self {
+        self.label(origin, text, false)
+    }
+
+    fn label(mut self, origin: Origin, text: impl Into<String>, primary: bool) -> Self {
+        self.labels.push(Label {
+            origin,
+            text: text.into(),
+            primary,
+        });
+        self
+    }
+
+    /// Adds an object that it is about.
+    #[must_use]
+    pub fn about(mut self, object: ObjectName) -> Self {
+        self.objects.push(object);
+        self
+    }
+
+    /// Shows it by a concrete flow.
+    #[must_use]
+    pub fn witness(mut self, witness: Witness) -> Self {
+        self.witness = Some(witness);
+        self
+    }
+
+    /// Says that answers about flows would rest on what could not be read.
+    #[must_use]
+    pub fn blocking(mut self) -> Self {
+        self.blocks_analysis = true;
+        self
+    }
+
+    /// The first primary label, else the first.
+    #[must_use]
+    pub fn primary(&self) -> Option<&Label> {
+        self.labels
+            .iter()
+            .find(|label| label.primary)
+            .or_else(|| self.labels.first())
+    }
+}
+
+/// Sorts by place, then code, then text, and drops exact repetitions: the one order of findings in every format.
+///
+/// A place written once and read twice (an alias) gives the same finding twice; it is said once.
+pub fn sort(findings: &mut Vec<Finding>) {
+    findings.sort_by(|a, b| {
+        let place = |finding: &Finding| finding.primary().map(|label| label.origin.clone());
+        (place(a), a.code, &a.message, &a.labels, &a.help, &a.objects).cmp(&(
+            place(b),
+            b.code,
+            &b.message,
+            &b.labels,
+            &b.help,
+            &b.objects,
+        ))
+    });
+    findings.dedup();
+}
+
+/// How many findings there are of each severity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Errors.
+    pub errors: usize,
+    /// Warnings.
+    pub warnings: usize,
+    /// Notes.
+    pub notes: usize,
+}
+
+impl Counts {
+    /// Counts `findings`.
+    #[must_use]
+    pub fn of(findings: &[Finding]) -> Self {
+        let mut counts = Self::default();
+        for finding in findings {
+            match finding.severity {
+                Severity::Error => counts.errors += 1,
+                Severity::Warning => counts.warnings += 1,
+                Severity::Note => counts.notes += 1,
+            }
+        }
+        counts
+    }
+}

@@ -1,0 +1,226 @@
+//! Files and their text: the only place that knows lines and columns.
+
+use std::sync::Arc;
+
+/// Names one [`Source`] of a [`Sources`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(u32);
+
+/// A byte range in a [`Source`]'s text, end exclusive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// Offset of the first byte.
+    pub start: u32,
+    /// Offset just behind the last byte.
+    pub end: u32,
+}
+
+impl Span {
+    /// The range `start..end`; a reversed one becomes empty at `start`.
+    #[must_use]
+    pub fn new(start: u32, end: u32) -> Self {
+        Self {
+            start,
+            end: end.max(start),
+        }
+    }
+
+    /// The smallest span that covers both.
+    #[must_use]
+    pub fn cover(self, other: Self) -> Self {
+        Self {
+            start: self.start.min(other.start),
+            end: self.end.max(other.end),
+        }
+    }
+
+    /// Whether `other` lies inside this span.
+    #[must_use]
+    pub fn contains(self, other: Self) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+}
+
+/// A place in a text, both counted from 1; columns count characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+/// One input: a file or standard input.
+///
+/// The text is the file's without a leading byte-order mark, so that offsets and columns start at the first
+/// character a person sees. Bytes that are not UTF-8 are shown as U+FFFD; such a source is never parsed.
+#[derive(Clone, Debug)]
+pub struct Source {
+    name: Arc<str>,
+    text: Arc<str>,
+    line_starts: Vec<u32>,
+}
+
+/// The name under which standard input appears in findings.
+pub const STDIN: &str = "<stdin>";
+
+impl Source {
+    /// Wraps `text`, read from `name`.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>, text: &str) -> Self {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        Self {
+            name: name.into(),
+            line_starts: line_starts(text),
+            text: text.into(),
+        }
+    }
+
+    /// The name as the user wrote it, or [`STDIN`].
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The text, without a byte-order mark.
+    #[must_use]
+    pub fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    /// The text that `span` covers; empty when it does not lie on character boundaries of this text.
+    #[must_use]
+    pub fn slice(&self, span: Span) -> &str {
+        self.text
+            .get(span.start as usize..span.end as usize)
+            .unwrap_or("")
+    }
+
+    /// How many lines there are, a last one without a line break included.
+    #[must_use]
+    pub fn line_count(&self) -> u32 {
+        u32::try_from(self.line_starts.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The text of a line (from 1) without its line break, and the offset of its first byte.
+    #[must_use]
+    pub fn line(&self, line: u32) -> Option<(u32, &str)> {
+        let index = (line as usize).checked_sub(1)?;
+        let start = *self.line_starts.get(index)?;
+        let end = self
+            .line_starts
+            .get(index + 1)
+            .map_or(self.text.len(), |&next| next as usize);
+        let text = self.text.get(start as usize..end)?;
+        Some((start, text.trim_end_matches(['\n', '\r'])))
+    }
+
+    /// Line and column of a byte offset. An offset behind the end is the end.
+    #[must_use]
+    pub fn position(&self, offset: u32) -> Position {
+        let index = self.line_starts.partition_point(|&start| start <= offset);
+        let line = index.max(1);
+        let start = self.line_starts.get(line - 1).copied().unwrap_or(0) as usize;
+        let end = (offset as usize).min(self.text.len());
+        // A slice that is not on a character boundary cannot come from the parser; counting bytes keeps it total.
+        let column = self
+            .text
+            .get(start..end)
+            .map_or(end.saturating_sub(start), |text| text.chars().count());
+        Position {
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: u32::try_from(column + 1).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// The byte offset of a position; one behind the end of its line is the end of that line.
+    #[must_use]
+    pub fn offset(&self, position: Position) -> Option<u32> {
+        let (start, text) = self.line(position.line)?;
+        let column = (position.column as usize).checked_sub(1)?;
+        let bytes = text.char_indices().nth(column).map_or(text.len(), |(at, _)| at);
+        u32::try_from(start as usize + bytes).ok()
+    }
+}
+
+/// YAML breaks lines at LF, CR LF and a lone CR ([YAML 1.2.2 §5.4](https://yaml.org/spec/1.2.2/#54-line-break-characters)).
+fn line_starts(text: &str) -> Vec<u32> {
+    let bytes = text.as_bytes();
+    let mut starts = vec![0];
+    for (at, &byte) in bytes.iter().enumerate() {
+        let ends_line = byte == b'\n' || (byte == b'\r' && bytes.get(at + 1) != Some(&b'\n'));
+        if ends_line {
+            starts.push(u32::try_from(at + 1).unwrap_or(u32::MAX));
+        }
+    }
+    starts
+}
+
+/// Every source of a run, in the order of their names.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    all: Vec<Source>,
+}
+
+impl Sources {
+    /// Adds a source.
+    pub fn push(&mut self, source: Source) -> SourceId {
+        let id = SourceId(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
+        self.all.push(source);
+        id
+    }
+
+    /// The source with this id. `None` only for an id of another `Sources`.
+    #[must_use]
+    pub fn get(&self, id: SourceId) -> Option<&Source> {
+        self.all.get(id.0 as usize)
+    }
+
+    /// The source with this name.
+    #[must_use]
+    pub fn by_name(&self, name: &str) -> Option<&Source> {
+        self.all.iter().find(|source| &*source.name == name)
+    }
+
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (SourceId, &Source)> {
+        (0..).map(SourceId).zip(&self.all)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_columns_count_characters_from_one() {
+        let source = Source::new("a", "\u{feff}aé\r\n\tß x\rz\n");
+        for (needle, line, column) in [
+            ("a", 1, 1),
+            ("é", 1, 2),
+            ("\t", 2, 1),
+            ("ß", 2, 2),
+            ("x", 2, 4),
+            ("z", 3, 1),
+        ] {
+            let at = u32::try_from(source.text().find(needle).unwrap()).unwrap();
+            let position = source.position(at);
+            assert_eq!(position, Position { line, column }, "{needle:?}");
+            assert_eq!(source.offset(position), Some(at), "{needle:?}");
+        }
+        assert_eq!(source.line(2), Some((5, "\tß x")));
+        assert_eq!(source.position(10_000), Position { line: 4, column: 1 });
+    }
+}

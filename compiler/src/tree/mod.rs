@@ -1,0 +1,256 @@
+//! One lossless parse of YAML and JSON: a tree of nodes with byte spans, raw text, style, tags and comments.
+//!
+//! The only parser in the program: everything typed is read from this tree, so no two readers can disagree about
+//! what a manifest says. Scalars mean what Kubernetes' own reader (`sigs.k8s.io/yaml`, the v2 line of go-yaml) makes
+//! of them, see [`scalar`]; merge keys are expanded as it does, see [`merge`]. Aliases share the node they name, so
+//! their expansion costs a walk, not memory, and its size is bounded before anyone walks it.
+
+pub mod merge;
+pub mod parse;
+pub mod scalar;
+
+use crate::route::{Route, Step};
+use crate::source::Span;
+use std::borrow::Cow;
+
+pub use parse::{StreamFault, StreamFaultKind, parse};
+pub use scalar::{Resolved, Scalar, Style};
+
+/// Names one [`Node`] of a [`Document`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(u32);
+
+/// A value as it is written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// The value's own characters: quotes and brackets included, tag and anchor not. Empty for a value left out.
+    pub span: Span,
+    /// The explicit tag, such as `!!str`.
+    pub tag: Option<Box<Tag>>,
+    /// What is written.
+    pub value: Value,
+    /// Nodes below and including this one, aliases expanded.
+    size: u64,
+    /// Levels of collections from here down, aliases expanded; a scalar has 0.
+    height: u32,
+}
+
+/// An explicit tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// Where it is written.
+    pub span: Span,
+    /// Whether it is one that Kubernetes' reader accepts for this value and that changes nothing but the type.
+    pub understood: bool,
+}
+
+/// What a node holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Text, and what it resolves to.
+    Scalar(Scalar),
+    /// Elements in order.
+    Sequence(Vec<NodeId>),
+    /// Entries in the order written, merged ones first.
+    Mapping(Mapping),
+}
+
+/// A mapping whose keys are distinct; what had to be left out for that is in `faults`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Mapping {
+    /// Key and value nodes. Every key is a scalar.
+    pub entries: Vec<Entry>,
+    /// Why this mapping must not be trusted, if so.
+    pub faults: Vec<MappingFault>,
+}
+
+/// One entry of a [`Mapping`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The key, a scalar.
+    pub key: NodeId,
+    /// The value.
+    pub value: NodeId,
+}
+
+/// What is wrong with a mapping's keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MappingFault {
+    /// The same key twice; the first is kept. Readers differ on which one counts.
+    Duplicate {
+        /// The key that is kept.
+        first: NodeId,
+        /// The key that repeats it.
+        second: NodeId,
+    },
+    /// The key is a mapping, a sequence, null or has a tag that is not understood; the entry is left out.
+    NotText(NodeId),
+    /// The value of `<<` is neither a mapping nor a sequence of mappings; it is left out.
+    MergeOfScalar(NodeId),
+    /// A key stands before a `<<` that brings it too: go-yaml v2 takes the merged value, the YAML merge
+    /// specification the explicit one. The explicit one is kept.
+    MergeOrder {
+        /// The key in this mapping.
+        explicit: NodeId,
+        /// The key it meets in the merged mapping.
+        merged: NodeId,
+    },
+}
+
+/// Where a comment stands relative to the values around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// On a line of its own.
+    OwnLine,
+    /// Behind a value.
+    Trailing,
+}
+
+/// A comment; its text is the source's at `span`, `#` included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Comment {
+    /// From `#` to the end of the line.
+    pub span: Span,
+    /// Whether something stands before it on the line.
+    pub placement: Placement,
+}
+
+/// A file's documents.
+#[derive(Clone, Debug, Default)]
+pub struct Stream {
+    /// Documents that parsed, empty ones included, in order.
+    pub documents: Vec<Document>,
+    /// What did not parse. Each stands for a document (or the rest of the file) that is missing above.
+    pub faults: Vec<StreamFault>,
+}
+
+/// One document: an arena of nodes and its root.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Index in the stream, from 0; documents that failed to parse count.
+    pub index: u32,
+    nodes: Vec<Node>,
+    root: NodeId,
+    /// Comments in the document and directly before it, in order.
+    pub comments: Vec<Comment>,
+}
+
+/// A value found by a [`Route`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The key it stands behind, when the last step is a key.
+    pub key: Option<NodeId>,
+    /// The value.
+    pub value: NodeId,
+}
+
+impl Document {
+    /// The root node.
+    #[must_use]
+    pub fn root(&self) -> NodeId {
+        self.root
+    }
+
+    /// The node with this id. An id of another document gives an arbitrary node or an empty null.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> &Node {
+        static ABSENT: Node = Node {
+            span: Span { start: 0, end: 0 },
+            tag: None,
+            value: Value::Sequence(Vec::new()),
+            size: 1,
+            height: 0,
+        };
+        self.nodes.get(id.0 as usize).unwrap_or(&ABSENT)
+    }
+
+    /// How many nodes are written.
+    #[must_use]
+    pub fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The node as a scalar.
+    #[must_use]
+    pub fn scalar(&self, id: NodeId) -> Option<&Scalar> {
+        match &self.node(id).value {
+            Value::Scalar(scalar) => Some(scalar),
+            Value::Sequence(_) | Value::Mapping(_) => None,
+        }
+    }
+
+    /// The node as a mapping.
+    #[must_use]
+    pub fn mapping(&self, id: NodeId) -> Option<&Mapping> {
+        match &self.node(id).value {
+            Value::Mapping(mapping) => Some(mapping),
+            Value::Sequence(_) | Value::Scalar(_) => None,
+        }
+    }
+
+    /// Whether the node is null, written or left out.
+    #[must_use]
+    pub fn is_null(&self, id: NodeId) -> bool {
+        self.scalar(id)
+            .is_some_and(|scalar| scalar.value == Resolved::Null)
+    }
+
+    /// The text of a key as Kubernetes sees it: `010` is the key `8`, `yes` is the key `true`.
+    #[must_use]
+    pub fn key_text(&self, key: NodeId) -> Cow<'_, str> {
+        self.scalar(key).map_or(Cow::Borrowed(""), Scalar::key_text)
+    }
+
+    /// The entry of a mapping with this key.
+    #[must_use]
+    pub fn entry(&self, mapping: NodeId, key: &str) -> Option<Entry> {
+        self.mapping(mapping)?
+            .entries
+            .iter()
+            .find(|entry| self.key_text(entry.key) == key)
+            .copied()
+    }
+
+    /// The value behind a key, when it is a string.
+    #[must_use]
+    pub fn text(&self, mapping: NodeId, key: &str) -> Option<&str> {
+        let scalar = self.scalar(self.entry(mapping, key)?.value)?;
+        (scalar.value == Resolved::String).then_some(&*scalar.text)
+    }
+
+    /// Follows `route` from `from`; through aliases it arrives where the value is written.
+    #[must_use]
+    pub fn find(&self, from: NodeId, route: &Route) -> Option<Found> {
+        let mut found = Found {
+            key: None,
+            value: from,
+        };
+        for step in route.steps() {
+            found = match (step, &self.node(found.value).value) {
+                (Step::Key(key), Value::Mapping(_)) => {
+                    let entry = self.entry(found.value, key)?;
+                    Found {
+                        key: Some(entry.key),
+                        value: entry.value,
+                    }
+                }
+                (Step::Index(index), Value::Sequence(elements)) => Found {
+                    key: None,
+                    value: *elements.get(*index as usize)?,
+                },
+                _ => return None,
+            };
+        }
+        Some(found)
+    }
+
+    /// The span to point at for a value: its own, or its key's when the value is left out (`port:`).
+    #[must_use]
+    pub fn span_of(&self, found: Found) -> Span {
+        let own = self.node(found.value).span;
+        match found.key {
+            Some(key) if own.start == own.end => self.node(key).span,
+            _ => own,
+        }
+    }
+}

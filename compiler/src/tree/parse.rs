@@ -1,0 +1,446 @@
+//! From parser events to documents, within limits.
+
+use super::merge::Written;
+use super::scalar::{self, CoreTag};
+use super::{
+    Comment, Document, Entry, Mapping, Node, NodeId, Placement, Resolved, Scalar, Stream, Style, Tag, Value,
+};
+use crate::limits::Limits;
+use crate::source::{Source, Span};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StrInput, options};
+use std::collections::HashMap;
+
+/// Why a document is missing from a [`Stream`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamFault {
+    /// Index of the document, from 0.
+    pub document: u32,
+    /// Where reading it stopped.
+    pub span: Span,
+    /// What happened.
+    pub kind: StreamFaultKind,
+}
+
+/// What happened to a document that is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StreamFaultKind {
+    /// It is not YAML; the parser's reason.
+    Syntax(String),
+    /// It exceeds a bound of [`Limits`]: the bound's name and value.
+    Limit(&'static str, u64),
+}
+
+/// Parses every document of `source`. A broken document does not hide those behind it.
+#[must_use]
+pub fn parse(source: &Source, limits: &Limits) -> Stream {
+    let mut stream = Stream::default();
+    let longest = limits.bytes.min(u64::from(u32::MAX));
+    if source.text().len() as u64 > longest {
+        stream.faults.push(StreamFault {
+            document: 0,
+            span: Span::default(),
+            kind: StreamFaultKind::Limit("bytes in a file", longest),
+        });
+        return stream;
+    }
+    let options = options! {
+        // As libyaml, and so go-yaml, reads it.
+        block_scalar_eof_without_line_feed: true,
+        // Licence headers are longer than the default; the file's size bounds the number already.
+        max_buffered_comment_events: usize::MAX,
+        flow_nesting_limit: limits.depth.saturating_add(1),
+        block_nesting_limit: limits.depth.saturating_add(1),
+    };
+    let mut parser = Parser::new_from_str_with_options(source.text(), options);
+    let mut next_document = 0_u32;
+    let mut comments = Vec::new();
+    loop {
+        let index = next_document;
+        if index as usize >= limits.documents {
+            if matches!(parser.proceed_next_document(), Ok(true)) {
+                let limit = limits.documents as u64;
+                let kind = StreamFaultKind::Limit("documents in a file", limit);
+                stream.faults.push(fault(index, Span::default(), kind));
+            }
+            return stream;
+        }
+        let mut builder = Builder::new(source, limits, index, std::mem::take(&mut comments));
+        match builder.read(&mut parser) {
+            Ok(Some(document)) => stream.documents.push(document),
+            Ok(None) => return stream,
+            Err(stopped) => {
+                stream.faults.push(fault(index, stopped.span, stopped.kind));
+                if !matches!(parser.proceed_next_document(), Ok(true)) {
+                    return stream;
+                }
+            }
+        }
+        next_document += 1;
+    }
+}
+
+fn fault(document: u32, span: Span, kind: StreamFaultKind) -> StreamFault {
+    StreamFault { document, span, kind }
+}
+
+/// Why reading a document stopped.
+struct Stopped {
+    span: Span,
+    kind: StreamFaultKind,
+}
+
+/// A collection whose end has not been read.
+struct Open {
+    id: NodeId,
+    children: Vec<NodeId>,
+    mapping: bool,
+}
+
+struct Builder<'s> {
+    source: &'s Source,
+    limits: &'s Limits,
+    index: u32,
+    nodes: Vec<Node>,
+    open: Vec<Open>,
+    root: Option<NodeId>,
+    anchors: HashMap<usize, NodeId>,
+    comments: Vec<Comment>,
+    merge_budget: u64,
+    /// End of the last value, alias or closing bracket: where a block collection that closes now ends.
+    last_end: u32,
+}
+
+impl<'s> Builder<'s> {
+    fn new(source: &'s Source, limits: &'s Limits, index: u32, comments: Vec<Comment>) -> Self {
+        Self {
+            source,
+            limits,
+            index,
+            nodes: Vec::new(),
+            open: Vec::new(),
+            root: None,
+            anchors: HashMap::new(),
+            comments,
+            merge_budget: limits.expanded_nodes,
+            last_end: 0,
+        }
+    }
+
+    /// Reads up to the end of one document; `None` at the end of the stream.
+    fn read(&mut self, parser: &mut Parser<'s, StrInput<'s>>) -> Result<Option<Document>, Stopped> {
+        while let Some(next) = parser.next_event() {
+            let (event, span) = next.map_err(|error| self.stopped_by(&error))?;
+            let tag_span = span.tag_span().as_ref().map(bytes);
+            let span = bytes(&span);
+            match event {
+                Event::StreamStart | Event::DocumentStart(..) | Event::Anchor(..) => {}
+                Event::StreamEnd => return Ok(None),
+                Event::DocumentEnd => return self.finish(span).map(Some),
+                Event::Comment(..) => self.comments.push(self.comment(span)),
+                Event::Alias(anchor) => self.alias(anchor, span)?,
+                Event::UnresolvedAlias(_) => {
+                    return Err(syntax(span, "no anchor of this name stands before it"));
+                }
+                Event::Scalar(text, style, anchor, tag) => {
+                    let span = self.without_line_breaks(span, style);
+                    self.last_end = span.end;
+                    let value = scalar_value(text.into_owned(), style, tag.as_deref(), span);
+                    let tag = tag_span.map(|span| {
+                        Box::new(Tag {
+                            span,
+                            understood: value.is_some(),
+                        })
+                    });
+                    let value = value.unwrap_or_else(|| Scalar {
+                        text: self.source.slice(span).into(),
+                        style: Style::Plain,
+                        value: Resolved::String,
+                    });
+                    let id = self.push(span, tag, Value::Scalar(value))?;
+                    self.anchor(anchor, id);
+                    self.add(id);
+                }
+                Event::SequenceStart(_, anchor, tag) => {
+                    let understood = tag
+                        .as_deref()
+                        .is_some_and(|tag| tag.is_yaml_core_schema_tag("seq"));
+                    let tag = tag_span.map(|span| Box::new(Tag { span, understood }));
+                    let id = self.push(span, tag, Value::Sequence(Vec::new()))?;
+                    self.open(id, anchor, false)?;
+                }
+                Event::MappingStart(_, anchor, tag) => {
+                    let understood = tag
+                        .as_deref()
+                        .is_some_and(|tag| tag.is_yaml_core_schema_tag("map"));
+                    let tag = tag_span.map(|span| Box::new(Tag { span, understood }));
+                    let id = self.push(span, tag, Value::Mapping(Mapping::default()))?;
+                    self.open(id, anchor, true)?;
+                }
+                Event::SequenceEnd | Event::MappingEnd => self.close(span)?,
+                // The parser's events may grow; what is not known here must not be lost in silence.
+                _ => return Err(syntax(span, "a construct that is not supported")),
+            }
+        }
+        Ok(None)
+    }
+
+    fn stopped_by(&self, error: &ScanError) -> Stopped {
+        let length = self.source.text().len();
+        let at = error.marker().byte_offset().unwrap_or(length).min(length);
+        let width = self
+            .source
+            .text()
+            .get(at..)
+            .and_then(|rest| rest.chars().next())
+            .filter(|c| !matches!(c, '\n' | '\r'))
+            .map_or(0, char::len_utf8);
+        let span = Span::new(offset(at), offset(at + width));
+        let kind = match error.kind() {
+            ErrorKind::RecursionLimitExceeded => {
+                StreamFaultKind::Limit("levels of nesting", self.limits.depth as u64)
+            }
+            kind => StreamFaultKind::Syntax(kind.to_string()),
+        };
+        Stopped { span, kind }
+    }
+
+    fn push(&mut self, span: Span, tag: Option<Box<Tag>>, value: Value) -> Result<NodeId, Stopped> {
+        if self.nodes.len() >= self.limits.nodes {
+            return Err(limit(span, "nodes in a document", self.limits.nodes as u64));
+        }
+        let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
+        self.nodes.push(Node {
+            span,
+            tag,
+            value,
+            size: 1,
+            height: 0,
+        });
+        Ok(id)
+    }
+
+    fn anchor(&mut self, anchor: usize, id: NodeId) {
+        // The parser numbers anchors from 1; 0 is none.
+        if anchor != 0 {
+            self.anchors.insert(anchor, id);
+        }
+    }
+
+    fn open(&mut self, id: NodeId, anchor: usize, mapping: bool) -> Result<(), Stopped> {
+        self.anchor(anchor, id);
+        self.open.push(Open {
+            id,
+            children: Vec::new(),
+            mapping,
+        });
+        if self.open.len() > self.limits.depth {
+            let span = self
+                .nodes
+                .get(id.0 as usize)
+                .map(|node| node.span)
+                .unwrap_or_default();
+            return Err(limit(span, "levels of nesting", self.limits.depth as u64));
+        }
+        Ok(())
+    }
+
+    fn alias(&mut self, anchor: usize, span: Span) -> Result<(), Stopped> {
+        let Some(&target) = self.anchors.get(&anchor) else {
+            return Err(syntax(span, "no anchor of this name stands before it"));
+        };
+        if self.open.iter().any(|open| open.id == target) {
+            return Err(syntax(span, "the anchor contains this alias of itself"));
+        }
+        let height = self.nodes.get(target.0 as usize).map_or(0, |node| node.height);
+        if self.open.len() + height as usize > self.limits.depth {
+            return Err(limit(span, "levels of nesting", self.limits.depth as u64));
+        }
+        self.last_end = span.end;
+        self.add(target);
+        Ok(())
+    }
+
+    /// Hangs a finished (or just opened) child into the innermost open collection.
+    fn add(&mut self, id: NodeId) {
+        match self.open.last_mut() {
+            Some(open) => open.children.push(id),
+            None => self.root = Some(id),
+        }
+    }
+
+    fn close(&mut self, end: Span) -> Result<(), Stopped> {
+        let Some(open) = self.open.pop() else {
+            return Ok(());
+        };
+        let value = if open.mapping {
+            let entries = open
+                .children
+                .chunks_exact(2)
+                .filter_map(|pair| match pair {
+                    &[key, value] => Some(Entry { key, value }),
+                    _ => None,
+                })
+                .collect();
+            let written = Written {
+                nodes: &self.nodes,
+                entries,
+            };
+            let Some(mapping) = written.into_mapping(&mut self.merge_budget) else {
+                return Err(limit(
+                    end,
+                    "nodes after expanding merge keys",
+                    self.limits.expanded_nodes,
+                ));
+            };
+            Value::Mapping(mapping)
+        } else {
+            Value::Sequence(open.children.clone())
+        };
+        let (mut size, mut height) = (1_u64, 0_u32);
+        let mut count = |id: NodeId| {
+            if let Some(node) = self.nodes.get(id.0 as usize) {
+                size = size.saturating_add(node.size);
+                height = height.max(node.height);
+            }
+        };
+        match &value {
+            Value::Mapping(mapping) => mapping.entries.iter().for_each(|entry| {
+                count(entry.key);
+                count(entry.value);
+            }),
+            _ => open.children.iter().for_each(|&child| count(child)),
+        }
+        if size > self.limits.expanded_nodes {
+            return Err(limit(
+                end,
+                "nodes after expanding aliases",
+                self.limits.expanded_nodes,
+            ));
+        }
+        // A flow collection's end is its bracket. A block collection ends with its last value, while the event
+        // stands behind the line breaks that follow it.
+        if end.start < end.end {
+            self.last_end = end.end;
+        }
+        if let Some(node) = self.nodes.get_mut(open.id.0 as usize) {
+            node.span = Span::new(node.span.start, self.last_end.max(node.span.end));
+            node.value = value;
+            node.size = size;
+            node.height = height.saturating_add(1);
+        }
+        self.add(open.id);
+        Ok(())
+    }
+
+    /// A block scalar's span runs to the start of the next line; what a person sees ends with its last character.
+    fn without_line_breaks(&self, span: Span, style: ScalarStyle) -> Span {
+        if !matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+            return span;
+        }
+        let seen = self
+            .source
+            .slice(span)
+            .trim_end_matches(['\n', '\r', ' ', '\t'])
+            .len();
+        Span::new(span.start, span.start + offset(seen))
+    }
+
+    fn comment(&self, span: Span) -> Comment {
+        let line = self.source.position(span.start).line;
+        let own_line = self
+            .source
+            .line(line)
+            .is_some_and(|(start, _)| self.source.slice(Span::new(start, span.start)).trim().is_empty());
+        let placement = if own_line {
+            Placement::OwnLine
+        } else {
+            Placement::Trailing
+        };
+        Comment { span, placement }
+    }
+
+    fn finish(&mut self, end: Span) -> Result<Document, Stopped> {
+        let root = match self.root {
+            Some(root) => root,
+            None => self.push(Span::new(end.start, end.start), None, Value::Scalar(null()))?,
+        };
+        Ok(Document {
+            index: self.index,
+            nodes: std::mem::take(&mut self.nodes),
+            root,
+            comments: std::mem::take(&mut self.comments),
+        })
+    }
+}
+
+fn null() -> Scalar {
+    Scalar {
+        text: "".into(),
+        style: Style::Plain,
+        value: Resolved::Null,
+    }
+}
+
+/// `None`: the tag is unknown, or the text is not of the tag's type.
+fn scalar_value(
+    text: String,
+    style: ScalarStyle,
+    tag: Option<&granit_parser::Tag>,
+    span: Span,
+) -> Option<Scalar> {
+    // The parser writes a value that is left out as `~` with an empty span.
+    let text = if span.start == span.end && style == ScalarStyle::Plain {
+        String::new()
+    } else {
+        text
+    };
+    let style = match style {
+        ScalarStyle::Plain => Style::Plain,
+        ScalarStyle::SingleQuoted => Style::SingleQuoted,
+        ScalarStyle::DoubleQuoted => Style::DoubleQuoted,
+        ScalarStyle::Literal => Style::Literal,
+        ScalarStyle::Folded => Style::Folded,
+    };
+    let value = match tag {
+        None if style == Style::Plain => scalar::resolve_plain(&text),
+        None => Resolved::String,
+        Some(tag) => scalar::resolve_tagged(&text, core_tag(tag)?)?,
+    };
+    let text = text.into_boxed_str();
+    Some(Scalar { text, style, value })
+}
+
+fn core_tag(tag: &granit_parser::Tag) -> Option<CoreTag> {
+    match tag.core_suffix()? {
+        "str" => Some(CoreTag::Str),
+        "int" => Some(CoreTag::Int),
+        "float" => Some(CoreTag::Float),
+        "bool" => Some(CoreTag::Bool),
+        "null" => Some(CoreTag::Null),
+        _ => None,
+    }
+}
+
+fn bytes(span: &granit_parser::Span) -> Span {
+    let range = span.byte_range().unwrap_or_default();
+    Span::new(offset(range.start), offset(range.end))
+}
+
+/// Texts longer than `u32::MAX` bytes are refused before parsing.
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+fn syntax(span: Span, reason: &str) -> Stopped {
+    Stopped {
+        span,
+        kind: StreamFaultKind::Syntax(reason.to_owned()),
+    }
+}
+
+fn limit(span: Span, what: &'static str, bound: u64) -> Stopped {
+    Stopped {
+        span,
+        kind: StreamFaultKind::Limit(what, bound),
+    }
+}
