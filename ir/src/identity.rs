@@ -14,12 +14,13 @@ use roaring::RoaringBitmap;
 use crate::address_map::AddressMap;
 use crate::cluster::{Endpoint, EndpointId, Family, NodeId};
 use crate::flow::Party;
+use crate::label_index::{self, LabelIndex};
 use crate::model::Model;
 use crate::named_port;
 use crate::peer::{CidrBlock, CidrScope, Entity, Peer, PeerMatch, Peers};
 use crate::policy::{Direction, Rule};
 use crate::port::{PortMatch, Ports, Protocol, ProtocolSet};
-use crate::selector::{Labels, Selector};
+use crate::selector::Selector;
 
 /// One identity: a small number, dense from 0 within one [`Identities`].
 ///
@@ -224,6 +225,16 @@ impl<'m> Questions<'m> {
             .collect()
     }
 
+    /// The pod selectors, with the index of their matcher.
+    fn endpoint_selectors(&self) -> impl Iterator<Item = (u32, &'m Selector)> {
+        (0..)
+            .zip(&self.matchers)
+            .filter_map(|(index, matcher)| match matcher {
+                PeerMatch::Endpoints(selector) => Some((index, selector)),
+                _ => None,
+            })
+    }
+
     /// The address blocks, with the index of their matcher.
     fn blocks(&self) -> impl Iterator<Item = (u32, &'m CidrBlock)> {
         (0..)
@@ -338,22 +349,27 @@ impl Partition {
     }
 }
 
-/// Pods by address. Selectors are asked once for each distinct set of labels, not for each pod.
+/// Pods by address.
 fn add_endpoints(model: &Model, questions: &Questions<'_>, partition: &mut Partition) {
     let cluster = &model.cluster;
-    let mut selected: BTreeMap<(&str, &Labels, &str), Vec<u32>> = BTreeMap::new();
-    for (id, endpoint) in cluster
-        .endpoint_ids()
-        .filter(|(_, endpoint)| !endpoint.host_network)
-    {
-        let selected = selected
-            .entry((&endpoint.namespace, &endpoint.labels, &endpoint.service_account))
-            .or_insert_with(|| {
-                questions.where_true(|matcher| match matcher {
-                    PeerMatch::Endpoints(selector) => selector.matches(|a| cluster.attribute(endpoint, a)),
-                    _ => false,
-                })
-            });
+    let index = LabelIndex::new(
+        cluster,
+        questions.endpoint_selectors().map(|(_, selector)| selector),
+    );
+    let by_profile = label_index::transposed(
+        &index,
+        questions
+            .endpoint_selectors()
+            .map(|(matcher, selector)| (matcher, index.select(selector))),
+    );
+    for (id, endpoint) in cluster.endpoint_ids() {
+        let Some(selected) = index
+            .profile(id)
+            .and_then(|profile| by_profile.get(profile as usize))
+        else {
+            continue;
+        };
+        let named = questions.numbers_of(endpoint);
         for address in known_or_none(&endpoint.addresses) {
             let mut matched = selected.clone();
             matched.extend(questions.blocks_of_member(address));
@@ -361,7 +377,7 @@ fn add_endpoints(model: &Model, questions: &Questions<'_>, partition: &mut Parti
             let signature = Signature {
                 class: Class::Endpoints,
                 matched,
-                named: questions.numbers_of(endpoint),
+                named: named.clone(),
             };
             let identity = partition.add(signature, Party::Endpoint { id, address });
             partition.result.of_endpoint.insert((id, address), identity);

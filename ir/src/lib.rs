@@ -14,6 +14,7 @@
 
 // The vocabulary.
 pub mod cluster;
+pub mod evaluator;
 pub mod flow;
 pub mod model;
 pub mod origin;
@@ -28,5 +29,6 @@ pub mod selector;
 // The meaning of all flows.
 pub mod address_map;
 pub mod identity;
+pub mod label_index;
 pub mod named_port;
 pub mod table;
