@@ -1,8 +1,41 @@
-//! Placeholder map; replaced with the first module.
+//! The only room that touches the kernel: programs, pins, namespaces, addresses, routes, the lab.
+//!
+//! Input: objects and bundles as `codegen_ebpf` writes them, and the node they belong to. Output: a node that
+//! enforces them, and what it says of itself.
+//!
+//! A program's way: [`object`] (what the file says) → [`load`] (what the kernel's verifier says) → [`pins`] (what
+//! outlives the process) → [`attach`] (a device's hook) → [`enforce`] (one endpoint and direction) → [`node`] (a
+//! change as a whole). [`test_run`] sends a packet through a program without a device.
+//!
+//! Invariants:
+//! - a packet is judged by the old program or by the new one: a program is replaced in one step of the kernel's;
+//! - every new program of a change is verified before the first is swapped in; a change that fails is taken back;
+//! - a process killed at any point leaves the old or the new program in force, and the next one goes on from there;
+//! - what others have on the same hooks, devices and directories stays as it is;
+//! - `unsafe` and raw system calls live in the one private module `sys`; printing and exiting in `cli` and `main`.
+//!
+//! Deliberately absent: the meaning of policies and programs. Nothing here reads a packet or a rule.
 
+mod sys;
+
+pub mod device;
 pub mod netlink;
 pub mod netns;
 pub mod sysctl;
+
+pub mod object;
+
+pub mod load;
+
+pub mod pins;
+
+pub mod attach;
+
+pub mod enforce;
+
+pub mod node;
+
+pub mod test_run;
 
 pub mod ipam;
 pub mod routes;

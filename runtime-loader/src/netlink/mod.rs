@@ -8,10 +8,12 @@
 //! one, its extended acknowledgement ("Nexthop has invalid gateway").
 
 mod address;
+mod filter;
 mod link;
 mod neighbour;
 mod route;
 
+pub use filter::{ClsactSide, Filter, FilterPlace};
 pub use link::{Link, MacAddress, Veth, VethPeer};
 pub use route::{OUR_PROTOCOL, RouteEntry};
 

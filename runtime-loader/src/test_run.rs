@@ -1,0 +1,56 @@
+//! A packet through a loaded program without a device: `BPF_PROG_TEST_RUN`.
+
+use std::time::Duration;
+
+use aya::programs::SchedClassifier;
+use aya::{TestRun as _, TestRunOptions};
+
+/// Room for a program that lengthens the packet.
+const HEADROOM: usize = 256;
+
+/// Why a test run gave no result.
+#[derive(Debug, thiserror::Error)]
+pub enum TestRunError {
+    /// The kernel takes no packet shorter than an Ethernet header (`bpf_test_init` in net/bpf/test_run.c).
+    #[error("a test run needs a packet of at least 14 bytes, not {0}")]
+    TooShort(usize),
+    /// The kernel refused.
+    #[error("the test run failed: {0}")]
+    Refused(#[from] aya::programs::ProgramError),
+}
+
+/// What a program did with a packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestRun {
+    /// The return value: a `TC_ACT_*` (include/uapi/linux/pkt_cls.h); `TC_ACT_UNSPEC` is -1.
+    pub action: i32,
+    /// The packet as the program left it.
+    pub packet: Vec<u8>,
+    /// Mean time of one run, as the kernel measured it.
+    pub duration: Duration,
+}
+
+/// Runs a program over an Ethernet frame, `repeat` times over the same one; the result is the last run's.
+///
+/// The frame reaches the program as a received packet does on a device's ingress hook, on the loopback device of the
+/// calling thread's network namespace. Maps are read and written as in a real run.
+///
+/// # Errors
+/// A frame without an Ethernet header; what the kernel refused.
+pub fn test_run(program: &SchedClassifier, frame: &[u8], repeat: u32) -> Result<TestRun, TestRunError> {
+    if frame.len() < 14 {
+        return Err(TestRunError::TooShort(frame.len()));
+    }
+    let mut packet = vec![0; frame.len() + HEADROOM];
+    let mut options = TestRunOptions::new();
+    options.data_in = Some(frame);
+    options.data_out = Some(&mut packet);
+    options.repeat = repeat;
+    let result = program.test_run(options)?;
+    packet.truncate(result.data_size_out as usize);
+    Ok(TestRun {
+        action: result.return_value.cast_signed(),
+        packet,
+        duration: result.duration,
+    })
+}
