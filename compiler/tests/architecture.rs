@@ -28,14 +28,18 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
 
 /// The lines `crate -> crate, crate` of the block behind the marker in `ARCHITECTURE.md`.
 fn documented() -> BTreeMap<String, BTreeSet<String>> {
-    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../ARCHITECTURE.md")).unwrap();
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../ARCHITECTURE.md")).unwrap();
     text.split("<!-- dependencies -->")
         .nth(1)
         .unwrap()
         .lines()
         .filter_map(|line| line.split_once("->"))
         .map(|(from, to)| {
-            let to = to.split(',').map(str::trim).filter(|name| *name != "nothing of ours");
+            let to = to
+                .split(',')
+                .map(str::trim)
+                .filter(|name| *name != "nothing of ours");
             (from.trim().to_owned(), to.map(str::to_owned).collect())
         })
         .collect()
@@ -78,7 +82,13 @@ fn only_the_verifier_knows_z3_and_only_the_compiler_knows_yaml() {
             .collect()
     };
     assert_eq!(users("z3"), BTreeSet::from(["portcullis-verifier".to_owned()]));
-    assert_eq!(users("granit-parser"), BTreeSet::from(["portcullis-compiler".to_owned()]));
-    assert_eq!(users("k8s-openapi"), BTreeSet::from(["portcullis-compiler".to_owned()]));
+    assert_eq!(
+        users("granit-parser"),
+        BTreeSet::from(["portcullis-compiler".to_owned()])
+    );
+    assert_eq!(
+        users("k8s-openapi"),
+        BTreeSet::from(["portcullis-compiler".to_owned()])
+    );
     assert_eq!(users("aya"), BTreeSet::from(["portcullis-node".to_owned()]));
 }

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use roaring::RoaringBitmap;
 
 use crate::address_map::AddressMap;
-use crate::cluster::{Endpoint, EndpointId, Family, NodeId};
+use crate::cluster::{Cluster, Endpoint, EndpointId, Family, NodeId};
 use crate::flow::Party;
 use crate::label_index::{self, LabelIndex};
 use crate::model::Model;
@@ -130,15 +130,15 @@ impl Identities {
         self.nodes.get(&node).cloned().unwrap_or_default()
     }
 
-    /// The identities that `peers` matches for a subject on node `own_node`.
+    /// The identities that `peers` matches, as `viewpoint` sees them.
     #[must_use]
-    pub fn matching(&self, peers: &Peers, own_node: Option<NodeId>) -> RoaringBitmap {
+    pub fn matching(&self, peers: &Peers, viewpoint: Viewpoint) -> RoaringBitmap {
         match peers {
             Peers::Any => self.all(),
             Peers::OneOf(list) => {
                 let mut union = RoaringBitmap::new();
                 for peer in list {
-                    union |= self.matching_peer(&peer.matches, own_node);
+                    union |= self.matching_peer(&peer.matches, viewpoint);
                 }
                 union
             }
@@ -155,38 +155,92 @@ impl Identities {
         self.named.get(&(name.to_ascii_lowercase(), protocol))
     }
 
-    fn matching_peer(&self, matches: &PeerMatch, own_node: Option<NodeId>) -> RoaringBitmap {
+    fn matching_peer(&self, matches: &PeerMatch, viewpoint: Viewpoint) -> RoaringBitmap {
+        let answered = || self.matched.get(matches).cloned().unwrap_or_default();
         match matches {
-            PeerMatch::Endpoints(_) | PeerMatch::Nodes(_) | PeerMatch::Cidr(_) => {
-                self.matched.get(matches).cloned().unwrap_or_default()
-            }
-            PeerMatch::Entity(entity) => self.matching_entity(*entity, own_node),
+            PeerMatch::Endpoints(_) | PeerMatch::Cidr(_) => answered(),
+            PeerMatch::Nodes(_) if viewpoint.doubt => answered() | &self.some_node,
+            PeerMatch::Nodes(_) => answered(),
+            PeerMatch::Entity(entity) => self.matching_entity(*entity, viewpoint),
             // Which addresses a name has is known on a node only.
+            PeerMatch::Domain(_) if viewpoint.doubt => self.all_outside(),
             PeerMatch::Domain(_) => RoaringBitmap::new(),
         }
     }
 
-    fn matching_entity(&self, entity: Entity, own_node: Option<NodeId>) -> RoaringBitmap {
+    fn matching_entity(&self, entity: Entity, viewpoint: Viewpoint) -> RoaringBitmap {
         let outside = |family| self.outside.get(&family).cloned().unwrap_or_default();
-        let own = own_node.map(|node| self.of_node(node)).unwrap_or_default();
-        let nodes = || {
-            let mut nodes = self.some_node.clone();
-            for identities in self.nodes.values() {
-                nodes |= identities;
-            }
-            nodes
-        };
         match entity {
             Entity::All => self.all(),
-            Entity::World => outside(Family::V4) | outside(Family::V6),
+            Entity::World => self.all_outside(),
             Entity::WorldIpv4 => outside(Family::V4),
             Entity::WorldIpv6 => outside(Family::V6),
-            Entity::Cluster => nodes() | &self.endpoints,
-            Entity::Host => own,
-            Entity::RemoteNode => nodes() - own,
+            Entity::Cluster => self.all() - self.all_outside(),
+            Entity::Host => self.nodes_where(viewpoint, |own| own),
+            Entity::RemoteNode => self.nodes_where(viewpoint, |own| !own),
             Entity::None => RoaringBitmap::new(),
         }
     }
+
+    fn all_outside(&self) -> RoaringBitmap {
+        let mut union = RoaringBitmap::new();
+        for identities in self.outside.values() {
+            union |= identities;
+        }
+        union
+    }
+
+    /// The nodes whose being the subject's own node (`true`) or another (`false`) is `wanted`; those of which it is
+    /// not known where the viewpoint doubts.
+    fn nodes_where(&self, viewpoint: Viewpoint, wanted: impl Fn(bool) -> bool) -> RoaringBitmap {
+        let mut union = RoaringBitmap::new();
+        for (node, identities) in &self.nodes {
+            let is_wanted = match viewpoint.own_node {
+                OwnNode::Unknown => viewpoint.doubt,
+                OwnNode::NotOfTheCluster => wanted(false),
+                OwnNode::Is(own) => wanted(own == *node),
+            };
+            if is_wanted {
+                union |= identities;
+            }
+        }
+        if viewpoint.doubt {
+            union |= &self.some_node;
+        }
+        union
+    }
+}
+
+/// What is known of the node that a subject runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnNode {
+    /// Nothing.
+    Unknown,
+    /// It has a name, but the cluster does not know that node.
+    NotOfTheCluster,
+    /// This one.
+    Is(NodeId),
+}
+
+impl OwnNode {
+    /// What is known of the node of `endpoint`.
+    #[must_use]
+    pub fn of(endpoint: &Endpoint, cluster: &Cluster) -> Self {
+        match endpoint.node.as_deref() {
+            None => Self::Unknown,
+            Some(name) => cluster.node_named(name).map_or(Self::NotOfTheCluster, Self::Is),
+        }
+    }
+}
+
+/// From where a rule looks at its peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Viewpoint {
+    /// The node of the rule's subject.
+    pub own_node: OwnNode,
+    /// How a question counts that cannot be answered: as *yes* (a deny rule must not miss) or as *no* (every other
+    /// rule must not open what is not known).
+    pub doubt: bool,
 }
 
 /// Every question that the policies ask of a peer, each once, in canonical order.
@@ -370,7 +424,7 @@ fn add_endpoints(model: &Model, questions: &Questions<'_>, partition: &mut Parti
             continue;
         };
         let named = questions.numbers_of(endpoint);
-        for address in known_or_none(&endpoint.addresses) {
+        for address in known_or_none(endpoint.addresses.iter().copied()) {
             let mut matched = selected.clone();
             matched.extend(questions.blocks_of_member(address));
             matched.sort_unstable();
@@ -393,15 +447,32 @@ fn add_endpoints(model: &Model, questions: &Questions<'_>, partition: &mut Parti
     }
 }
 
-/// Nodes by address, and the one identity of host-network pods whose node is unknown.
+/// Nodes by address, and the one identity of host-network pods whose node is unknown. A host-network pod is its node:
+/// the addresses it reports are the node's.
 fn add_nodes(model: &Model, questions: &Questions<'_>, partition: &mut Partition) {
     let cluster = &model.cluster;
-    let labels_match = |selector: &Selector, node| selector.matches(|a| cluster.node_attribute(node, a));
+    let mut hosted: BTreeMap<Option<NodeId>, Vec<(EndpointId, &Endpoint)>> = BTreeMap::new();
+    for (id, endpoint) in cluster
+        .endpoint_ids()
+        .filter(|(_, endpoint)| endpoint.host_network)
+    {
+        let node = endpoint.node.as_deref().and_then(|name| cluster.node_named(name));
+        hosted.entry(node).or_default().push((id, endpoint));
+    }
+    let hosted = |node| hosted.get(&node).map_or(&[][..], Vec::as_slice);
+
     for (id, node) in cluster.node_ids() {
-        let selected = questions.where_true(
-            |matcher| matches!(matcher, PeerMatch::Nodes(selector) if labels_match(selector, node)),
-        );
-        for address in known_or_none(&node.addresses) {
+        let selected = questions.where_true(|matcher| {
+            matches!(matcher, PeerMatch::Nodes(selector)
+                if selector.matches(|attribute| cluster.node_attribute(node, attribute)))
+        });
+        let addresses: BTreeSet<IpAddr> = hosted(Some(id))
+            .iter()
+            .flat_map(|(_, endpoint)| &endpoint.addresses)
+            .chain(&node.addresses)
+            .copied()
+            .collect();
+        for address in known_or_none(addresses) {
             let mut matched = selected.clone();
             matched.extend(questions.blocks_of_member(address));
             matched.sort_unstable();
@@ -421,34 +492,32 @@ fn add_nodes(model: &Model, questions: &Questions<'_>, partition: &mut Partition
             }
         }
     }
+
+    let mut matched = questions.where_true(
+        |matcher| matches!(matcher, PeerMatch::Nodes(selector) if selector.requirements().is_empty()),
+    );
+    matched.extend(questions.blocks_of_member(None));
+    matched.sort_unstable();
     let signature = Signature {
         class: Class::SomeNode,
-        matched: questions.blocks_of_member(None).collect(),
+        matched,
         named: questions.no_numbers(),
     };
     let some_node = partition.add(signature, Party::SomeNode);
-    for endpoint in cluster
-        .endpoints()
-        .iter()
-        .filter(|endpoint| endpoint.host_network)
-    {
-        for address in &endpoint.addresses {
-            partition
-                .result
-                .addresses
-                .exact
-                .entry(*address)
-                .or_insert(some_node);
-        }
+    for address in hosted(None).iter().flat_map(|(_, endpoint)| &endpoint.addresses) {
+        partition
+            .result
+            .addresses
+            .exact
+            .entry(*address)
+            .or_insert(some_node);
     }
 }
 
-fn known_or_none(addresses: &[IpAddr]) -> Vec<Option<IpAddr>> {
-    if addresses.is_empty() {
-        vec![None]
-    } else {
-        addresses.iter().copied().map(Some).collect()
-    }
+/// The addresses, or the one unknown address of a member that has none.
+fn known_or_none(addresses: impl IntoIterator<Item = IpAddr>) -> Vec<Option<IpAddr>> {
+    let known: Vec<_> = addresses.into_iter().map(Some).collect();
+    if known.is_empty() { vec![None] } else { known }
 }
 
 /// Outside addresses, cut wherever a block or a hole begins or ends.

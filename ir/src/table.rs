@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use crate::cluster::{Endpoint, EndpointId, NodeId};
+use crate::cluster::{Endpoint, EndpointId};
 use crate::flow::{Because, Decision};
-use crate::identity::{Identities, IdentityId};
+use crate::identity::{Identities, IdentityId, OwnNode, Viewpoint};
 use crate::model::Model;
 use crate::named_port;
 use crate::policy::{Action, Direction, Policy, PolicyId, Rank, Rule, RuleId, Subject, Tier};
@@ -79,7 +79,7 @@ impl VerdictTable {
         let endpoint = cluster
             .endpoint(subject)
             .filter(|endpoint| !endpoint.host_network);
-        let own_node = endpoint.and_then(|endpoint| cluster.node_named(endpoint.node.as_deref()?));
+        let own_node = endpoint.map_or(OwnNode::Unknown, |endpoint| OwnNode::of(endpoint, cluster));
         let mut table = Self {
             direction,
             rows: Vec::new(),
@@ -87,7 +87,7 @@ impl VerdictTable {
             default_deny: Vec::new(),
             in_force: Vec::new(),
             always: match (direction, own_node) {
-                (Direction::Ingress, Some(node)) => identities.of_node(node),
+                (Direction::Ingress, OwnNode::Is(node)) => identities.of_node(node),
                 _ => RoaringBitmap::new(),
             },
             columns: identities.all(),
@@ -295,14 +295,12 @@ struct RuleInForce {
 }
 
 impl RuleInForce {
-    fn new(
-        id: RuleId,
-        rule: &Rule,
-        identities: &Identities,
-        subject: &Endpoint,
-        own_node: Option<NodeId>,
-    ) -> Self {
-        let peers = identities.matching(&rule.peers, own_node);
+    fn new(id: RuleId, rule: &Rule, identities: &Identities, subject: &Endpoint, own_node: OwnNode) -> Self {
+        let viewpoint = Viewpoint {
+            own_node,
+            doubt: rule.action == Action::Deny,
+        };
+        let peers = identities.matching(&rule.peers, viewpoint);
         let mut ranges = Vec::new();
         let mut named = Vec::new();
         let ports = match &rule.ports {
