@@ -19,4 +19,4 @@ pub mod source;
 pub mod tree;
 
 pub mod de;
-//pub mod load;
+pub mod load;

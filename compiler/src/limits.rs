@@ -21,8 +21,8 @@ impl Default for Limits {
         Self {
             bytes: 64 << 20,
             documents: 100_000,
-            nodes: 8_000_000,
-            expanded_nodes: 16_000_000,
+            nodes: 4_000_000,
+            expanded_nodes: 4_000_000,
             depth: 128,
         }
     }

@@ -159,32 +159,35 @@ fn line_starts(text: &str) -> Vec<u32> {
 /// Every source of a run, in the order of their names.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    all: Vec<Source>,
+    all: Vec<Arc<Source>>,
 }
 
 impl Sources {
     /// Adds a source.
-    pub fn push(&mut self, source: Source) -> SourceId {
+    pub fn push(&mut self, source: impl Into<Arc<Source>>) -> SourceId {
         let id = SourceId(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
-        self.all.push(source);
+        self.all.push(source.into());
         id
     }
 
     /// The source with this id. `None` only for an id of another `Sources`.
     #[must_use]
     pub fn get(&self, id: SourceId) -> Option<&Source> {
-        self.all.get(id.0 as usize)
+        self.all.get(id.0 as usize).map(|source| &**source)
     }
 
     /// The source with this name.
     #[must_use]
     pub fn by_name(&self, name: &str) -> Option<&Source> {
-        self.all.iter().find(|source| &*source.name == name)
+        self.all
+            .iter()
+            .map(|source| &**source)
+            .find(|source| &*source.name == name)
     }
 
     /// All of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = (SourceId, &Source)> {
-        (0..).map(SourceId).zip(&self.all)
+        (0..).map(SourceId).zip(self.all.iter().map(|source| &**source))
     }
 
     /// How many there are.

@@ -1,0 +1,146 @@
+//! From the paths on the command line to the text of every file.
+
+use super::LoadError;
+use crate::limits::Limits;
+use crate::source::{STDIN, Source};
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// A source as it was read.
+#[derive(Debug)]
+pub(super) struct Text {
+    pub(super) source: Source,
+    pub(super) fault: Option<TextFault>,
+}
+
+/// Why a source is not parsed at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TextFault {
+    /// Not UTF-8 from this byte on.
+    NotUtf8 { at: usize, utf16: bool },
+    /// Longer than this many bytes.
+    TooLong(u64),
+}
+
+impl Text {
+    pub(super) fn new(name: &str, bytes: &[u8], limits: &Limits) -> Self {
+        let longest = limits.bytes.min(u64::from(u32::MAX));
+        if bytes.len() as u64 > longest {
+            return Self {
+                source: Source::new(name, ""),
+                fault: Some(TextFault::TooLong(longest)),
+            };
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self {
+                source: Source::new(name, text),
+                fault: None,
+            },
+            Err(error) => Self {
+                source: Source::new(name, &String::from_utf8_lossy(bytes)),
+                fault: Some(TextFault::NotUtf8 {
+                    at: error.valid_up_to(),
+                    utf16: matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]),
+                }),
+            },
+        }
+    }
+}
+
+/// Reads everything that `paths` name, once each, in the order of their names.
+pub(super) fn read(paths: &[PathBuf], limits: &Limits, stdin: &mut dyn Read) -> Result<Vec<Text>, LoadError> {
+    let mut arguments: Vec<&PathBuf> = paths.iter().collect();
+    arguments.sort();
+    arguments.dedup();
+    let mut walk = Walk::default();
+    let mut texts = Vec::new();
+    for argument in arguments {
+        if argument.as_os_str() == "-" {
+            let mut bytes = Vec::new();
+            let reading = stdin.take(limits.bytes.saturating_add(1)).read_to_end(&mut bytes);
+            reading.map_err(|error| LoadError::new(Path::new(STDIN), error))?;
+            texts.push(Text::new(STDIN, &bytes, limits));
+        } else if metadata(argument)?.is_dir() {
+            walk.directory(argument)?;
+        } else {
+            walk.file(argument)?;
+        }
+    }
+    walk.files.sort();
+    for path in &walk.files {
+        let file = fs::File::open(path).map_err(|error| LoadError::new(path, error))?;
+        let mut bytes = Vec::new();
+        let reading = file.take(limits.bytes.saturating_add(1)).read_to_end(&mut bytes);
+        reading.map_err(|error| LoadError::new(path, error))?;
+        texts.push(Text::new(&path.to_string_lossy(), &bytes, limits));
+    }
+    texts.sort_by(|a, b| a.source.name().cmp(b.source.name()));
+    Ok(texts)
+}
+
+fn metadata(path: &Path) -> Result<fs::Metadata, LoadError> {
+    fs::metadata(path).map_err(|error| LoadError::new(path, error))
+}
+
+/// Files found so far, and every real file and directory met, so that none is read twice and no loop is followed.
+#[derive(Default)]
+struct Walk {
+    files: Vec<PathBuf>,
+    met: BTreeSet<PathBuf>,
+}
+
+impl Walk {
+    fn is_new(&mut self, path: &Path) -> Result<bool, LoadError> {
+        let real = fs::canonicalize(path).map_err(|error| LoadError::new(path, error))?;
+        Ok(self.met.insert(real))
+    }
+
+    fn file(&mut self, path: &Path) -> Result<(), LoadError> {
+        // A pipe (`<(helm template …)`) has no real path, and is one of a kind anyway.
+        let is_new = !metadata(path)?.is_file() || self.is_new(path)?;
+        if is_new {
+            self.files.push(path.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Manifests below `root`, by name. Entries that start with a dot are left out, as `.git` and `.github` are
+    /// full of YAML that is not manifests; name them on the command line to have them read.
+    fn directory(&mut self, root: &Path) -> Result<(), LoadError> {
+        let mut pending = vec![root.to_owned()];
+        while let Some(directory) = pending.pop() {
+            if !self.is_new(&directory)? {
+                continue;
+            }
+            let mut children = Vec::new();
+            for entry in fs::read_dir(&directory).map_err(|error| LoadError::new(&directory, error))? {
+                children.push(entry.map_err(|error| LoadError::new(&directory, error))?.path());
+            }
+            children.sort();
+            let mut below = Vec::new();
+            for child in children {
+                let name = child.file_name().unwrap_or_default().to_string_lossy();
+                if name.starts_with('.') {
+                    continue;
+                }
+                let kind = metadata(&child)?;
+                if kind.is_dir() {
+                    below.push(child);
+                } else if kind.is_file() && is_manifest(&child) {
+                    self.file(&child)?;
+                }
+            }
+            pending.extend(below.into_iter().rev());
+        }
+        Ok(())
+    }
+}
+
+fn is_manifest(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| {
+        let extension = extension.to_string_lossy().to_lowercase();
+        matches!(&*extension, "yaml" | "yml" | "json")
+    })
+}
