@@ -14,7 +14,6 @@
 
 // The vocabulary.
 pub mod cluster;
-pub mod evaluator;
 pub mod flow;
 pub mod model;
 pub mod origin;
@@ -24,7 +23,7 @@ pub mod port;
 pub mod selector;
 
 // The meaning of one flow.
-// (evaluator)
+pub mod evaluator;
 
 // The meaning of all flows.
 pub mod address_map;
