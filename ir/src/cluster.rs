@@ -183,6 +183,12 @@ impl Cluster {
         }
     }
 
+    /// The cluster's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The namespaces: name to labels.
     #[must_use]
     pub fn namespaces(&self) -> &BTreeMap<String, Labels> {
