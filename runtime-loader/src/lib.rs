@@ -39,3 +39,5 @@ pub mod test_run;
 
 pub mod ipam;
 pub mod routes;
+
+pub mod lab;

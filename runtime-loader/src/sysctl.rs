@@ -17,6 +17,8 @@ pub struct SysctlError {
 /// Settings of a namespace that forwards between its links: a node. Reverse path filtering is off, because a
 /// policy's verdict must not depend on a second judge that drops without an event.
 pub const ROUTER: &[(&str, &str)] = &[
+    ("ipv6/conf/all/disable_ipv6", "0"),
+    ("ipv6/conf/default/disable_ipv6", "0"),
     ("ipv4/ip_forward", "1"),
     ("ipv6/conf/all/forwarding", "1"),
     ("ipv6/conf/default/forwarding", "1"),
@@ -32,6 +34,8 @@ pub const ROUTER: &[(&str, &str)] = &[
 
 /// Settings of a namespace that only speaks for itself: a pod, or the world outside.
 pub const HOST: &[(&str, &str)] = &[
+    ("ipv6/conf/all/disable_ipv6", "0"),
+    ("ipv6/conf/default/disable_ipv6", "0"),
     ("ipv4/conf/all/rp_filter", "0"),
     ("ipv4/conf/default/rp_filter", "0"),
     ("ipv6/conf/default/accept_dad", "0"),

@@ -50,8 +50,21 @@ impl Netlink {
     /// # Errors
     /// When the link is missing, or the kernel refuses (`ENETUNREACH`: the gateway is not on the link).
     pub fn add_route(&mut self, route: &RouteEntry) -> Result<(), NetlinkError> {
+        self.add(route, RouteProtocol::Other(OUR_PROTOCOL))
+    }
+
+    /// Adds a route that is not marked as ours, as an administrator would: [`crate::routes::apply`] leaves it alone.
+    ///
+    /// # Errors
+    /// As [`Self::add_route`].
+    pub fn add_static_route(&mut self, route: &RouteEntry) -> Result<(), NetlinkError> {
+        self.add(route, RouteProtocol::Static)
+    }
+
+    fn add(&mut self, route: &RouteEntry, protocol: RouteProtocol) -> Result<(), NetlinkError> {
         let operation = || format!("add route {route}");
-        let message = self.route_message(&operation, route)?;
+        let mut message = self.route_message(&operation, route)?;
+        message.header.protocol = protocol;
         self.change(
             &operation,
             RouteNetlinkMessage::NewRoute(message),
