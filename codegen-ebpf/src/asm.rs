@@ -481,8 +481,10 @@ mod tests {
                     .iter()
                     .enumerate()
                     .take(3)
+                    .collect::<Vec<_>>()
+                    .into_iter()
                     .filter(|(_, insn)| insn.jump_offset().is_some_and(|offset| offset != 1))
-                    .last()
+                    .next_back()
                     .unwrap();
                 assert_eq!(matches!(jump, Insn::GotoLong { .. }), long);
                 let target = at as i32 + 1 + jump.jump_offset().unwrap();

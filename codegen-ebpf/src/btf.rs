@@ -145,7 +145,7 @@ impl Btf {
     pub fn int(&mut self, name: &str, size: u32, signed: bool) -> TypeId {
         let name = self.strings.add(name);
         let encoding = if signed { SIGNED } else { 0 };
-        self.add(&[name, Self::info(KIND_INT, 0), size, encoding | size * 8])
+        self.add(&[name, Self::info(KIND_INT, 0), size, encoding | (size * 8)])
     }
 
     /// A pointer.
@@ -239,7 +239,7 @@ mod tests {
         btf.int("int", 4, true);
         let bytes = btf.to_bytes();
         let mut expected = vec![0x9f, 0xeb, 1, 0];
-        for word in [24u32, 0, 16, 16, 5, 1, 1 << 24, 4, 1 << 24 | 32] {
+        for word in [24u32, 0, 16, 16, 5, 1, 1 << 24, 4, (1 << 24) | 32] {
             expected.extend(word.to_le_bytes());
         }
         expected.extend(b"\0int\0");

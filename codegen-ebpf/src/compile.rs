@@ -1,0 +1,171 @@
+//! From one endpoint's verdict tables to its two object files.
+
+use ir::address_map::AddressMap;
+use ir::cluster::{Endpoint, EndpointId};
+use ir::model::Model;
+use ir::policy::Direction;
+use ir::table::VerdictTable;
+use thiserror::Error;
+
+use crate::asm::AsmError;
+use crate::datapath::{self, Hook, Subject, records};
+use crate::elf::{self, Object, WriteError};
+use crate::origins;
+use crate::source_line::{SourceLine, SourceText};
+use crate::tables::{Plan, TablesError};
+
+/// What one endpoint's programs are compiled from.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    /// Where the rules' origins are found.
+    pub model: &'a Model,
+    /// The endpoint; its number stands in events.
+    pub endpoint: EndpointId,
+    /// Its ingress table.
+    pub ingress: &'a VerdictTable,
+    /// Its egress table.
+    pub egress: &'a VerdictTable,
+    /// Who has which address.
+    pub addresses: &'a AddressMap,
+    /// The manifests, for the lines shown beside instructions.
+    pub text: &'a dyn SourceText,
+}
+
+impl<'a> Input<'a> {
+    /// The verdict table that the program at `hook` enforces.
+    #[must_use]
+    pub fn table(&self, hook: Hook) -> &'a VerdictTable {
+        match hook {
+            Hook::ToPod => self.ingress,
+            Hook::FromPod => self.egress,
+        }
+    }
+}
+
+/// One program, ready to be written.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// Which of the endpoint's programs.
+    pub hook: Hook,
+    /// The file.
+    pub object: Object,
+    /// The tables it was made from.
+    pub plan: Plan,
+    /// Instruction slots.
+    pub slots: usize,
+}
+
+/// Why an endpoint cannot be compiled.
+#[derive(Debug, Error)]
+pub enum CompileError {
+    /// The endpoint is not of the model.
+    #[error("there is no endpoint {}", .0.0)]
+    NoEndpoint(EndpointId),
+    /// A table of the wrong direction; a bug of the caller.
+    #[error("the table for {expected:?} is one for {found:?}")]
+    WrongDirection {
+        /// What it should be.
+        expected: Direction,
+        /// What it is.
+        found: Direction,
+    },
+    /// The tables cannot be laid out.
+    #[error("{endpoint}: {error}")]
+    Tables {
+        /// The endpoint's name.
+        endpoint: String,
+        /// Why.
+        #[source]
+        error: TablesError,
+    },
+    /// The program cannot be assembled.
+    #[error("{endpoint}: {error}")]
+    Assemble {
+        /// The endpoint's name.
+        endpoint: String,
+        /// Why.
+        #[source]
+        error: AsmError,
+    },
+    /// The object cannot be written.
+    #[error("{endpoint}: {error}")]
+    Write {
+        /// The endpoint's name.
+        endpoint: String,
+        /// Why.
+        #[source]
+        error: WriteError,
+    },
+}
+
+/// Both programs of an endpoint, in the order of [`Hook::ALL`]. Depends on nothing but `input`.
+///
+/// # Errors
+/// See [`CompileError`].
+pub fn endpoint(input: &Input<'_>) -> Result<[Compiled; 2], CompileError> {
+    for (table, expected) in [
+        (input.ingress, Direction::Ingress),
+        (input.egress, Direction::Egress),
+    ] {
+        if table.direction != expected {
+            return Err(CompileError::WrongDirection {
+                expected,
+                found: table.direction,
+            });
+        }
+    }
+    Ok([program(input, Hook::ToPod)?, program(input, Hook::FromPod)?])
+}
+
+fn program(input: &Input<'_>, hook: Hook) -> Result<Compiled, CompileError> {
+    let endpoint = input
+        .model
+        .cluster
+        .endpoint(input.endpoint)
+        .ok_or(CompileError::NoEndpoint(input.endpoint))?;
+    let (own, opposite) = (input.table(hook), input.table(hook.opposite()));
+    let plan = Plan::new(own, opposite, input.addresses).map_err(|error| CompileError::Tables {
+        endpoint: endpoint.to_string(),
+        error,
+    })?;
+    let origin = SourceLine::of(origins::of_table(input.model, endpoint, own), input.text);
+    let program = datapath::emit(&Subject {
+        hook,
+        endpoint: input.endpoint.0,
+        addresses: &endpoint.addresses,
+        plan: &plan,
+        origin: &origin,
+        rows: &row_lines(input, endpoint, own),
+        opposite_rows: &row_lines(input, endpoint, opposite),
+    })
+    .map_err(|error| CompileError::Assemble {
+        endpoint: endpoint.to_string(),
+        error,
+    })?;
+    let object =
+        elf::write(hook.program_name(), &program, &records::MAPS, &plan.rodata).map_err(|error| {
+            CompileError::Write {
+                endpoint: endpoint.to_string(),
+                error,
+            }
+        })?;
+    Ok(Compiled {
+        hook,
+        object,
+        plan,
+        slots: program.insns.iter().map(|insn| insn.slots()).sum(),
+    })
+}
+
+fn row_lines(input: &Input<'_>, endpoint: &Endpoint, table: &VerdictTable) -> Vec<SourceLine> {
+    table
+        .rows
+        .iter()
+        .map(|row| {
+            SourceLine::of(
+                origins::first_of_row(input.model, endpoint, table, row),
+                input.text,
+            )
+        })
+        .collect()
+}
