@@ -230,7 +230,9 @@ impl Pins {
     /// When the file system refuses.
     pub fn remove(self) -> Result<(), PinsError> {
         let Self { root, _lock: lock } = self;
-        if !names_in(&root)?.is_empty() {
+        // Names with dots are the kernel's own: it puts `maps.debug` and `progs.debug` into each new mount
+        // (`populate_bpffs` in kernel/bpf/inode.c).
+        if names_in(&root)?.iter().any(|name| !name.contains('.')) {
             return Ok(());
         }
         if is_mount_point(&root)? {
@@ -315,19 +317,20 @@ impl EndpointPins {
         }
     }
 
-    /// Removes the directory when neither slot is left.
+    /// Removes the directory when neither slot is left. A qdisc of ours that is still there has filters of others by
+    /// then, and is theirs from now on.
     ///
     /// # Errors
     /// When the file system refuses.
     pub fn tidy(&self) -> Result<(), PinsError> {
-        let used = Direction::BOTH
+        if Direction::BOTH
             .into_iter()
-            .any(|direction| self.slot(direction).exists());
-        if used || self.made_qdisc() {
+            .any(|direction| self.slot(direction).exists())
+        {
             return Ok(());
         }
         for name in names_in(&self.directory)? {
-            if name.starts_with("device=") {
+            if name.starts_with("device=") || name == "qdisc" {
                 remove_if_empty(&self.directory.join(name))?;
             }
         }

@@ -1,0 +1,6 @@
+//! The loader against the running kernel: each test in namespaces of its own.
+#![cfg(test)]
+
+mod enforcement;
+mod replacement;
+mod support;
