@@ -12,6 +12,9 @@ mod problem;
 pub mod suggest;
 mod value;
 
+#[cfg(test)]
+mod tests;
+
 pub use problem::Problem;
 
 use crate::route::{Route, Step};

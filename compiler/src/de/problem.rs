@@ -81,6 +81,13 @@ impl Reader<'_> {
         }
     }
 
+    /// Whether this is an element of a list that is null. Go reads it as the element's zero: `ingress: [null]` would
+    /// be an empty rule, which allows everything. `kubectl` refuses it, and so does this reader.
+    pub(super) fn is_null_element(&self) -> bool {
+        let in_list = self.frame.key.is_none() && self.frame.parent.is_some();
+        in_list && self.sink.document.is_null(self.node)
+    }
+
     /// A value of another type than `expected` ("a string").
     pub(super) fn wrong_type(&self, expected: &str) {
         let document = self.sink.document;
@@ -179,7 +186,12 @@ impl Reader<'_> {
 
     /// A number that looks like another one, such as `010`.
     pub(super) fn check_notation(&self, scalar: &Scalar, value: i64) {
-        if scalar.style == Style::Plain && *scalar.text != *value.to_string() {
+        // File modes are octal by custom, and a person who writes `0755` means it.
+        let is_mode = self.frame.key.is_some_and(|key| {
+            let key = self.sink.document.key_text(key);
+            matches!(&*key, "mode" | "defaultMode")
+        });
+        if scalar.style == Style::Plain && !is_mode && *scalar.text != *value.to_string() {
             let message = format!("Kubernetes reads `{}` as {value}", scalar.text);
             let route = self.frame.route(self.sink);
             let problem = Problem::new(
@@ -248,7 +260,7 @@ impl Reader<'_> {
             return;
         }
         let name = document.key_text(key);
-        let message = format!("unknown field `{name}` in {}", record.name);
+        let message = format!("unknown field `{name}` in `{}`", record.name);
         let problem = Problem::new(
             Code::UNKNOWN_FIELD,
             route,

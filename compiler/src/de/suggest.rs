@@ -10,7 +10,7 @@ pub(super) fn help(name: &str, record: Record, frame: &Frame<'_>) -> Option<Stri
         return Some(format!("did you mean {}?", names.join(" or ")));
     }
     if let Some(owner) = owner_above(name, frame) {
-        return Some(format!("`{name}` is a field of {owner}: check the indentation"));
+        return Some(format!("`{name}` is a field of `{owner}`: check the indentation"));
     }
     (record.fields.len() <= 8).then(|| {
         let names: Vec<_> = record.fields.iter().map(|field| format!("`{field}`")).collect();

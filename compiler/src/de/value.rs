@@ -73,7 +73,7 @@ impl<'a> Reader<'a> {
     fn string(&self) -> &'a str {
         match self.scalar() {
             Some(scalar) => {
-                if !matches!(scalar.value, Resolved::String | Resolved::Null) {
+                if !matches!(scalar.value, Resolved::String | Resolved::Null) || self.is_null_element() {
                     self.wrong_type("a string");
                 }
                 if scalar.value == Resolved::Null {
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
         };
         let entries = match self.value() {
             Value::Mapping(mapping) => &*mapping.entries,
-            _ if self.is_null() => &[],
+            _ if self.is_null() && !self.is_null_element() => &[],
             _ => {
                 self.wrong_type("a mapping");
                 &[]

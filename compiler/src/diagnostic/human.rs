@@ -251,9 +251,11 @@ impl<'a> Canvas<'a> {
         } else {
             let (mut safe, mut lines) = (String::with_capacity(text.len()), Vec::new());
             for (_, line) in (1..=source.line_count()).filter_map(|line| source.line(line)) {
+                if !lines.is_empty() {
+                    safe.push('\n');
+                }
                 lines.push(safe.len());
                 safe.push_str(&escape::line(line));
-                safe.push('\n');
             }
             (Cow::Owned(safe), lines)
         };

@@ -8,6 +8,9 @@ pub mod escape;
 pub mod human;
 pub mod json;
 
+#[cfg(test)]
+mod tests;
+
 pub use code::{Code, Severity};
 
 use ir::origin::Origin;
@@ -143,9 +146,10 @@ impl Finding {
     }
 }
 
-/// Sorts by place, then code, then text, and drops exact repetitions: the one order of findings in every format.
+/// Sorts by place, then code, then text, and joins repetitions: the one order of findings in every format.
 ///
-/// A place written once and read twice (an alias) gives the same finding twice; it is said once.
+/// What is written once and read several times (an alias, a merge key) gives the same finding each time, along
+/// different paths and about different objects. It is said once, about all of them.
 pub fn sort(findings: &mut Vec<Finding>) {
     findings.sort_by(|a, b| {
         let place = |finding: &Finding| finding.primary().map(|label| label.origin.clone());
@@ -158,7 +162,30 @@ pub fn sort(findings: &mut Vec<Finding>) {
             &b.objects,
         ))
     });
-    findings.dedup();
+    findings.dedup_by(|next, kept| {
+        let same = next == kept || says_the_same(next, kept);
+        if same {
+            kept.objects.append(&mut next.objects);
+            kept.objects.sort();
+            kept.objects.dedup();
+            kept.blocks_analysis |= next.blocks_analysis;
+        }
+        same
+    });
+}
+
+/// Whether two findings differ at most in paths and objects.
+fn says_the_same(a: &Finding, b: &Finding) -> bool {
+    let place = |origin: &Origin| (origin.line, origin.column, origin.end_line, origin.end_column);
+    let same_label = |(a, b): (&Label, &Label)| {
+        let same_place = a.origin.file == b.origin.file && place(&a.origin) == place(&b.origin);
+        same_place && a.text == b.text && a.primary == b.primary
+    };
+    (a.code, a.severity, &a.message, &a.help, &a.witness)
+        == (b.code, b.severity, &b.message, &b.help, &b.witness)
+        && !a.labels.is_empty()
+        && a.labels.len() == b.labels.len()
+        && a.labels.iter().zip(&b.labels).all(same_label)
 }
 
 /// How many findings there are of each severity.

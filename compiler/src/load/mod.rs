@@ -7,6 +7,8 @@
 mod classify;
 mod object;
 mod paths;
+#[cfg(test)]
+mod tests;
 
 pub use classify::Kind;
 pub use object::{Object, ObjectKind, Place};

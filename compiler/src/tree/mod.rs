@@ -8,6 +8,8 @@
 pub mod merge;
 pub mod parse;
 pub mod scalar;
+#[cfg(test)]
+mod tests;
 
 use crate::route::{Route, Step};
 use crate::source::Span;

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::limits::Limits;
 use crate::source::{Source, Span};
-use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StrInput, options};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StrInput, StructureStyle, options};
 use std::collections::HashMap;
 
 /// Why a document is missing from a [`Stream`].
@@ -160,7 +160,12 @@ impl<'s> Builder<'s> {
                     self.anchor(anchor, id);
                     self.add(id);
                 }
-                Event::SequenceStart(_, anchor, tag) => {
+                Event::SequenceStart(style, anchor, tag) => {
+                    let span = if style == StructureStyle::Block {
+                        self.with_first_dash(span)
+                    } else {
+                        span
+                    };
                     let understood = tag
                         .as_deref()
                         .is_some_and(|tag| tag.is_yaml_core_schema_tag("seq"));
@@ -330,6 +335,20 @@ impl<'s> Builder<'s> {
         }
         self.add(open.id);
         Ok(())
+    }
+
+    /// A block sequence that is not indented below its key is said to start behind its first `-`.
+    fn with_first_dash(&self, span: Span) -> Span {
+        let before = self
+            .source
+            .slice(Span::new(0, span.start))
+            .trim_end_matches([' ', '\n', '\r']);
+        let starts_at_dash = self.source.text().as_bytes().get(span.start as usize) == Some(&b'-');
+        if before.ends_with('-') && !starts_at_dash {
+            Span::new(offset(before.len() - 1), span.end)
+        } else {
+            span
+        }
     }
 
     /// A block scalar's span runs to the start of the next line; what a person sees ends with its last character.

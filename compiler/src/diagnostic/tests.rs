@@ -1,0 +1,184 @@
+//! Every format over the same sample. Read a snapshot before you accept it.
+
+use super::*;
+use crate::source::{Position, Source, Sources};
+
+fn sources() -> Sources {
+    let mut sources = Sources::default();
+    sources.push(Source::new(
+        "shop/api.yaml",
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: api\nspec:\n  egress:\n  - ports:\n    - port: http\n",
+    ));
+    sources.push(Source::new(
+        "shop/web.yaml",
+        "ports:\n- name: http # é 漢\n  containerPort: 8080\n---\nports:\n- name: http\n  containerPort: 80\n",
+    ));
+    sources.push(Source::new(
+        "evil\u{1b}[2J.yaml",
+        "a:\t\u{202e}b \u{9b}31m\r\nc: d\r\n",
+    ));
+    sources
+}
+
+fn at(file: &str, start: (u32, u32), end: (u32, u32), path: &str) -> Origin {
+    Origin {
+        file: file.into(),
+        document: 0,
+        line: start.0,
+        column: start.1,
+        end_line: end.0,
+        end_column: end.1,
+        path: path.into(),
+    }
+}
+
+fn sample() -> Vec<Finding> {
+    let collision = Finding::new(
+        Code::NAMED_PORT_MANY_NUMBERS,
+        "`http` means 8080 on some pods and 80 on others",
+    )
+    .help("give the ports different names, or write the numbers")
+    .at(
+        at("shop/api.yaml", (8, 13), (8, 17), "spec.egress[0].ports[0].port"),
+        "used here",
+    )
+    .because(
+        at("shop/web.yaml", (3, 18), (3, 22), "ports[0].containerPort"),
+        "`http` is 8080 here",
+    )
+    .because(
+        at("shop/web.yaml", (7, 18), (7, 20), "ports[0].containerPort"),
+        "and 80 here",
+    )
+    .about(ObjectName {
+        kind: "NetworkPolicy".into(),
+        namespace: Some("shop".into()),
+        name: "api".into(),
+    })
+    .witness(Witness {
+        from: "shop/web".into(),
+        to: "shop/api".into(),
+        protocol: "TCP".into(),
+        port: Some(8080),
+    });
+    let lines = Finding::new(Code::RULE_REDUNDANT, "other rules allow all of this").at(
+        at("shop/api.yaml", (7, 5), (8, 17), "spec.egress[0]"),
+        "this rule",
+    );
+    let hostile = Finding::new(Code::UNKNOWN_FIELD, "unknown field `\u{1b}]0;title\u{7}`")
+        .help("not\u{202e}this\nnor this")
+        .at(at("evil\u{1b}[2J.yaml", (2, 4), (2, 5), "c"), "\u{9b}2J")
+        .blocking();
+    let nowhere = Finding::new(
+        Code::NAMESPACE_WITHOUT_DEFAULT_DENY,
+        "namespace `shop` has no default deny",
+    );
+    let elsewhere = Finding::new(Code::PEER_SELECTS_NOTHING, "no pod matches")
+        .at(Origin::synthetic("not-loaded.yaml"), "this peer");
+    let mut findings = vec![elsewhere, nowhere, hostile.clone(), lines, collision, hostile];
+    sort(&mut findings);
+    findings
+}
+
+fn human(options: human::Options) -> String {
+    let mut out = Vec::new();
+    human::write(&mut out, &sample(), &sources(), options).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn people_see_the_lines() {
+    insta::assert_snapshot!(human(human::Options::default()));
+}
+
+#[test]
+fn narrow_terminals_wrap() {
+    let width = 50;
+    let text = human(human::Options { color: false, width });
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn programs_see_every_field() {
+    let mut out = Vec::new();
+    let scope = json::Scope {
+        files: 3,
+        objects: 2,
+        skipped: 1,
+    };
+    json::write(&mut out, &sample(), &scope).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let messages: Vec<_> = value["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| &finding["message"])
+        .collect();
+    let original: Vec<_> = sample().into_iter().map(|finding| finding.message).collect();
+    assert_eq!(
+        messages,
+        original.iter().collect::<Vec<_>>(),
+        "escaping must not change the value"
+    );
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn no_format_lets_manifests_drive_the_terminal() {
+    let mut json = Vec::new();
+    json::write(&mut json, &sample(), &json::Scope::default()).unwrap();
+    for text in [human(human::Options::default()), String::from_utf8(json).unwrap()] {
+        let active: Vec<_> = text
+            .chars()
+            .filter(|&c| c != '\n' && escape::is_active(c))
+            .collect();
+        assert!(active.is_empty(), "{active:?}");
+    }
+    // With colours, the only escapes are the renderer's own.
+    let coloured = human(human::Options {
+        color: true,
+        width: 100,
+    });
+    assert!(coloured.contains("\u{1b}["));
+    assert!(
+        !coloured.contains("\u{1b}[2J") && !coloured.contains('\u{9b}') && !coloured.contains('\u{202e}')
+    );
+}
+
+#[test]
+fn order_and_repetition_of_findings_do_not_matter() {
+    let mut reversed: Vec<_> = sample().into_iter().rev().collect();
+    reversed.extend(sample());
+    sort(&mut reversed);
+    assert_eq!(reversed, sample());
+    assert_eq!(
+        human::summary(Counts::of(&reversed)),
+        "2 errors, 1 warning, 2 notes"
+    );
+    assert_eq!(human::summary(Counts::default()), "no findings");
+}
+
+#[test]
+fn labels_of_any_place_are_drawn_without_failing() {
+    let sources = sources();
+    for line in 0..12 {
+        for column in [0, 1, 4, 60, u32::MAX] {
+            for (end_line, end_column) in [(line, column), (line + 1, 1), (0, 0), (u32::MAX, u32::MAX)] {
+                let origin = at("shop/web.yaml", (line, column), (end_line, end_column), "");
+                let finding = Finding::new(Code::WRONG_TYPE, "x").at(origin, "here");
+                let mut out = Vec::new();
+                human::write(&mut out, &[finding], &sources, human::Options::default()).unwrap();
+                assert!(
+                    !String::from_utf8(out).unwrap().contains("Failed to read"),
+                    "{line}:{column}"
+                );
+            }
+        }
+    }
+    let position = Position { line: 1, column: 1 };
+    assert_eq!(
+        sources.by_name("shop/web.yaml").unwrap().offset(position),
+        Some(0)
+    );
+}

@@ -1,0 +1,304 @@
+//! What the tree says about small documents: structure, spans, faults, limits.
+
+use super::*;
+use crate::limits::Limits;
+use crate::route;
+use crate::source::Source;
+
+/// A document as text: `kind value @ slice` for every leaf, by route.
+fn leaves(source: &Source, document: &Document) -> Vec<String> {
+    fn walk(source: &Source, document: &Document, id: NodeId, route: &Route, out: &mut Vec<String>) {
+        match &document.node(id).value {
+            Value::Scalar(scalar) => {
+                let slice = source.slice(document.node(id).span);
+                out.push(format!(
+                    "{route} = {:?} {:?} @ {slice:?}",
+                    scalar.value, &*scalar.text
+                ));
+            }
+            Value::Sequence(elements) => {
+                for (index, &element) in elements.iter().enumerate() {
+                    walk(source, document, element, &route.then(index), out);
+                }
+            }
+            Value::Mapping(mapping) => {
+                for entry in &mapping.entries {
+                    walk(
+                        source,
+                        document,
+                        entry.value,
+                        &route.then(&*document.key_text(entry.key)),
+                        out,
+                    );
+                }
+            }
+        }
+    }
+    let mut out = Vec::new();
+    walk(source, document, document.root(), &Route::root(), &mut out);
+    out
+}
+
+fn parse_text(text: &str) -> (Source, Stream) {
+    let source = Source::new("test.yaml", text);
+    let stream = parse(&source, &Limits::default());
+    (source, stream)
+}
+
+#[track_caller]
+fn check(text: &str, expected: &[&str]) {
+    let (source, stream) = parse_text(text);
+    assert_eq!(stream.faults, []);
+    let found: Vec<_> = stream
+        .documents
+        .iter()
+        .flat_map(|document| leaves(&source, document))
+        .collect();
+    assert_eq!(found, expected, "{text:?}");
+}
+
+#[test]
+fn scalars_keep_their_text_their_meaning_and_their_place() {
+    check(
+        "a: 1\nb: '1'\nc: \"x\\ty\"\nd: yes\ne:\nf: ~\n",
+        &[
+            r#"a = Int(1) "1" @ "1""#,
+            r#"b = String "1" @ "'1'""#,
+            r#"c = String "x\ty" @ "\"x\\ty\"""#,
+            r#"d = Bool(true) "yes" @ "yes""#,
+            r#"e = Null "" @ """#,
+            r#"f = Null "~" @ "~""#,
+        ],
+    );
+    check(
+        "a: |\n  one\n  two\n\nb: >-\n  x\n  y\n",
+        &[
+            r#"a = String "one\ntwo\n" @ "one\n  two""#,
+            r#"b = String "x y" @ "x\n  y""#,
+        ],
+    );
+    check("a: |\n  last", &[r#"a = String "last" @ "last""#]);
+    check(
+        "e: ß\r\nk: [ü,\t{x: 漢}]\r\n",
+        &[
+            r#"e = String "ß" @ "ß""#,
+            r#"k[0] = String "ü" @ "ü""#,
+            r#"k[1].x = String "漢" @ "漢""#,
+        ],
+    );
+    check("\u{feff}a: !!str yes\n", &[r#"a = String "yes" @ "yes""#]);
+    check(
+        r#"{"a": [1, "b\/\ud83d\ude00", null, true]}"#,
+        &[
+            r#"a[0] = Int(1) "1" @ "1""#,
+            r#"a[1] = String "b/😀" @ "\"b\\/\\ud83d\\ude00\"""#,
+            r#"a[2] = Null "null" @ "null""#,
+            r#"a[3] = Bool(true) "true" @ "true""#,
+        ],
+    );
+    check(
+        "a: 1\n---\n---\n# nothing\n--- x\n...\n",
+        &[
+            r#"a = Int(1) "1" @ "1""#,
+            r#" = Null "" @ """#,
+            r#" = Null "" @ """#,
+            r#" = String "x" @ "x""#,
+        ],
+    );
+}
+
+#[test]
+fn collections_end_with_their_last_value() {
+    let text = "spec:\n  ports:\n  - port: 80\n    protocol: TCP\n\n  # more\n  to: [a, b]\n  last:\n    k: |\n      text\n\n\nnext: 1\n";
+    let (source, stream) = parse_text(text);
+    let document = &stream.documents[0];
+    let slice = |route: Route| {
+        source.slice(
+            document
+                .node(document.find(document.root(), &route).unwrap().value)
+                .span,
+        )
+    };
+    assert_eq!(slice(route!["spec", "ports"]), "- port: 80\n    protocol: TCP");
+    assert_eq!(slice(route!["spec", "ports", 0]), "port: 80\n    protocol: TCP");
+    assert_eq!(slice(route!["spec", "to"]), "[a, b]");
+    assert_eq!(slice(route!["spec", "last"]), "k: |\n      text");
+    assert!(slice(route!["spec"]).ends_with("text"));
+    assert_eq!(document.find(document.root(), &route!["spec", "ports", 1]), None);
+    assert_eq!(document.find(document.root(), &route!["spec", 0]), None);
+}
+
+#[test]
+fn an_alias_leads_to_where_the_value_is_written() {
+    let (source, stream) = parse_text("a: &x {b: 1}\nc: *x\nd: [*x, *x]\n");
+    let document = &stream.documents[0];
+    for route in [route!["a", "b"], route!["c", "b"], route!["d", 1, "b"]] {
+        let found = document.find(document.root(), &route).unwrap();
+        let at = source.position(document.span_of(found).start);
+        assert_eq!((at.line, at.column), (1, 11), "{route}");
+    }
+    let d = document.find(document.root(), &route!["d"]).unwrap();
+    assert_eq!(source.slice(document.node(d.value).span), "[*x, *x]");
+    let root = document.node(document.root()).span;
+    assert_eq!(source.slice(root), "a: &x {b: 1}\nc: *x\nd: [*x, *x]");
+}
+
+#[test]
+fn merge_keys_expand_as_kubernetes_reads_them() {
+    // An explicit key behind `<<` wins; of a list, the earlier mapping wins; nested merges arrive expanded.
+    check(
+        "a: &a {x: 1, w: 1}\nb: &b {w: 2, z: 2}\nc: {<<: [*a, *b], z: 3}\nd: &d {<<: *a}\ne: {<<: *d, w: 5}\n",
+        &[
+            r#"a.x = Int(1) "1" @ "1""#,
+            r#"a.w = Int(1) "1" @ "1""#,
+            r#"b.w = Int(2) "2" @ "2""#,
+            r#"b.z = Int(2) "2" @ "2""#,
+            r#"c.x = Int(1) "1" @ "1""#,
+            r#"c.w = Int(1) "1" @ "1""#,
+            r#"c.z = Int(3) "3" @ "3""#,
+            r#"d.x = Int(1) "1" @ "1""#,
+            r#"d.w = Int(1) "1" @ "1""#,
+            r#"e.x = Int(1) "1" @ "1""#,
+            r#"e.w = Int(5) "5" @ "5""#,
+        ],
+    );
+    // Quoted, it is a key like any other.
+    check("\"<<\": {a: 1}\n", &[r#"["<<"].a = Int(1) "1" @ "1""#]);
+}
+
+#[test]
+fn keys_without_one_meaning_are_faults() {
+    let faults = |text: &str| {
+        let (source, stream) = parse_text(text);
+        let document = &stream.documents[0];
+        let slice = |id: NodeId| {
+            let span = document.node(id).span;
+            format!("{}@{}", source.slice(span), source.position(span.start).line)
+        };
+        let faults = &document.mapping(document.root()).unwrap().faults;
+        let faults: Vec<_> = faults
+            .iter()
+            .map(|fault| match *fault {
+                MappingFault::Duplicate { first, second } => {
+                    format!("twice {} {}", slice(first), slice(second))
+                }
+                MappingFault::MergeOrder { explicit, merged } => {
+                    format!("order {} {}", slice(explicit), slice(merged))
+                }
+                MappingFault::MergeOfScalar(value) => format!("merge {}", slice(value)),
+                MappingFault::NotText(key) => format!("key {}", slice(key)),
+            })
+            .collect();
+        faults
+    };
+    assert_eq!(
+        faults("a: 1\nb: 2\n\"a\": 3\na: 4\n"),
+        ["twice a@1 \"a\"@3", "twice a@1 a@4"]
+    );
+    // The keys `8` and `010` are one key in JSON, and so are `true` and `yes`.
+    assert_eq!(
+        faults("8: a\n010: b\ntrue: c\nyes: d\n"),
+        ["twice 8@1 010@2", "twice true@3 yes@4"]
+    );
+    assert_eq!(faults("x: &x {a: 1}\na: 2\n<<: *x\n"), ["order a@2 a@1"]);
+    assert_eq!(faults("x: &x {a: 1}\n<<: *x\n<<: {b: 1}\n"), ["twice <<@2 <<@3"]);
+    assert_eq!(faults("<<: text\n"), ["merge text@1"]);
+    assert_eq!(faults("<<: [{a: 1}, text]\n"), ["merge [{a: 1}, text]@1"]);
+    assert_eq!(
+        faults("? [a]\n: 1\n~: 2\n!x k: 3\n"),
+        ["key [a]@1", "key ~@3", "key k@4"]
+    );
+    assert!(faults("a: 1\nb: 2\n").is_empty());
+}
+
+#[test]
+fn comments_stay_with_their_lines() {
+    let (source, stream) =
+        parse_text("# top\na: 1 # trailing\nb:\n  # above\n  - x\n---\n# second\nc: \"# not one\"\n");
+    let comments: Vec<Vec<_>> = stream
+        .documents
+        .iter()
+        .map(|document| {
+            let comments = document.comments.iter();
+            comments
+                .map(|comment| (source.slice(comment.span), comment.placement))
+                .collect()
+        })
+        .collect();
+    use Placement::{OwnLine, Trailing};
+    assert_eq!(
+        comments,
+        [
+            vec![("# top", OwnLine), ("# trailing", Trailing), ("# above", OwnLine)],
+            vec![("# second", OwnLine)],
+        ]
+    );
+}
+
+#[test]
+fn a_broken_document_does_not_hide_the_next() {
+    for broken in [
+        "a: [1",
+        "a: *nowhere",
+        "a: \"x",
+        "a: b: c",
+        "a:\n\tb: 1",
+        "a: &a [*a]",
+        "- a\nb: 1",
+    ] {
+        let (_, stream) = parse_text(&format!("ok: 1\n---\n{broken}\n---\nok: 2\n"));
+        assert_eq!(stream.faults.len(), 1, "{broken:?} {:?}", stream.faults);
+        assert_eq!(stream.faults[0].document, 1, "{broken:?}");
+        let indices: Vec<_> = stream.documents.iter().map(|document| document.index).collect();
+        assert_eq!(indices, [0, 2], "{broken:?}");
+    }
+}
+
+#[test]
+fn limits_hold() {
+    let limits = Limits {
+        bytes: 1000,
+        documents: 3,
+        nodes: 50,
+        expanded_nodes: 100,
+        depth: 5,
+    };
+    let faults = |text: &str| {
+        let stream = parse(&Source::new("test.yaml", text), &limits);
+        let kinds: Vec<_> = stream.faults.into_iter().map(|fault| fault.kind).collect();
+        (stream.documents.len(), kinds)
+    };
+    let limit = |what: &'static str, bound: u64| vec![StreamFaultKind::Limit(what, bound)];
+    assert_eq!(faults("[[[[[1]]]]]\n").1, []);
+    assert_eq!(
+        faults("[[[[[[1]]]]]]\n---\na: 1\n"),
+        (1, limit("levels of nesting", 5))
+    );
+    assert_eq!(
+        faults("a:\n b:\n  c:\n   d:\n    e:\n     f: 1\n").1,
+        limit("levels of nesting", 5)
+    );
+    assert_eq!(
+        faults("a: &a [[[1]]]\nb: [[*a]]\n").1,
+        limit("levels of nesting", 5)
+    );
+    assert_eq!(faults("1\n---\n2\n---\n3\n").1, []);
+    assert_eq!(
+        faults("1\n---\n2\n---\n3\n---\n4\n"),
+        (3, limit("documents in a file", 3))
+    );
+    assert_eq!(faults(&"- 1\n".repeat(60)).1, limit("nodes in a document", 50));
+    assert_eq!(faults(&"#".repeat(2000)).1, limit("bytes in a file", 1000));
+    let laughs = "a: &a [1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b]\n";
+    assert_eq!(faults(laughs).1, limit("nodes after expanding aliases", 100));
+    let merges = "a: &a {a: 1, b: 1, c: 1, d: 1}\nb: &b {<<: *a, e: 1, f: 1}\n";
+    let merges = format!("{merges}c:\n{}", "- {<<: *b}\n".repeat(15));
+    let kinds = faults(&merges).1;
+    assert!(
+        matches!(
+            &*kinds,
+            [StreamFaultKind::Limit("nodes after expanding aliases", 100)]
+        ),
+        "{kinds:?}"
+    );
+}
