@@ -1,0 +1,5 @@
+//! The checks, one file each; a file's first sentence is the property.
+
+pub mod redundant_rule;
+pub mod rule_never_matches;
+mod slice;

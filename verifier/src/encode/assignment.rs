@@ -1,0 +1,58 @@
+//! One flow out of all those that a formula speaks of, as plain values.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ir::cluster::EndpointId;
+use ir::peer::DomainPattern;
+use ir::port::Protocol;
+use ir::selector::Attribute;
+
+/// What stands at the other end of the flow. The order is that of preference in witnesses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Class {
+    /// A pod with a network of its own.
+    Pod,
+    /// An address outside the cluster.
+    Outside,
+    /// A node.
+    Node,
+    /// A host-network pod whose node is not known. Real flows never have it; the evaluator's do.
+    SomeNode,
+}
+
+impl Class {
+    pub(crate) const ALL: [Self; 4] = [Self::Pod, Self::Outside, Self::Node, Self::SomeNode];
+
+    pub(crate) fn code(self) -> u64 {
+        self as u64
+    }
+}
+
+/// A pod: an existing one, or codes of [`super::vocabulary::Domain`]s to make one up from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PodValues {
+    pub(crate) existing: Option<EndpointId>,
+    pub(crate) attributes: BTreeMap<Attribute, u64>,
+    /// The names that this pod gives to the flow's protocol and port.
+    pub(crate) names: Vec<String>,
+}
+
+/// Values for everything that the formulas of one flow mention.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Assignment {
+    pub(crate) subject: PodValues,
+    pub(crate) class: Class,
+    /// Of use where `class` is [`Class::Pod`].
+    pub(crate) peer: PodValues,
+    /// Of use where `class` is [`Class::Node`].
+    pub(crate) node_labels: BTreeMap<String, u64>,
+    /// Whether the peer is the node that runs the subject.
+    pub(crate) own_node: bool,
+    /// The peer's address.
+    pub(crate) address: IpAddr,
+    pub(crate) protocol: Protocol,
+    pub(crate) port: u16,
+    /// The DNS patterns that the peer's address answers to.
+    pub(crate) resolved: Vec<DomainPattern>,
+}

@@ -1,0 +1,258 @@
+//! The policies as formulas over one symbolic flow; the only place that knows the solver.
+//!
+//! An [`Encoder`] holds a slice of a model: some policies, some of their rules. The flow's variables and what is true
+//! of every flow are asserted once; each rule gets a formula ("in force and matching") and an *activation literal*;
+//! the verdict is a formula over these. Questions are literals that imply their formula, so that all of them live in
+//! one solver and share what it learns: asking is checking under assumptions. Which rules are there is part of the
+//! assumptions: a rule is present, or absent, or free (a question that has no answer with a free rule has none
+//! whether it is there or not).
+//!
+//! ```text
+//!   vocabulary ──▶ flow ──▶ matching ──▶ Encoder ──▶ solver ──▶ smallest ──▶ assignment
+//!   (values)    (variables)  (formulas)  (verdicts)  (checks)  (one flow)   (plain values)
+//! ```
+//!
+//! Terms belong to the context of the thread's current [`in_own_context`]; an encoder must not outlive it.
+
+#[cfg(test)]
+mod agreement;
+pub(crate) mod assignment;
+mod flow;
+mod matching;
+mod smallest;
+mod solver;
+mod terms;
+pub(crate) mod vocabulary;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ir::model::Model;
+use ir::policy::{Action, Direction, Policy, PolicyId, Rule, RuleId, Subject, Tier};
+use z3::ast::Bool;
+
+use self::flow::SymbolicFlow;
+use self::matching::Matching;
+pub(crate) use self::smallest::Preferred;
+use self::solver::Session;
+pub(crate) use self::solver::{Found, in_own_context};
+use self::terms::{all, any, constant};
+use self::vocabulary::Vocabulary;
+use crate::error::VerifierError;
+use crate::options::Options;
+
+/// A question about all flows, ready to be asked.
+#[derive(Clone)]
+pub(crate) struct Question(Bool);
+
+/// Whether a rule is there when a question is asked; a rule of the slice that is not listed is free.
+pub(crate) type Presence = (RuleId, bool);
+
+/// A slice of a model as formulas.
+pub(crate) struct Encoder<'m> {
+    model: &'m Model,
+    policies: BTreeSet<PolicyId>,
+    rules: BTreeMap<RuleId, Encoded<'m>>,
+    vocabulary: Vocabulary,
+    flow: SymbolicFlow,
+    session: Session,
+}
+
+/// One rule of the slice.
+struct Encoded<'m> {
+    rule: &'m Rule,
+    /// The activation literal.
+    present: Bool,
+    /// Its policy is in force and it matches.
+    matches: Bool,
+}
+
+impl<'m> Encoder<'m> {
+    /// Encodes these policies with these of their rules.
+    pub(crate) fn new(
+        model: &'m Model,
+        policies: &BTreeSet<PolicyId>,
+        rules: &BTreeSet<RuleId>,
+        options: &Options,
+    ) -> Result<Self, VerifierError> {
+        let vocabulary = Vocabulary::of(
+            policies.iter().filter_map(|id| model.policy(*id)),
+            rules.iter().filter_map(|id| model.rule(*id)),
+        );
+        let mut encoder = Self {
+            model,
+            policies: policies.clone(),
+            rules: BTreeMap::new(),
+            flow: SymbolicFlow::new(&vocabulary),
+            vocabulary,
+            session: Session::new(options)?,
+        };
+        for fact in encoder.flow.well_formed(&encoder.vocabulary, &model.cluster) {
+            encoder.session.assert(&fact);
+        }
+        for id in rules {
+            let (Some(rule), Some(policy)) = (model.rule(*id), model.policy(id.policy)) else {
+                return Err(VerifierError::NoSuchRule(*id));
+            };
+            let encoded = Encoded {
+                rule,
+                present: Bool::new_const(format!("rule.{}.{}", id.policy.0, id.rule)),
+                matches: all([
+                    encoder.in_force(policy, rule.direction),
+                    encoder.matching().rule(rule),
+                ]),
+            };
+            encoder.rules.insert(*id, encoded);
+        }
+        Ok(encoder)
+    }
+
+    /// Restricts the questions to flows that can be on a wire; for the checks, not for comparisons with the evaluator.
+    pub(crate) fn assume_real_flows(&self) {
+        for fact in self.flow.real() {
+            self.session.assert(&fact);
+        }
+    }
+
+    /// Is there a flow that the rule matches?
+    pub(crate) fn matches(&self, rule: RuleId) -> Result<Question, VerifierError> {
+        Ok(Question(self.session.literal(&self.encoded(rule)?.matches)))
+    }
+
+    /// Is there a flow that the rule matches and that gets this verdict on this side? `others` are the other rules
+    /// that can match such a flow.
+    pub(crate) fn matches_with_verdict(
+        &self,
+        rule: RuleId,
+        others: &[RuleId],
+        allowed: bool,
+    ) -> Result<Question, VerifierError> {
+        let encoded = self.encoded(rule)?;
+        let verdict = self.verdict(rule, true, others)?;
+        let verdict = if allowed { verdict } else { !verdict };
+        let formula = all([encoded.matches.clone(), verdict]);
+        Ok(Question(self.session.literal(&formula)))
+    }
+
+    /// Is there a flow that gets one verdict with the rule and the other without it? `others` are the other rules
+    /// that can match a flow that the rule matches.
+    pub(crate) fn differs(&self, rule: RuleId, others: &[RuleId]) -> Result<Question, VerifierError> {
+        let encoded = self.encoded(rule)?;
+        let with = self.verdict(rule, true, others)?;
+        let without = self.verdict(rule, false, others)?;
+        // A rule that does not match a flow changes nothing about it; saying so spares the solver the proof.
+        let formula = all([encoded.matches.clone(), with.xor(without)]);
+        Ok(Question(self.session.literal(&formula)))
+    }
+
+    /// Whether any flow answers the question.
+    pub(crate) fn ask(&self, question: &Question, presence: &[Presence]) -> Result<Found, VerifierError> {
+        Ok(self.session.check(&self.assumptions(question, presence)?))
+    }
+
+    /// The question as SMT-LIB text: satisfiable iff [`Self::ask`] finds a flow.
+    pub(crate) fn to_smt_lib(
+        &self,
+        question: &Question,
+        presence: &[Presence],
+    ) -> Result<String, VerifierError> {
+        Ok(self.session.to_smt_lib(&self.assumptions(question, presence)?))
+    }
+
+    /// The values that the slice tells apart.
+    pub(crate) fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    fn assumptions(&self, question: &Question, presence: &[Presence]) -> Result<Vec<Bool>, VerifierError> {
+        let mut assumptions = vec![question.0.clone()];
+        for (id, present) in presence {
+            let literal = &self.encoded(*id)?.present;
+            assumptions.push(if *present { literal.clone() } else { !literal });
+        }
+        Ok(assumptions)
+    }
+
+    fn encoded(&self, rule: RuleId) -> Result<&Encoded<'m>, VerifierError> {
+        self.rules.get(&rule).ok_or(VerifierError::NoSuchRule(rule))
+    }
+
+    fn matching(&self) -> Matching<'_> {
+        Matching {
+            flow: &self.flow,
+            vocabulary: &self.vocabulary,
+            cluster: self.model.cluster.name(),
+        }
+    }
+
+    fn in_force(&self, policy: &Policy, direction: Direction) -> Bool {
+        match &policy.subject {
+            Subject::Endpoints(selector) if policy.applies.has(direction) => {
+                self.matching().pod(selector, &self.flow.subject)
+            }
+            // Nodes have no verdict of their own yet: host policies decide nothing about pods.
+            Subject::Endpoints(_) | Subject::Nodes(_) => constant(false),
+        }
+    }
+
+    /// Whether the subject's side lets the flow through when the rule is there or not, and the others as their
+    /// activation literals say.
+    fn verdict(&self, rule: RuleId, there: bool, others: &[RuleId]) -> Result<Bool, VerifierError> {
+        let own = self.encoded(rule)?;
+        let direction = own.rule.direction;
+        let mut effective = vec![];
+        if there {
+            effective.push((rule, own.rule, own.matches.clone()));
+        }
+        for id in others {
+            let other = self.encoded(*id)?;
+            if other.rule.direction == direction {
+                let term = all([other.present.clone(), other.matches.clone()]);
+                effective.push((*id, other.rule, term));
+            }
+        }
+        effective.sort_by_key(|(id, rule, _)| (rule.rank, *id));
+        Ok(self.tiers(direction, &effective))
+    }
+
+    /// The verdict of these rules (each with "there, in force and matching"), sorted by rank and id.
+    fn tiers(&self, direction: Direction, rules: &[(RuleId, &Rule, Bool)]) -> Bool {
+        let tier = |tier| rules.iter().filter(move |(_, rule, _)| rule.rank.tier == tier);
+        // The first match decides: built from the last rule backwards.
+        let ordered = |name: Tier, pass: &Bool, otherwise: Bool| {
+            let rules: Vec<_> = tier(name).collect();
+            rules.into_iter().rev().fold(otherwise, |rest, (_, rule, term)| {
+                let decided = match rule.action {
+                    Action::Allow => constant(true),
+                    Action::Deny => constant(false),
+                    Action::Pass => pass.clone(),
+                };
+                term.ite(&decided, &rest)
+            })
+        };
+        let namespaced = |action| {
+            any(tier(Tier::Namespaced)
+                .filter(|(_, rule, _)| rule.action == action)
+                .map(|(_, _, term)| term.clone()))
+        };
+
+        let isolated = any(self
+            .policies
+            .iter()
+            .filter_map(|id| self.model.policy(*id))
+            .filter(|policy| policy.default_deny.has(direction))
+            .map(|policy| self.in_force(policy, direction)));
+        let open = constant(true);
+        let baseline = ordered(Tier::Baseline, &open, open.clone());
+        let by_default = all([!isolated, baseline]);
+        let by_namespaced = all([
+            !namespaced(Action::Deny),
+            any([namespaced(Action::Allow), by_default]),
+        ]);
+        let by_admin = ordered(Tier::Admin, &by_namespaced, by_namespaced.clone());
+        match direction {
+            // A pod's own node always reaches it.
+            Direction::Ingress => any([self.flow.own_node.clone(), by_admin]),
+            Direction::Egress => by_admin,
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! Choosing one flow out of all that answer a question, always the same one.
+//!
+//! The first model that a solver happens on differs between versions. A witness must not: so every variable is
+//! driven to its smallest value, in a fixed order, each step a yes-or-no question whose answer is a fact and not an
+//! accident. What is smallest is also what reads best: a pod before an address, an existing pod before an invented
+//! one, no label before a label, TCP before UDP.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+use ir::cluster::{Cluster, ContainerRole, Endpoint, EndpointId};
+use ir::policy::Direction;
+use ir::port::Protocol;
+use z3::Model;
+use z3::ast::{BV, Bool};
+
+use super::assignment::{Assignment, Class, PodValues};
+use super::flow::{Pod, protocol_code};
+use super::solver::{Found, Session, value};
+use super::terms::{all, any, is};
+use super::{Encoder, Presence, Question};
+use crate::error::VerifierError;
+
+/// Existing pods to try first, in order of preference.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Preferred {
+    pub(crate) subjects: Vec<EndpointId>,
+    pub(crate) peers: Vec<EndpointId>,
+}
+
+/// At most this many existing pods are tried for each side before one is made up.
+const TRIED: usize = 16;
+
+/// Addresses that a reader recognises as made up, then any that a host can have.
+///
+/// Source: RFC 5737 and RFC 3849 (documentation), RFC 1918 (private use), RFC 1122 section 3.2.1.3 and RFC 4291
+/// (what is no host's address).
+fn address_preferences(class: Class) -> Vec<AddressRange> {
+    let net = |text: &str| text.parse::<IpNet>().ok().map(AddressRange::Inside);
+    let documentation = ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"];
+    let private = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8"];
+    let order: Vec<_> = match class {
+        Class::Outside => documentation.into_iter().chain(private).collect(),
+        Class::Pod | Class::Node | Class::SomeNode => private.into_iter().chain(documentation).collect(),
+    };
+    order
+        .into_iter()
+        .filter_map(net)
+        .chain([AddressRange::HostV4, AddressRange::HostV6])
+        .collect()
+}
+
+enum AddressRange {
+    Inside(IpNet),
+    /// 1.0.0.0 to 223.255.255.255.
+    HostV4,
+    /// 2000::/3 and above it up to fdff:….
+    HostV6,
+}
+
+impl Encoder<'_> {
+    /// The smallest flow that answers the question; `None` when there is none, `Err` inside when undecided.
+    ///
+    /// Nothing but a complete search gives a witness that is worth showing, so a step that the budget cuts short
+    /// makes the whole answer unknown.
+    pub(crate) fn smallest(
+        &self,
+        question: &Question,
+        presence: &[Presence],
+        direction: Direction,
+        preferred: &Preferred,
+    ) -> Result<Result<Option<Assignment>, String>, VerifierError> {
+        let assumptions = self.assumptions(question, presence)?;
+        self.session.scoped(|session| {
+            for assumption in assumptions {
+                session.assert(&assumption);
+            }
+            let mut search = match Search::start(session)? {
+                Ok(Some(search)) => search,
+                Ok(None) => return Ok(Ok(None)),
+                Err(reason) => return Ok(Err(reason)),
+            };
+            let found = self.drive(&mut search, direction, preferred);
+            search.unwind();
+            found
+        })
+    }
+
+    fn drive(
+        &self,
+        search: &mut Search<'_>,
+        direction: Direction,
+        preferred: &Preferred,
+    ) -> Result<Result<Option<Assignment>, String>, VerifierError> {
+        let flow = &self.flow;
+        let class = search.minimise(&flow.class)?;
+        let class = Class::ALL
+            .into_iter()
+            .find(|one| one.code() == class)
+            .unwrap_or(Class::Pod);
+        // Port 0 is reserved (IANA), and an ICMP type of 0 is as good as any.
+        let numbered = any(Protocol::TRANSPORT.map(|protocol| flow.protocol_is(protocol)));
+        search.prefer(&all([numbered, !is(&flow.port, 0)]))?;
+
+        let mut subject = None;
+        // A node that is (or is not) the subject's own has to be made up together with the subject.
+        if matches!(class, Class::Pod | Class::Outside) {
+            subject = self.existing(search, &flow.subject, &preferred.subjects, None, |_| None)?;
+        }
+        let mut peer = None;
+        if class == Class::Pod {
+            peer = self.existing(search, &flow.peer, &preferred.peers, subject, |pod| {
+                (!pod.addresses.is_empty()).then(|| any(pod.addresses.iter().map(|a| flow.address_is(*a))))
+            })?;
+        }
+        let destination = match direction {
+            Direction::Ingress => subject,
+            Direction::Egress => peer,
+        };
+        if let Some(pod) = destination.and_then(|id| self.model.cluster.endpoint(id)) {
+            search.prefer(&any(counted(pod).map(|(_, port)| port).map(|(protocol, number)| {
+                all([flow.protocol_is(protocol), is(&flow.port, u64::from(number))])
+            })))?;
+        }
+
+        let mut pods = vec![];
+        for (pod, existing) in [(&flow.subject, subject), (&flow.peer, peer)] {
+            let mut attributes = BTreeMap::new();
+            for (attribute, term) in &pod.attributes {
+                attributes.insert(attribute.clone(), search.minimise(term)?);
+            }
+            pods.push((existing, attributes));
+        }
+        let mut node_labels = BTreeMap::new();
+        for (key, term) in &flow.node_labels {
+            node_labels.insert(key.clone(), search.minimise(term)?);
+        }
+        let own_node = !search.prefer(&!&flow.own_node)?;
+        let protocol = search.minimise(&flow.protocol)?;
+        let port = search.minimise(&flow.port)?;
+        let mut names = vec![];
+        for pod in [&flow.subject, &flow.peer] {
+            let mut given = vec![];
+            for (name, term) in &pod.names {
+                if !search.prefer(&!term)? {
+                    given.push(name.clone());
+                }
+            }
+            names.push(given);
+        }
+        let mut resolved = vec![];
+        for (pattern, term) in &flow.resolved {
+            if !search.prefer(&!term)? {
+                resolved.push(pattern.clone());
+            }
+        }
+        let address = self.address(search, class)?;
+
+        let protocol = Protocol::ALL.into_iter().find(|one| protocol_code(*one) == protocol);
+        let mut sides = pods
+            .into_iter()
+            .zip(names)
+            .map(|((existing, attributes), names)| PodValues {
+                existing,
+                attributes,
+                names,
+            });
+        let (Some(subject), Some(peer), Some(protocol), Ok(port)) =
+            (sides.next(), sides.next(), protocol, u16::try_from(port))
+        else {
+            return Err(VerifierError::Solver("give every variable a value in its domain"));
+        };
+        if let Some(reason) = search.gave_up.take() {
+            return Ok(Err(reason));
+        }
+        Ok(Ok(Some(Assignment {
+            subject,
+            class,
+            peer,
+            node_labels,
+            own_node,
+            address,
+            protocol,
+            port,
+            resolved,
+        })))
+    }
+
+    /// The first of `candidates` that the symbolic pod can be; pods that look alike are tried once.
+    fn existing(
+        &self,
+        search: &mut Search<'_>,
+        pod: &Pod,
+        candidates: &[EndpointId],
+        not: Option<EndpointId>,
+        address: impl Fn(&Endpoint) -> Option<Bool>,
+    ) -> Result<Option<EndpointId>, VerifierError> {
+        let cluster = &self.model.cluster;
+        let mut seen = BTreeSet::new();
+        for id in candidates.iter().filter(|id| Some(**id) != not) {
+            let Some(endpoint) = cluster.endpoint(*id) else {
+                continue;
+            };
+            let codes = self.codes(cluster, endpoint);
+            let ports: Vec<_> = counted(endpoint).collect();
+            if !seen.insert((codes.clone(), ports.clone(), endpoint.addresses.clone())) {
+                continue;
+            }
+            let labels = pod.attributes.values().zip(codes).map(|(term, code)| is(term, code));
+            let names = pod.names.iter().map(|(name, term)| {
+                let numbers = ports.iter().filter(|(own, _)| own == name).map(|(_, port)| *port);
+                term.iff(any(numbers.map(|(protocol, number)| {
+                    all([
+                        self.flow.protocol_is(protocol),
+                        is(&self.flow.port, u64::from(number)),
+                    ])
+                })))
+            });
+            if search.prefer(&all(labels.chain(names).chain(address(endpoint))))? {
+                return Ok(Some(*id));
+            }
+            if seen.len() >= TRIED {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// The codes of a pod's attributes, in the order of the vocabulary.
+    pub(super) fn codes(&self, cluster: &Cluster, pod: &Endpoint) -> Vec<u64> {
+        self.vocabulary
+            .pods
+            .iter()
+            .map(|(attribute, domain)| domain.code(cluster.attribute(pod, attribute)))
+            .collect()
+    }
+
+    fn address(&self, search: &mut Search<'_>, class: Class) -> Result<IpAddr, VerifierError> {
+        let flow = &self.flow;
+        for range in address_preferences(class) {
+            let inside = match range {
+                AddressRange::Inside(net) => self.matching().net(&net),
+                AddressRange::HostV4 => all([
+                    !&flow.is_v6,
+                    flow.v4.bvuge(0x0100_0000u64),
+                    flow.v4.bvule(0xdfff_ffffu64),
+                ]),
+                AddressRange::HostV6 => {
+                    let first = flow.v6.extract(127, 120);
+                    all([flow.is_v6.clone(), first.bvuge(0x20u64), first.bvule(0xfdu64)])
+                }
+            };
+            if search.prefer(&inside)? {
+                break;
+            }
+        }
+        // The all-zeros host number names the network (RFC 1122 section 3.2.1.3): take it last.
+        search.prefer(&all([
+            !is(&flow.v4.extract(7, 0), 0),
+            !is(&flow.v6.extract(15, 0), 0),
+        ]))?;
+        if search.prefer(&!&flow.is_v6)? {
+            let bits = search.minimise(&flow.v4)?;
+            Ok(Ipv4Addr::from_bits(u32::try_from(bits).unwrap_or(u32::MAX)).into())
+        } else {
+            let high = search.minimise(&flow.v6.extract(127, 64))?;
+            let low = search.minimise(&flow.v6.extract(63, 0))?;
+            Ok(Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low)).into())
+        }
+    }
+}
+
+/// The named ports of a pod that count, with names in lower case.
+fn counted(pod: &Endpoint) -> impl Iterator<Item = (String, (Protocol, u16))> {
+    pod.ports
+        .iter()
+        .filter(|port| port.role != ContainerRole::Init)
+        .filter_map(|port| {
+            let name = port.name.as_ref()?;
+            Some((name.to_ascii_lowercase(), (port.protocol, port.number)))
+        })
+}
+
+/// A satisfiable set of assertions that only grows, with a model of it.
+struct Search<'s> {
+    session: &'s Session,
+    model: Model,
+    depth: u32,
+    gave_up: Option<String>,
+}
+
+impl<'s> Search<'s> {
+    fn start(session: &'s Session) -> Result<Result<Option<Self>, String>, VerifierError> {
+        Ok(match session.check(&[]) {
+            Found::None => Ok(None),
+            Found::Unknown(reason) => Err(reason),
+            Found::Some => Ok(Some(Self {
+                session,
+                model: session.model()?,
+                depth: 0,
+                gave_up: None,
+            })),
+        })
+    }
+
+    fn holds(&self, fact: &Bool) -> Result<bool, VerifierError> {
+        Ok(value(&self.model, fact)?.as_bool() == Some(true))
+    }
+
+    /// Asserts `fact` if that leaves a flow, else its negation, and says which.
+    fn prefer(&mut self, fact: &Bool) -> Result<bool, VerifierError> {
+        if self.holds(fact)? {
+            self.session.assert(fact);
+            return Ok(true);
+        }
+        self.session.push();
+        self.session.assert(fact);
+        match self.session.check(&[]) {
+            Found::Some => {
+                self.depth += 1;
+                self.model = self.session.model()?;
+                return Ok(true);
+            }
+            Found::None => {}
+            Found::Unknown(reason) => {
+                self.gave_up.get_or_insert(reason);
+            }
+        }
+        self.session.pop(1);
+        self.session.assert(&!fact);
+        Ok(false)
+    }
+
+    /// Drives a vector of at most 64 bits to its smallest value, the highest bit first.
+    fn minimise(&mut self, term: &BV) -> Result<u64, VerifierError> {
+        if self.prefer(&is(term, 0))? {
+            return Ok(0);
+        }
+        let mut smallest = 0;
+        for bit in (0..term.get_size()).rev() {
+            if !self.prefer(&is(&term.extract(bit, bit), 0))? {
+                smallest |= 1 << bit;
+            }
+        }
+        Ok(smallest)
+    }
+
+    fn unwind(&mut self) {
+        if self.depth > 0 {
+            self.session.pop(self.depth);
+            self.depth = 0;
+        }
+    }
+}
+

@@ -1,0 +1,21 @@
+//! How much a question may cost.
+
+/// Budgets of the solver, for each question by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Solver steps (z3's `rlimit`) before a question is given up as unknown. The count does not depend on the
+    /// machine's speed, so the same question gets the same answer everywhere. 0: no limit.
+    pub steps: u32,
+    /// Milliseconds before a question is given up all the same: a backstop against a solver that stops counting,
+    /// far above what `steps` allows.
+    pub backstop_ms: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            steps: 50_000_000,
+            backstop_ms: 60_000,
+        }
+    }
+}

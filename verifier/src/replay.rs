@@ -1,0 +1,160 @@
+//! Replaying witnesses through the reference evaluator.
+//!
+//! A finding is only as good as its witness, and a witness only as good as the evaluator's word: what the solver says
+//! of a flow is never reported before the evaluator, which shares no code with the encoding, says the same.
+
+use std::collections::BTreeSet;
+
+use ipnet::IpNet;
+use ir::evaluator;
+use ir::flow::{Because, Decision, Party};
+use ir::model::Model;
+use ir::peer::{CidrBlock, CidrScope, PeerMatch, Peers};
+use ir::policy::{Policy, Rule, RuleId};
+
+use crate::error::VerifierError;
+use crate::witness::Witness;
+
+/// The policies of a model, played on the stage of a witness.
+pub(crate) struct Stage<'a> {
+    model: &'a Model,
+    witness: &'a Witness,
+    rule: RuleId,
+}
+
+impl<'a> Stage<'a> {
+    pub(crate) fn new(model: &'a Model, witness: &'a Witness, rule: RuleId) -> Self {
+        Self {
+            model,
+            witness,
+            rule,
+        }
+    }
+
+    /// Confirms that the flow is one that the rule matches: it decides when it is the only rule there is.
+    pub(crate) fn expect_match(&self) -> Result<(), VerifierError> {
+        let decision = self.decide(|rule| rule == self.rule);
+        let alone = RuleId { rule: 0, ..self.rule };
+        match decision.because {
+            Because::Rules(rules) if rules == [alone] => Ok(()),
+            // A passing rule never decides, and one about the own node never gets to.
+            _ if self.cannot_decide() => Ok(()),
+            _ => Err(self.error("the rule does not match the flow")),
+        }
+    }
+
+    /// Confirms the verdict that the rules picked by `keep` give.
+    pub(crate) fn expect_verdict(
+        &self,
+        allowed: bool,
+        what: &'static str,
+        keep: impl Fn(RuleId) -> bool,
+    ) -> Result<(), VerifierError> {
+        if self.verdict(keep) == allowed {
+            Ok(())
+        } else {
+            Err(self.error(what))
+        }
+    }
+
+    /// Confirms the verdict that the whole model gives.
+    pub(crate) fn expect_verdict_of_all(&self, allowed: bool) -> Result<(), VerifierError> {
+        self.expect_verdict(allowed, "the verdict of all rules is another one", |_| true)
+    }
+
+    /// The verdict that the rules picked by `keep` give.
+    pub(crate) fn verdict(&self, keep: impl Fn(RuleId) -> bool) -> bool {
+        self.decide(keep).allowed
+    }
+
+    fn cannot_decide(&self) -> bool {
+        let pass = self
+            .model
+            .rule(self.rule)
+            .is_some_and(|rule| rule.action == ir::policy::Action::Pass);
+        pass || matches!(self.decide(|_| true).because, Because::OwnHost)
+    }
+
+    fn decide(&self, keep: impl Fn(RuleId) -> bool) -> Decision {
+        let witness = self.witness;
+        let Party::Endpoint { id, .. } = witness.subject() else {
+            return Decision {
+                allowed: true,
+                because: Because::NotAnEndpoint,
+            };
+        };
+        let model = self.with_rules(keep);
+        evaluator::decide(
+            &model,
+            id,
+            witness.direction,
+            witness.peer(),
+            witness.flow.protocol,
+            witness.flow.port,
+        )
+    }
+
+    /// The model on the witness's cluster, with only the rules picked by `keep`. Policies without rules stay: what
+    /// they ask for by being in force, they still ask for.
+    fn with_rules(&self, keep: impl Fn(RuleId) -> bool) -> Model {
+        let policies = self.model.policy_ids().map(|(id, policy)| Policy {
+            rules: self
+                .model
+                .rule_ids(id)
+                .filter(|(id, _)| keep(*id))
+                .map(|(_, rule)| self.resolve(rule))
+                .collect(),
+            ..without_rules(policy)
+        });
+        Model::new(self.witness.cluster.clone(), policies)
+    }
+
+    /// The rule with its DNS names replaced by the address that the witness takes to be theirs.
+    fn resolve(&self, rule: &Rule) -> Rule {
+        let mut rule = rule.clone();
+        if let Peers::OneOf(peers) = &mut rule.peers {
+            peers.retain_mut(|peer| {
+                let PeerMatch::Domain(pattern) = &peer.matches else {
+                    return true;
+                };
+                let Some(address) = self.witness.peer().address() else {
+                    return false;
+                };
+                let answers = self.witness.resolved.contains(pattern);
+                peer.matches = PeerMatch::Cidr(CidrBlock {
+                    cidr: IpNet::from(address),
+                    except: vec![],
+                    scope: CidrScope::OutsideCluster,
+                });
+                answers
+            });
+        }
+        rule
+    }
+
+    fn error(&self, what: &'static str) -> VerifierError {
+        VerifierError::Replay {
+            rule: self.rule,
+            flow: self.witness.to_string(),
+            what,
+        }
+    }
+}
+
+fn without_rules(policy: &Policy) -> Policy {
+    Policy {
+        kind: policy.kind,
+        namespace: policy.namespace.clone(),
+        name: policy.name.clone(),
+        subject: policy.subject.clone(),
+        applies: policy.applies,
+        default_deny: policy.default_deny,
+        rules: vec![],
+        origin: policy.origin.clone(),
+    }
+}
+
+/// Picks every rule but those of `removed`.
+pub(crate) fn all_but(removed: &BTreeSet<RuleId>) -> impl Fn(RuleId) -> bool {
+    move |rule| !removed.contains(&rule)
+}
