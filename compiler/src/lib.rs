@@ -13,10 +13,13 @@
 //! Deliberately absent: what policies mean (`ir`), proofs (`verifier`), programs (`codegen_ebpf`), the kernel.
 
 pub mod diagnostic;
+
 pub mod limits;
-pub mod route;
 pub mod source;
+
+pub mod route;
 pub mod tree;
 
 pub mod de;
+
 pub mod load;

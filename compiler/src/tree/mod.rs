@@ -122,7 +122,7 @@ pub struct Comment {
 pub struct Stream {
     /// Documents that parsed, empty ones included, in order.
     pub documents: Vec<Document>,
-    /// What did not parse. Each stands for a document (or the rest of the file) that is missing above.
+    /// What is wrong with the stream. After a syntax error or an exceeded limit, a document is missing above.
     pub faults: Vec<StreamFault>,
 }
 

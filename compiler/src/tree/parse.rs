@@ -10,7 +10,7 @@ use crate::source::{Source, Span};
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StrInput, StructureStyle, options};
 use std::collections::HashMap;
 
-/// Why a document is missing from a [`Stream`].
+/// What is wrong with a document, or with the stream around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamFault {
     /// Index of the document, from 0.
@@ -21,13 +21,22 @@ pub struct StreamFault {
     pub kind: StreamFaultKind,
 }
 
-/// What happened to a document that is missing.
+/// What is wrong with a document. After `Syntax` and `Limit` it is missing from the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamFaultKind {
     /// It is not YAML; the parser's reason.
     Syntax(String),
     /// It exceeds a bound of [`Limits`]: the bound's name and value.
     Limit(&'static str, u64),
+    /// YAML starts a document here and `kubectl` does not: its reader splits the stream at lines that start with
+    /// `---` before it parses anything ([apimachinery, `YAMLReader`]), drops what follows a `...` in silence, and
+    /// refuses content behind a `---`. The document is in the stream.
+    ///
+    /// [apimachinery, `YAMLReader`]: https://github.com/kubernetes/apimachinery/blob/master/pkg/util/yaml/decoder.go
+    Boundary,
+    /// The character is a line break in YAML 1.1, which Kubernetes reads, and text in YAML 1.2: a comment here may be
+    /// a policy there. The documents are in the stream as YAML 1.2 has them.
+    LineBreak(char),
 }
 
 /// Parses every document of `source`. A broken document does not hide those behind it.
@@ -43,6 +52,7 @@ pub fn parse(source: &Source, limits: &Limits) -> Stream {
         });
         return stream;
     }
+    stream.faults.extend(ambiguous_line_break(source));
     let options = options! {
         // As libyaml, and so go-yaml, reads it.
         block_scalar_eof_without_line_feed: true,
@@ -66,7 +76,12 @@ pub fn parse(source: &Source, limits: &Limits) -> Stream {
         }
         let mut builder = Builder::new(source, limits, index, std::mem::take(&mut comments));
         match builder.read(&mut parser) {
-            Ok(Some(document)) => stream.documents.push(document),
+            Ok(Some(document)) => {
+                if let Some(span) = builder.boundary {
+                    stream.faults.push(fault(index, span, StreamFaultKind::Boundary));
+                }
+                stream.documents.push(document);
+            }
             Ok(None) => return stream,
             Err(stopped) => {
                 stream.faults.push(fault(index, stopped.span, stopped.kind));
@@ -77,6 +92,15 @@ pub fn parse(source: &Source, limits: &Limits) -> Stream {
         }
         next_document += 1;
     }
+}
+
+/// The first NEL, LS or PS of a file that is not JSON, where they mean nothing.
+fn ambiguous_line_break(source: &Source) -> Option<StreamFault> {
+    let text = source.text();
+    let (at, found) = text.char_indices().find(|(_, c)| matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}'))?;
+    let is_json = text.trim_start().starts_with('{');
+    let span = Span::new(offset(at), offset(at + found.len_utf8()));
+    (!is_json).then(|| fault(0, span, StreamFaultKind::LineBreak(found)))
 }
 
 fn fault(document: u32, span: Span, kind: StreamFaultKind) -> StreamFault {
@@ -108,6 +132,8 @@ struct Builder<'s> {
     merge_budget: u64,
     /// End of the last value, alias or closing bracket: where a block collection that closes now ends.
     last_end: u32,
+    /// Where the document starts, when `kubectl` does not start one there.
+    boundary: Option<Span>,
 }
 
 impl<'s> Builder<'s> {
@@ -123,6 +149,7 @@ impl<'s> Builder<'s> {
             comments,
             merge_budget: limits.expanded_nodes,
             last_end: 0,
+            boundary: None,
         }
     }
 
@@ -133,7 +160,8 @@ impl<'s> Builder<'s> {
             let tag_span = span.tag_span().as_ref().map(bytes);
             let span = bytes(&span);
             match event {
-                Event::StreamStart | Event::DocumentStart(..) | Event::Anchor(..) => {}
+                Event::StreamStart | Event::Anchor(..) => {}
+                Event::DocumentStart(explicit, _) => self.boundary = self.unread_boundary(explicit, span),
                 Event::StreamEnd => return Ok(None),
                 Event::DocumentEnd => return self.finish(span).map(Some),
                 Event::Comment(..) => self.comments.push(self.comment(span)),
@@ -187,6 +215,17 @@ impl<'s> Builder<'s> {
             }
         }
         Ok(None)
+    }
+
+    fn unread_boundary(&self, explicit: bool, span: Span) -> Option<Span> {
+        if !explicit {
+            return (self.index > 0).then_some(span);
+        }
+        let position = self.source.position(span.end);
+        let (start, line) = self.source.line(position.line)?;
+        let behind = line.get((span.end - start) as usize..).unwrap_or("").trim_start();
+        let is_content = !behind.is_empty() && !behind.starts_with('#');
+        is_content.then_some(span)
     }
 
     fn stopped_by(&self, error: &ScanError) -> Stopped {

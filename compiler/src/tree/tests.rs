@@ -97,7 +97,7 @@ fn scalars_keep_their_text_their_meaning_and_their_place() {
         ],
     );
     check(
-        "a: 1\n---\n---\n# nothing\n--- x\n...\n",
+        "a: 1\n---\n---\n# nothing\n--- # c\nx\n...\n",
         &[
             r#"a = Int(1) "1" @ "1""#,
             r#" = Null "" @ """#,
@@ -252,6 +252,23 @@ fn a_broken_document_does_not_hide_the_next() {
         let indices: Vec<_> = stream.documents.iter().map(|document| document.index).collect();
         assert_eq!(indices, [0, 2], "{broken:?}");
     }
+}
+
+#[test]
+fn what_kubernetes_reads_differently_is_a_fault() {
+    let faults = |text: &str| {
+        let (source, stream) = parse_text(text);
+        let faults = stream.faults.iter();
+        let faults: Vec<_> = faults.map(|fault| (source.position(fault.span.start).line, fault.kind.clone())).collect();
+        faults
+    };
+    assert_eq!(faults("--- # first\na: 1\n---   \nb: 1\n...\n---\nc: 1\n"), []);
+    assert_eq!(faults("a: 1\n...\nb: 1\n"), [(3, StreamFaultKind::Boundary)]);
+    assert_eq!(faults("a: 1\n--- {b: 1}\n"), [(2, StreamFaultKind::Boundary)]);
+    assert_eq!(faults("--- text\n"), [(1, StreamFaultKind::Boundary)]);
+    let hidden = "a: 1\n# a comment\u{2028}kind: NetworkPolicy\n";
+    assert_eq!(faults(hidden), [(2, StreamFaultKind::LineBreak('\u{2028}'))]);
+    assert_eq!(faults("{\"a\": \"x\u{2028}y\"}"), []);
 }
 
 #[test]
