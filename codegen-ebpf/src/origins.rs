@@ -40,7 +40,8 @@ pub fn of_row<'a>(
     origins
 }
 
-/// The one origin to show beside a row: of the first rule that allows, else of the first.
+/// The one origin to show beside a row: of the first rule that allows and names ports (it is what sets the row apart
+/// from its neighbours), else of the first that allows, else of the first.
 #[must_use]
 pub fn first_of_row<'a>(
     model: &'a Model,
@@ -48,16 +49,13 @@ pub fn first_of_row<'a>(
     table: &VerdictTable,
     row: &Row,
 ) -> &'a Origin {
-    let rules = || {
-        table
-            .cells(row)
-            .into_iter()
-            .flat_map(|cells| &cells.rules)
-            .filter_map(|matching| model.rule(matching.rule))
-    };
-    rules()
-        .find(|rule| rule.action == Action::Allow)
-        .or_else(|| rules().next())
+    table
+        .cells(row)
+        .into_iter()
+        .flat_map(|cells| &cells.rules)
+        .filter_map(|matching| model.rule(matching.rule))
+        // The first of the least.
+        .min_by_key(|rule| (rule.action != Action::Allow, rule.ports == Ports::Any))
         .map_or_else(|| of_table(model, endpoint, table), |rule| port_origin(rule, row))
 }
 

@@ -59,3 +59,76 @@ pub fn encode(btf: &mut Btf, section: &str, function: TypeId, lines: &[LineStart
     bytes.extend(line_info);
     bytes
 }
+
+/// The line info of one function in a `.BTF.ext` section, with its strings from the `.BTF` section beside it; `None`
+/// for sections that are not as [`encode`] writes them.
+#[must_use]
+pub fn decode(btf: &[u8], ext: &[u8]) -> Option<Vec<LineStart>> {
+    let word = |bytes: &[u8], at: usize| -> Option<u32> {
+        let bytes = bytes.get(at..at.checked_add(4)?)?;
+        Some(u32::from_le_bytes(bytes.try_into().ok()?))
+    };
+    let strings_at = (word(btf, 4)? as usize).checked_add(word(btf, 16)? as usize)?;
+    let strings = btf.get(strings_at..)?;
+    let string = |offset: u32| -> Option<std::sync::Arc<str>> {
+        let text = strings.get(offset as usize..)?.split(|byte| *byte == 0).next()?;
+        Some(std::str::from_utf8(text).ok()?.into())
+    };
+    let lines_at = (word(ext, 4)? as usize).checked_add(word(ext, 16)? as usize)?;
+    if word(ext, 20)? == 0 {
+        return Some(Vec::new());
+    }
+    if word(ext, lines_at)? != LINE_RECORD {
+        return None;
+    }
+    let count = word(ext, lines_at + 8)?;
+    let records = ext.get(lines_at + 12..)?;
+    let (records, _) = records.as_chunks::<{ LINE_RECORD as usize }>();
+    records
+        .get(..count as usize)?
+        .iter()
+        .map(|record| {
+            let packed = word(record, 12)?;
+            Some(LineStart {
+                slot: word(record, 0)? / 8,
+                line: SourceLine {
+                    file: string(word(record, 4)?)?,
+                    line: packed >> 10,
+                    column: packed & SourceLine::MAX_COLUMN,
+                    text: string(word(record, 8)?)?,
+                },
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_survive_the_round_trip() {
+        let line = |slot, number, column, text: &str| LineStart {
+            slot,
+            line: SourceLine {
+                file: "policies/web.yaml".into(),
+                line: number,
+                column,
+                text: text.into(),
+            },
+        };
+        let lines = [
+            line(0, 1, 1, "kind: NetworkPolicy"),
+            line(7, 4_194_303, 1023, "  - {port: http} # größer"),
+            line(9, 1, 1, ""),
+        ];
+        for lines in [&lines[..], &[]] {
+            let mut btf = Btf::new();
+            let int = btf.int("int", 4, true);
+            let function = btf.function("f", int, &[]);
+            let ext = encode(&mut btf, "classifier", function, lines);
+            assert_eq!(decode(&btf.to_bytes(), &ext).as_deref(), Some(lines));
+        }
+        assert_eq!(decode(&[], &[]), None);
+    }
+}

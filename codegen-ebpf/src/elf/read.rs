@@ -10,6 +10,7 @@ use object::{
 use thiserror::Error;
 
 use super::{PROGRAM_SECTION, RODATA_SECTION};
+use crate::btf::ext::{self, LineStart};
 use crate::btf::maps::SECTION as MAPS_SECTION;
 use crate::insn::{DecodeError, Imm64, Insn, decode};
 
@@ -28,6 +29,9 @@ pub enum ReadError {
     /// A relocation that is not a two-slot load of a map or of a place in `.rodata`.
     #[error("the relocation at byte {0} of the program is not one of ours")]
     Relocation(u64),
+    /// Line information in a form that we do not write.
+    #[error("the line information is not in a form of ours")]
+    Lines,
 }
 
 /// A program as the kernel gets it, with symbolic numbers for maps in place of file descriptors.
@@ -42,6 +46,8 @@ pub struct LoadedProgram {
     pub maps: Vec<String>,
     /// The contents of `.rodata`, empty when there are none.
     pub tables: Vec<u8>,
+    /// The policy lines that instructions come from, ascending by slot.
+    pub lines: Vec<LineStart>,
 }
 
 impl LoadedProgram {
@@ -120,10 +126,20 @@ pub(super) fn load(bytes: &[u8]) -> Result<LoadedProgram, ReadError> {
             return Err(bad());
         };
     }
+    let contents = |name, missing| {
+        let section = elf.section_by_name(name).ok_or(ReadError::Missing(missing))?;
+        Ok::<_, ReadError>(section.data()?)
+    };
+    let lines = ext::decode(
+        contents(".BTF", "section `.BTF`")?,
+        contents(".BTF.ext", "section `.BTF.ext`")?,
+    )
+    .ok_or(ReadError::Lines)?;
     Ok(LoadedProgram {
         name,
         insns,
         maps,
         tables,
+        lines,
     })
 }

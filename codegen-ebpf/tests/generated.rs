@@ -1,0 +1,249 @@
+//! Programs for generated tables: the kernel refuses code that nothing leads to, so there must be none, whatever the
+//! tables are like; and the size limits hold.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "test code, helpers included"
+)]
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ir::address_map::AddressMap;
+use ir::identity::IdentityId;
+use ir::policy::Direction;
+use ir::port::Protocol;
+use ir::table::{Cells, Row, VerdictTable};
+use portcullis_codegen_ebpf::asm::Program;
+use portcullis_codegen_ebpf::datapath::{self, Hook, Subject, records};
+use portcullis_codegen_ebpf::elf;
+use portcullis_codegen_ebpf::insn::Insn;
+use portcullis_codegen_ebpf::source_line::SourceLine;
+use portcullis_codegen_ebpf::tables::Plan;
+use proptest::prelude::*;
+use roaring::RoaringBitmap;
+
+fn line() -> SourceLine {
+    SourceLine {
+        file: "generated.yaml".into(),
+        line: 1,
+        column: 1,
+        text: "".into(),
+    }
+}
+
+/// A table over `identities` columns: for each row the port where it begins and who is let through.
+fn table(direction: Direction, identities: u32, rows: &[(Protocol, u16, RoaringBitmap)]) -> VerdictTable {
+    let columns: RoaringBitmap = (0..identities).collect();
+    let mut table = VerdictTable {
+        direction,
+        rows: Vec::new(),
+        cells: vec![Cells {
+            allowed: RoaringBitmap::new(),
+            rules: Vec::new(),
+        }],
+        default_deny: Vec::new(),
+        in_force: Vec::new(),
+        always: RoaringBitmap::new(),
+        columns: columns.clone(),
+    };
+    for protocol in Protocol::ALL {
+        let mut starts: Vec<(u16, &RoaringBitmap)> = rows
+            .iter()
+            .filter(|(row, first, _)| *row == protocol && *first <= protocol.highest_port())
+            .map(|(_, first, allowed)| (*first, allowed))
+            .collect();
+        starts.sort_by_key(|(first, _)| *first);
+        starts.dedup_by_key(|(first, _)| *first);
+        let mut push = |first, last, cells| {
+            table.rows.push(Row {
+                protocol,
+                first,
+                last,
+                cells,
+            });
+        };
+        match starts.first() {
+            Some((0, _)) => {}
+            Some((first, _)) => push(0, first - 1, 0),
+            None => push(0, protocol.highest_port(), 0),
+        }
+        for (index, (first, allowed)) in starts.iter().enumerate() {
+            let last = starts
+                .get(index + 1)
+                .map_or(protocol.highest_port(), |next| next.0 - 1);
+            let cells = table.cells.len();
+            table.cells.push(Cells {
+                allowed: *allowed & &columns,
+                rules: Vec::new(),
+            });
+            table.rows.push(Row {
+                protocol,
+                first: *first,
+                last,
+                cells,
+            });
+        }
+    }
+    table
+}
+
+fn addresses(identities: u32, exact: &[(IpAddr, u32)], v4: &[(u32, u32)], v6: &[(u128, u32)]) -> AddressMap {
+    let id = |n: u32| IdentityId(n % identities);
+    let mut v4: Vec<(Ipv4Addr, IdentityId)> = v4.iter().map(|(a, n)| ((*a).into(), id(*n))).collect();
+    let mut v6: Vec<(Ipv6Addr, IdentityId)> = v6.iter().map(|(a, n)| ((*a).into(), id(*n))).collect();
+    v4.push((Ipv4Addr::UNSPECIFIED, id(0)));
+    v6.push((Ipv6Addr::UNSPECIFIED, id(0)));
+    v4.sort();
+    v4.dedup_by_key(|(address, _)| *address);
+    v6.sort();
+    v6.dedup_by_key(|(address, _)| *address);
+    AddressMap {
+        exact: exact.iter().map(|(a, n)| (*a, id(*n))).collect(),
+        v4,
+        v6,
+    }
+}
+
+fn emit(
+    own: &VerdictTable,
+    opposite: &VerdictTable,
+    map: &AddressMap,
+    own_addresses: &[IpAddr],
+) -> (Plan, Program) {
+    let plan = Plan::new(own, opposite, map).unwrap();
+    let hook = match own.direction {
+        Direction::Ingress => Hook::ToPod,
+        Direction::Egress => Hook::FromPod,
+    };
+    let program = datapath::emit(&Subject {
+        hook,
+        endpoint: 1,
+        addresses: own_addresses,
+        plan: &plan,
+        origin: &line(),
+        rows: &[],
+        opposite_rows: &[],
+    })
+    .unwrap();
+    (plan, program)
+}
+
+/// Instructions that no path from the first one leads to.
+fn unreachable(insns: &[Insn]) -> Vec<usize> {
+    let mut starts = Vec::new();
+    let mut slot = 0;
+    for insn in insns {
+        starts.push(slot);
+        slot += insn.slots() as i64;
+    }
+    let mut seen = vec![false; insns.len()];
+    let mut open = vec![0usize];
+    while let Some(index) = open.pop() {
+        if std::mem::replace(&mut seen[index], true) {
+            continue;
+        }
+        if let Some(offset) = insns[index].jump_offset() {
+            let target = starts[index] + 1 + i64::from(offset);
+            open.push(starts.binary_search(&target).unwrap());
+        }
+        if !matches!(
+            insns[index],
+            Insn::Exit | Insn::Goto { .. } | Insn::GotoLong { .. }
+        ) {
+            open.push(index + 1);
+        }
+    }
+    (0..insns.len()).filter(|index| !seen[*index]).collect()
+}
+
+fn bitmap() -> impl Strategy<Value = RoaringBitmap> {
+    prop_oneof![
+        Just(RoaringBitmap::new()),
+        Just((0..10).collect()),
+        prop::collection::vec(0..10u32, 0..6).prop_map(|ids| ids.into_iter().collect()),
+    ]
+}
+
+fn rows() -> impl Strategy<Value = Vec<(Protocol, u16, RoaringBitmap)>> {
+    let protocol = prop::sample::select(&Protocol::ALL[..]);
+    let port = prop_oneof![Just(0), 0..300u16, any::<u16>()];
+    let some = prop::collection::vec((protocol, port, bitmap()), 0..20);
+    let whole = bitmap().prop_map(|allowed| {
+        Protocol::ALL
+            .into_iter()
+            .map(|protocol| (protocol, 0, allowed.clone()))
+            .collect()
+    });
+    prop_oneof![some, whole]
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_unreachable(
+        ingress in rows(),
+        egress in rows(),
+        exact in prop::collection::vec((any::<IpAddr>(), any::<u32>()), 0..30),
+        v4 in prop::collection::vec((any::<u32>(), any::<u32>()), 0..10),
+        v6 in prop::collection::vec((any::<u128>(), any::<u32>()), 0..10),
+        own in prop::collection::vec(any::<IpAddr>(), 0..3),
+    ) {
+        let ingress = table(Direction::Ingress, 10, &ingress);
+        let egress = table(Direction::Egress, 10, &egress);
+        let map = addresses(10, &exact, &v4, &v6);
+        for (first, second) in [(&ingress, &egress), (&egress, &ingress)] {
+            let (plan, program) = emit(first, second, &map, &own);
+            prop_assert_eq!(unreachable(&program.insns), Vec::<usize>::new());
+            let object = elf::write("program", &program, &records::MAPS, &plan.rodata).unwrap();
+            let read = object.load().unwrap();
+            prop_assert_eq!(read.insns.len(), program.insns.len());
+            prop_assert_eq!(read.tables, plan.rodata);
+        }
+    }
+}
+
+/// A large policy: jumps beyond 16 bits, thousands of rows, intervals and addresses. The objects are left in the target
+/// directory for loading by hand.
+#[test]
+fn large_tables() {
+    let identities = 500;
+    let row = |index: u16| -> (Protocol, u16, RoaringBitmap) {
+        let allowed = (0..identities)
+            .filter(|id| (id * 7919 + u32::from(index) * 104_729) % 13 < 6)
+            .collect();
+        (Protocol::Tcp, index * 16, allowed)
+    };
+    let own: Vec<_> = (0..4_000).map(row).collect();
+    let opposite: Vec<_> = (0..50).map(row).collect();
+    let exact: Vec<(IpAddr, u32)> = (0..20_000u32)
+        .flat_map(|n| {
+            let v4 = Ipv4Addr::from_bits(0x0a00_0000 + n);
+            let v6 = Ipv6Addr::from_bits((0xfd00_u128 << 112) | u128::from(n));
+            [(IpAddr::V4(v4), n), (IpAddr::V6(v6), n)]
+        })
+        .collect();
+    let v4: Vec<(u32, u32)> = (1..10_000).map(|n| (n * 400_000, n)).collect();
+    let v6: Vec<(u128, u32)> = (1..3_000).map(|n| ((u128::from(n) << 96) | 1, n)).collect();
+    let map = addresses(identities, &exact, &v4, &v6);
+    let own = table(Direction::Ingress, identities, &own);
+    let opposite = table(Direction::Egress, identities, &opposite);
+    let (plan, program) = emit(
+        &own,
+        &opposite,
+        &map,
+        &["10.0.0.1".parse().unwrap(), "fd00::1".parse().unwrap()],
+    );
+    assert_eq!(unreachable(&program.insns), Vec::<usize>::new());
+    assert!(
+        program
+            .insns
+            .iter()
+            .any(|insn| matches!(insn, Insn::GotoLong { .. }))
+    );
+    let object = elf::write("to_pod", &program, &records::MAPS, &plan.rodata).unwrap();
+    std::fs::write(
+        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("large.o"),
+        &object.bytes,
+    )
+    .unwrap();
+    assert_eq!(object.load().unwrap().insns.len(), program.insns.len());
+}
