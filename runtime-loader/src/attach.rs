@@ -29,6 +29,17 @@ pub enum Mechanism {
     Clsact,
 }
 
+impl Mechanism {
+    /// The name that people know it by.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcx => "tcx",
+            Self::Clsact => "clsact",
+        }
+    }
+}
+
 /// The place of our filters under clsact: the first priority, and a handle that nobody gets by default ("PC").
 const FILTER_PRIORITY: u16 = 1;
 const FILTER_HANDLE: u32 = 0x5043;

@@ -3,9 +3,10 @@
 //! Input: objects and bundles as `codegen_ebpf` writes them, and the node they belong to. Output: a node that
 //! enforces them, and what it says of itself.
 //!
-//! A program's way: [`object`] (what the file says) → [`load`] (what the kernel's verifier says) → [`pins`] (what
+//! A program's way: [`bundle`] (a directory) → [`object`] (what the file says) → [`load`] (what the kernel's verifier says) → [`pins`] (what
 //! outlives the process) → [`attach`] (a device's hook) → [`enforce`] (one endpoint and direction) → [`node`] (a
 //! change as a whole). [`test_run`] sends a packet through a program without a device.
+//! [`counters`], [`events`] and [`conntrack`] say what programs did.
 //!
 //! Invariants:
 //! - a packet is judged by the old program or by the new one: a program is replaced in one step of the kernel's;
@@ -23,6 +24,7 @@ pub mod netlink;
 pub mod netns;
 pub mod sysctl;
 
+pub mod bundle;
 pub mod object;
 
 pub mod load;
@@ -37,7 +39,13 @@ pub mod node;
 
 pub mod test_run;
 
+pub mod conntrack;
+pub mod counters;
+pub mod events;
+
 pub mod ipam;
 pub mod routes;
 
 pub mod lab;
+
+pub mod cli;

@@ -67,7 +67,7 @@ pub struct Applied {
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// A program could not be loaded; what was in force still is.
-    #[error("{direction} of {endpoint}: {source}", direction = direction_name(*direction))]
+    #[error("{direction} of {endpoint}: {source}")]
     Load {
         /// Whose program.
         endpoint: EndpointName,
@@ -77,7 +77,7 @@ pub enum NodeError {
         source: LoadError,
     },
     /// A program could not be put in force or taken off.
-    #[error("{direction} of {endpoint}: {source}", direction = direction_name(*direction))]
+    #[error("{direction} of {endpoint}: {source}")]
     Enforce {
         /// Whose program.
         endpoint: EndpointName,
@@ -97,7 +97,7 @@ pub enum NodeError {
         rollback: EnforceError,
     },
     /// One endpoint and direction twice in one change.
-    #[error("{direction} of {endpoint} is given twice", direction = direction_name(*direction))]
+    #[error("{direction} of {endpoint} is given twice")]
     Twice {
         /// Whose.
         endpoint: EndpointName,
@@ -107,15 +107,6 @@ pub enum NodeError {
     /// The directory.
     #[error(transparent)]
     Pins(#[from] PinsError),
-}
-
-/// `ingress` or `egress`.
-#[must_use]
-pub fn direction_name(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Ingress => "ingress",
-        Direction::Egress => "egress",
-    }
 }
 
 /// A node's enforcement. Holds the lock on its pins: one change at a time.

@@ -1,6 +1,7 @@
 //! The layout of our directory on the BPF file system, the only state that outlives the process.
 //!
 //! ```text
+//! <root>/bundle=<digest>/                             the bundle that was loaded last
 //! <root>/shared/conntrack, events                     maps that all programs of the node share
 //! <root>/endpoints/<namespace>/<name>/
 //!     device=<name>/                                  the device that carries the endpoint
@@ -45,6 +46,8 @@ pub const CONNTRACK: &str = "conntrack";
 pub const EVENTS: &str = "events";
 /// The per-CPU counters, one map per endpoint and direction.
 pub const COUNTERS: &str = "counters";
+
+const BUNDLE_NOTE: &str = "bundle=";
 
 /// The maps that every program of the node shares.
 pub const SHARED: [&str; 2] = [CONNTRACK, EVENTS];
@@ -163,6 +166,31 @@ impl Pins {
         make_directory(&self.root.join("shared"))
     }
 
+    /// Remembers which bundle is in force; `None` forgets it.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn note_bundle(&self, digest: Option<&str>) -> Result<(), PinsError> {
+        let note = digest.map(|digest| format!("{BUNDLE_NOTE}{digest}"));
+        for name in names_in(&self.root)? {
+            if name.starts_with(BUNDLE_NOTE) && Some(&name) != note.as_ref() {
+                remove_if_empty(&self.root.join(name))?;
+            }
+        }
+        note.map_or(Ok(()), |note| make_directory(&self.root.join(note)))
+    }
+
+    /// The bundle that was loaded last.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn bundle(&self) -> Result<Option<String>, PinsError> {
+        let names = names_in(&self.root)?;
+        Ok(names
+            .iter()
+            .find_map(|name| name.strip_prefix(BUNDLE_NOTE).map(str::to_owned)))
+    }
+
     /// An endpoint's directory, whether or not it is there.
     #[must_use]
     pub fn endpoint(&self, name: &EndpointName) -> EndpointPins {
@@ -219,6 +247,7 @@ impl Pins {
                 remove_pin(&shared.join(name))?;
             }
             remove_if_empty(&shared)?;
+            self.note_bundle(None)?;
         }
         Ok(())
     }
