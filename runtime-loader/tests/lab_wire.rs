@@ -144,8 +144,8 @@ fn without_programs_every_flow_gets_through() {
     // Three pods, two nodes, two outside addresses (one of each family), one port, TCP and UDP.
     // Ordered pairs of pods: 6; pods and nodes: 12; both families. Pods and outside: 6 and 6 of one family.
     let pairs = (6 + 12) * 2 + 12;
-    // Two openings and one unsolicited answer each.
-    assert_eq!(report.probes.len(), pairs * 3);
+    // Two openings and two unsolicited answers each.
+    assert_eq!(report.probes.len(), pairs * 4);
     assert_eq!(nothing.detached, 1);
     assert_eq!(left_behind(), Vec::<String>::new());
     assert_eq!(links(), before);

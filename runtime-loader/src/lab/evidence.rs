@@ -20,6 +20,9 @@ pub struct Drop {
     pub direction: Direction,
     /// The packet.
     pub tuple: Tuple,
+    /// Whether the policy denied it. A drop for another reason (a spoofed address, a header that cannot be read) is no
+    /// evidence of a verdict.
+    pub by_policy: bool,
     /// The reason, as the program gives it.
     pub reason: String,
 }
@@ -115,7 +118,7 @@ pub fn as_predicted(probe: &Probe, seen: &Observation) -> bool {
                 && seen
                     .dropped
                     .iter()
-                    .all(|drop| (drop.pod, drop.direction) == place)
+                    .all(|drop| drop.by_policy && (drop.pod, drop.direction) == place)
                 && seen.answer_dropped.is_empty()
         }
     }

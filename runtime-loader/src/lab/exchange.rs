@@ -6,20 +6,22 @@
 //! end for packets that come late.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::AsFd;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use ir::port::Protocol;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
+mod receive;
+
 use super::cancel::Cancel;
 use super::evidence::{Drop, DropSource, Observation};
 use super::party::{Party, PartyId};
 use super::probe::{Probe, Question, Tuple};
-use super::sockets;
 use super::topology::Topology;
+use super::{handshake, message, sockets};
 use crate::netns::NetnsError;
 
 /// How long a probe may go without any evidence before it is given up: several of TCP's and our own repetitions.
@@ -61,27 +63,6 @@ pub enum ExchangeError {
     Interrupted,
 }
 
-/// A message: the run's nonce, which way, the probe's number.
-const MESSAGE: usize = 13;
-const ASKING: u8 = b'?';
-const ANSWERING: u8 = b'!';
-
-fn message(nonce: [u8; 8], way: u8, probe: usize) -> [u8; MESSAGE] {
-    let mut bytes = [0; MESSAGE];
-    let number = u32::try_from(probe).unwrap_or(u32::MAX).to_be_bytes();
-    for (to, from) in bytes.iter_mut().zip(nonce.into_iter().chain([way]).chain(number)) {
-        *to = from;
-    }
-    bytes
-}
-
-fn read_message(nonce: [u8; 8], bytes: &[u8]) -> Option<(u8, usize)> {
-    let (head, rest) = bytes.split_first_chunk::<8>()?;
-    let (way, number) = rest.split_first()?;
-    let number = u32::from_be_bytes(number.try_into().ok()?);
-    (*head == nonce).then_some((*way, number as usize))
-}
-
 /// A socket that epoll watches.
 enum Watched {
     Listener {
@@ -108,6 +89,10 @@ enum Watched {
         socket: UdpSocket,
         probe: usize,
     },
+    Raw {
+        socket: OwnedFd,
+        at: IpAddr,
+    },
 }
 
 /// Sends all probes and says what was seen of each, in their order.
@@ -128,6 +113,7 @@ pub fn run(
         watched: BTreeMap::new(),
         next_token: 1,
         datagram_ports: BTreeMap::new(),
+        raw: BTreeMap::new(),
         by_tuple: probes
             .iter()
             .enumerate()
@@ -158,12 +144,17 @@ pub fn run(
             .get(*index)
             .is_some_and(|probe| probe.question == Question::Open)
     });
-    for wave in opening.chunks(WAVE).chain(unsolicited.chunks(WAVE)) {
+    for wave in opening.chunks(WAVE) {
         exchange.start(topology, parties, wave)?;
         exchange.wait(wave, evidence, limit)?;
         exchange.close_probes();
     }
-    exchange.wait_for_quiet(evidence)?;
+    exchange.listen_raw(topology, parties)?;
+    for wave in unsolicited.chunks(WAVE) {
+        exchange.start(topology, parties, wave)?;
+        exchange.wait(wave, evidence, limit)?;
+    }
+    exchange.wait_for_quiet(evidence, limit)?;
     Ok(exchange.seen)
 }
 
@@ -173,6 +164,8 @@ struct Exchange<'a> {
     next_token: u64,
     /// The listeners that unsolicited replies are sent from.
     datagram_ports: BTreeMap<SocketAddr, u64>,
+    /// The raw sockets, by address.
+    raw: BTreeMap<IpAddr, u64>,
     by_tuple: BTreeMap<Tuple, usize>,
     nonce: [u8; 8],
     probes: &'a [Probe],
@@ -199,10 +192,11 @@ impl Exchange<'_> {
                 .iter()
                 .flat_map(|address| ports.iter().map(move |port| SocketAddr::from((*address, *port))));
             let streams: Vec<SocketAddr> = on_all.clone().collect();
-            let unsolicited = self
-                .probes
-                .iter()
-                .filter(|probe| probe.destination == id && probe.question == Question::UnsolicitedReply);
+            let unsolicited = self.probes.iter().filter(|probe| {
+                probe.destination == id
+                    && probe.question == Question::UnsolicitedReply
+                    && probe.protocol == Protocol::Udp
+            });
             let datagrams: Vec<SocketAddr> = on_all.chain(unsolicited.map(|probe| probe.to)).collect();
             let (listeners, sockets) = namespace.run(move || {
                 let listeners: Result<Vec<_>, _> = streams.into_iter().map(sockets::listen).collect();
@@ -220,6 +214,40 @@ impl Exchange<'_> {
             for (at, socket) in sockets.map_err(failed)? {
                 let token = self.watch(Watched::Datagrams { socket }, EpollFlags::EPOLLIN)?;
                 self.datagram_ports.insert(at, token);
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the raw sockets that strange handshake segments leave from and are seen on: only now, because they see
+    /// every other segment, too.
+    fn listen_raw(&mut self, topology: &Topology, parties: &[Party]) -> Result<(), ExchangeError> {
+        let mut needed: BTreeMap<PartyId, BTreeSet<IpAddr>> = BTreeMap::new();
+        for probe in self.probes {
+            if probe.question == Question::UnsolicitedReply && probe.protocol == Protocol::Tcp {
+                needed.entry(probe.source).or_default().insert(probe.from.ip());
+                needed.entry(probe.destination).or_default().insert(probe.to.ip());
+            }
+        }
+        for (id, addresses) in needed {
+            let Some(party) = parties.get(id.0) else { continue };
+            let Some(namespace) = topology.namespace_of(id, party) else {
+                continue;
+            };
+            let made = namespace.run(move || {
+                addresses
+                    .into_iter()
+                    .map(sockets::raw)
+                    .collect::<Result<Vec<_>, _>>()
+            })?;
+            let failed = |(action, source)| ExchangeError::Socket {
+                party: party.label.clone(),
+                action,
+                source,
+            };
+            for (at, socket) in made.map_err(failed)? {
+                let token = self.watch(Watched::Raw { socket, at }, EpollFlags::EPOLLIN)?;
+                self.raw.insert(at, token);
             }
         }
         Ok(())
@@ -287,6 +315,7 @@ impl Exchange<'_> {
         let descriptor = match &socket {
             Watched::Listener { socket, .. } => socket.as_fd(),
             Watched::Datagrams { socket } | Watched::DatagramProbe { socket, .. } => socket.as_fd(),
+            Watched::Raw { socket, .. } => socket.as_fd(),
             Watched::Accepted { stream, .. }
             | Watched::Connecting { stream, .. }
             | Watched::Asked { stream, .. } => stream.as_fd(),
@@ -323,8 +352,13 @@ impl Exchange<'_> {
     }
 
     /// Goes on until nothing has happened for a while: late arrivals and late drops count.
-    fn wait_for_quiet(&mut self, evidence: &mut [Box<dyn DropSource>]) -> Result<(), ExchangeError> {
-        while self.turn(evidence, QUIET)? {}
+    fn wait_for_quiet(
+        &mut self,
+        evidence: &mut [Box<dyn DropSource>],
+        limit: Duration,
+    ) -> Result<(), ExchangeError> {
+        let begin = Instant::now();
+        while self.turn(evidence, QUIET)? && begin.elapsed() < limit {}
         Ok(())
     }
 
@@ -356,191 +390,28 @@ impl Exchange<'_> {
         Ok(any)
     }
 
-    fn note_drop(&mut self, drop: Drop) {
-        if let Some(seen) = self
-            .by_tuple
-            .get(&drop.tuple)
-            .and_then(|index| self.seen.get_mut(*index))
-        {
-            seen.dropped.push(drop);
-        } else if let Some(seen) = self
-            .by_tuple
-            .get(&drop.tuple.reversed())
-            .and_then(|index| self.seen.get_mut(*index))
-        {
-            seen.answer_dropped.push(drop);
-        }
-        // Anything else is the kernel's own (multicast reports, say) and no probe's.
-    }
-
-    fn handle(&mut self, token: u64, socket: Watched) -> Result<(), ExchangeError> {
-        let keep = match socket {
-            Watched::Listener { socket, at } => {
-                while let Ok((stream, from)) = socket.accept() {
-                    self.note_arrival(Tuple {
-                        protocol: Protocol::Tcp,
-                        source: from,
-                        destination: at,
-                    });
-                    if stream.set_nonblocking(true).is_ok() {
-                        self.watch(
-                            Watched::Accepted {
-                                stream,
-                                got: Vec::new(),
-                            },
-                            EpollFlags::EPOLLIN,
-                        )?;
-                    }
-                }
-                Some(Watched::Listener { socket, at })
-            }
-            Watched::Accepted { mut stream, mut got } => {
-                let open = read_some(&mut stream, &mut got);
-                if let Some((ASKING, probe)) = read_message(self.nonce, &got) {
-                    got.clear();
-                    self.arrived(probe);
-                    // A full send buffer is impossible for thirteen bytes.
-                    let _ = stream.write(&message(self.nonce, ANSWERING, probe));
-                }
-                open.then_some(Watched::Accepted { stream, got })
-            }
-            Watched::Datagrams { socket } => {
-                let mut buffer = [0; 64];
-                while let Ok((length, from)) = socket.recv_from(&mut buffer) {
-                    match buffer
-                        .get(..length)
-                        .and_then(|bytes| read_message(self.nonce, bytes))
-                    {
-                        Some((ASKING, probe)) => {
-                            self.arrived(probe);
-                            let _ = socket.send_to(&message(self.nonce, ANSWERING, probe), from);
-                        }
-                        Some((_, probe)) => self.answered(probe),
-                        None => {}
-                    }
-                }
-                Some(Watched::Datagrams { socket })
-            }
-            Watched::Connecting { stream, probe } => self.connected(token, stream, probe)?,
-            Watched::Asked {
-                mut stream,
-                probe,
-                mut got,
-            } => {
-                let open = read_some(&mut stream, &mut got);
-                if read_message(self.nonce, &got) == Some((ANSWERING, probe)) {
-                    self.answered(probe);
-                    None
-                } else if open {
-                    Some(Watched::Asked { stream, probe, got })
-                } else {
-                    self.fail(
-                        probe,
-                        "the connection was closed before the answer came".to_owned(),
-                    );
-                    None
-                }
-            }
-            Watched::DatagramProbe { socket, probe } => {
-                let mut buffer = [0; 64];
-                let mut done = false;
-                loop {
-                    match socket.recv(&mut buffer) {
-                        Ok(length) => {
-                            let answer = buffer
-                                .get(..length)
-                                .and_then(|bytes| read_message(self.nonce, bytes));
-                            if answer == Some((ANSWERING, probe)) {
-                                self.answered(probe);
-                                done = true;
-                            }
-                        }
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                        Err(error) => {
-                            self.fail(probe, format!("the datagram came back: {error}"));
-                            done = true;
-                            break;
-                        }
-                    }
-                }
-                (!done).then_some(Watched::DatagramProbe { socket, probe })
-            }
-        };
-        // A socket that is not kept is closed by going out of scope, and epoll forgets it.
-        if let Some(socket) = keep {
-            self.watched.insert(token, socket);
-        }
-        Ok(())
-    }
-
-    /// A connection attempt has an outcome.
-    fn connected(
-        &mut self,
-        token: u64,
-        mut stream: TcpStream,
-        probe: usize,
-    ) -> Result<Option<Watched>, ExchangeError> {
-        match stream.take_error() {
-            Ok(None) if stream.peer_addr().is_ok() => {
-                if let Err(error) = stream.write(&message(self.nonce, ASKING, probe)) {
-                    self.fail(probe, format!("connected, then: {error}"));
-                    return Ok(None);
-                }
-                self.epoll
-                    .modify(stream.as_fd(), &mut EpollEvent::new(EpollFlags::EPOLLIN, token))?;
-                Ok(Some(Watched::Asked {
-                    stream,
-                    probe,
-                    got: Vec::new(),
-                }))
-            }
-            Ok(None) => Ok(Some(Watched::Connecting { stream, probe })),
-            Ok(Some(error)) | Err(error) => {
-                self.fail(probe, format!("no connection: {error}"));
-                Ok(None)
-            }
-        }
-    }
-
-    fn note_arrival(&mut self, tuple: Tuple) {
-        if let Some(&probe) = self.by_tuple.get(&tuple) {
-            self.arrived(probe);
-        }
-    }
-
-    fn arrived(&mut self, probe: usize) {
-        if let Some(seen) = self.seen.get_mut(probe) {
-            seen.arrived = true;
-        }
-    }
-
-    fn answered(&mut self, probe: usize) {
-        if let Some(seen) = self.seen.get_mut(probe) {
-            seen.answered = true;
-        }
-    }
-
-    fn fail(&mut self, probe: usize, reason: String) {
-        if let Some(seen) = self.seen.get_mut(probe) {
-            seen.failed.get_or_insert(reason);
-        }
-    }
-
     fn ask(&self, socket: &UdpSocket, probe: usize) {
         // What cannot be sent now is sent again; an error that stays is read from the socket.
-        let _ = socket.send(&message(self.nonce, ASKING, probe));
+        let _ = socket.send(&message::write(self.nonce, message::ASKING, probe));
     }
 
     fn send_from_listener(&self, index: usize) {
         let Some(probe) = self.probes.get(index) else {
             return;
         };
-        let socket = self
-            .datagram_ports
-            .get(&probe.from)
-            .and_then(|token| self.watched.get(token));
-        if let Some(Watched::Datagrams { socket }) = socket {
-            let _ = socket.send_to(&message(self.nonce, ASKING, index), probe.to);
+        let token = match probe.protocol {
+            Protocol::Tcp => self.raw.get(&probe.from.ip()),
+            _ => self.datagram_ports.get(&probe.from),
+        };
+        // What cannot be sent now is sent again.
+        match token.and_then(|token| self.watched.get(token)) {
+            Some(Watched::Datagrams { socket }) => {
+                let _ = socket.send_to(&message::write(self.nonce, message::ASKING, index), probe.to);
+            }
+            Some(Watched::Raw { socket, .. }) => {
+                let _ = sockets::send_raw(socket, &handshake::syn_ack(probe.from, probe.to), probe.to.ip());
+            }
+            _ => {}
         }
     }
 
@@ -573,18 +444,5 @@ impl Exchange<'_> {
                 Watched::Listener { .. } | Watched::Accepted { .. } | Watched::Datagrams { .. }
             )
         });
-    }
-}
-
-/// Reads what is there; false at the end of the stream or on an error.
-fn read_some(stream: &mut TcpStream, got: &mut Vec<u8>) -> bool {
-    let mut buffer = [0; 64];
-    loop {
-        match stream.read(&mut buffer) {
-            Ok(0) => return false,
-            Ok(length) => got.extend_from_slice(buffer.get(..length).unwrap_or_default()),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
-            Err(_) => return false,
-        }
     }
 }

@@ -15,7 +15,9 @@
 pub mod cancel;
 pub mod evidence;
 pub mod exchange;
+mod handshake;
 pub mod matrix;
+mod message;
 pub mod party;
 pub mod place;
 pub mod ports;

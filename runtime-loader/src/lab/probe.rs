@@ -23,8 +23,8 @@ pub const PROTOCOLS: [Protocol; 2] = [Protocol::Tcp, Protocol::Udp];
 pub enum Question {
     /// Does a new flow get through and its answer back?
     Open,
-    /// Does a datagram get through that looks like an answer, from a port that the receiver may speak to, although
-    /// nobody asked?
+    /// Does a packet get through that looks like an answer, from a port that the receiver may speak to, although
+    /// nobody asked? A datagram; in TCP the second segment of a handshake.
     UnsolicitedReply,
 }
 
@@ -148,25 +148,27 @@ pub fn plan(
                         });
                     }
                 }
-                // `to` may be spoken to: an answer of its own accord must not pass for one.
-                let Some(&port) = ports.iter().find(|port| judge(Protocol::Udp, **port).allowed()) else {
-                    continue;
-                };
-                let answered = free.take(source, from, family, Protocol::Udp)?;
-                probes.push(Probe {
-                    question: Question::UnsolicitedReply,
-                    source: destination,
-                    destination: source,
-                    protocol: Protocol::Udp,
-                    from: (to_address, port).into(),
-                    to: (from_address, answered).into(),
-                    predicted: predict(&Flow {
-                        source: to.in_flow(to_address),
-                        destination: from.in_flow(from_address),
-                        protocol: Protocol::Udp,
-                        port: answered,
-                    }),
-                });
+                for protocol in PROTOCOLS {
+                    // `to` may be spoken to: an answer of its own accord must not pass for one.
+                    let Some(&port) = ports.iter().find(|port| judge(protocol, **port).allowed()) else {
+                        continue;
+                    };
+                    let answered = free.take(source, from, family, protocol)?;
+                    probes.push(Probe {
+                        question: Question::UnsolicitedReply,
+                        source: destination,
+                        destination: source,
+                        protocol,
+                        from: (to_address, port).into(),
+                        to: (from_address, answered).into(),
+                        predicted: predict(&Flow {
+                            source: to.in_flow(to_address),
+                            destination: from.in_flow(from_address),
+                            protocol,
+                            port: answered,
+                        }),
+                    });
+                }
             }
         }
     }

@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, connect as connect_to,
-    listen as listen_on, setsockopt, socket, sockopt,
+    AddressFamily, Backlog, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrStorage, bind,
+    connect as connect_to, listen as listen_on, recvfrom, sendto, setsockopt, socket, sockopt,
 };
 
 use super::probe::Tuple;
@@ -76,6 +76,38 @@ pub(super) fn connected_datagrams(tuple: Tuple) -> Result<UdpSocket, Failed> {
         Ok(socket)
     };
     make().map_err(|source| (format!("open {tuple}"), source))
+}
+
+/// A raw TCP socket on exactly this address: it sends segments that no connection would, and sees copies of all that
+/// arrive.
+pub(super) fn raw(at: IpAddr) -> Result<(IpAddr, OwnedFd), Failed> {
+    let make = || -> nix::Result<OwnedFd> {
+        let family = if at.is_ipv4() {
+            AddressFamily::Inet
+        } else {
+            AddressFamily::Inet6
+        };
+        let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+        let raw = socket(family, SockType::Raw, flags, SockProtocol::Tcp)?;
+        bind(raw.as_raw_fd(), &SockaddrStorage::from(SocketAddr::from((at, 0))))?;
+        Ok(raw)
+    };
+    make()
+        .map(|socket| (at, socket))
+        .map_err(|errno| (format!("open a raw TCP socket on {at}"), errno.into()))
+}
+
+/// Sends a segment through a raw socket.
+pub(super) fn send_raw(socket: &OwnedFd, segment: &[u8], to: IpAddr) -> nix::Result<usize> {
+    let to = SockaddrStorage::from(SocketAddr::from((to, 0)));
+    sendto(socket.as_raw_fd(), segment, &to, MsgFlags::empty())
+}
+
+/// The next packet that a raw socket has, and its sender where that is told apart from the packet (IPv6).
+pub(super) fn receive_raw(socket: &OwnedFd, buffer: &mut [u8]) -> nix::Result<(usize, Option<IpAddr>)> {
+    let (length, from) = recvfrom::<SockaddrStorage>(socket.as_raw_fd(), buffer)?;
+    let from = from.and_then(|from| from.as_sockaddr_in6().map(|from| IpAddr::V6(from.ip())));
+    Ok((length, from))
 }
 
 fn stream(like: SocketAddr) -> nix::Result<OwnedFd> {

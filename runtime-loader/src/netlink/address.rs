@@ -49,7 +49,7 @@ impl Netlink {
         let operation = || format!("remove address {address} from `{link}`");
         let message = self.address_message(&operation, link, address)?;
         match self.change(&operation, RouteNetlinkMessage::DelAddress(message), 0) {
-            Err(error) if error.errno() == Some(nix::libc::EADDRNOTAVAIL) => Ok(()),
+            Err(error) if error.errno() == Some(libc::EADDRNOTAVAIL) => Ok(()),
             other => other,
         }
     }

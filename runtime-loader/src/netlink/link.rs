@@ -158,7 +158,7 @@ impl Netlink {
             RouteNetlinkMessage::GetLink(message),
         ) {
             Ok(answers) => Ok(answers.into_iter().find_map(read_link)),
-            Err(error) if error.errno() == Some(nix::libc::ENODEV) => Ok(None),
+            Err(error) if error.errno() == Some(libc::ENODEV) => Ok(None),
             Err(error) => Err(error),
         }
     }

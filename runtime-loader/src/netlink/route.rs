@@ -80,7 +80,7 @@ impl Netlink {
         let operation = || format!("remove route {route}");
         let message = self.route_message(&operation, route)?;
         match self.change(&operation, RouteNetlinkMessage::DelRoute(message), 0) {
-            Err(error) if error.errno() == Some(nix::libc::ESRCH) => Ok(()),
+            Err(error) if error.errno() == Some(libc::ESRCH) => Ok(()),
             other => other,
         }
     }
