@@ -7,8 +7,10 @@ use crate::support::{
 };
 use aya::programs::tc::{SchedClassifier, TcAttachOptions};
 use aya::programs::{LinkOrder, TcAttachType};
+use codegen_ebpf::datapath::records::Reason;
 use ir::policy::Direction;
 use runtime_loader::attach::{AttachError, Clsact, Hook, Mechanism};
+use runtime_loader::counters::Counters;
 use runtime_loader::enforce::EnforceError;
 use runtime_loader::load::{LoadError, Loader};
 use runtime_loader::netlink::{ClsactSide, FilterPlace, MacAddress, Netlink, Veth, VethPeer};
@@ -453,9 +455,10 @@ fn a_test_run_tells_verdict_packet_and_time() {
                 "{:?} for ten instructions",
                 run.duration
             );
-            let counters =
-                aya::maps::PerCpuArray::<_, u64>::try_from(program.map("counters").unwrap()).unwrap();
-            let count: u64 = counters.get(&slot.unsigned_abs(), 0).unwrap().iter().sum();
+            let counters = Counters::of_loaded(program.map("counters").unwrap(), Direction::Ingress).unwrap();
+            let count = counters
+                .of(Reason::from_number(slot.try_into().unwrap()).unwrap())
+                .packets;
             assert_eq!(count, 1000);
         }
         let program = loader.load(&counting_object(DENY, 0), None).unwrap();

@@ -1,6 +1,7 @@
 //! The loader against the running kernel: each test in namespaces of its own.
 #![cfg(test)]
 
+mod command_line;
 mod enforcement;
 mod replacement;
 mod support;

@@ -10,8 +10,10 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::{ALLOW, DENY, Wire, arrives, counting_object, sandbox};
+use codegen_ebpf::datapath::records::Reason;
 use ir::policy::Direction;
 use runtime_loader::attach::Mechanism;
+use runtime_loader::counters::Counters;
 use runtime_loader::device::EndpointName;
 use runtime_loader::node::{Node, Others, Preference, Wanted};
 use runtime_loader::object::PolicyObject;
@@ -96,15 +98,12 @@ fn count(receiver: &UdpSocket, done: &AtomicBool, received: &AtomicU64) {
     }
 }
 
-/// The counters of the generation in force, summed over the processors.
-fn counted(node: &Node) -> Vec<u64> {
+/// The packets under the first two keys of the counters of the generation in force.
+fn counted(node: &Node) -> [u64; 2] {
     let slots = node.slots().unwrap();
     let pin = &slots[0].in_force.as_ref().unwrap().generation.counters;
-    let map = aya::maps::Map::from_map_data(aya::maps::MapData::from_pin(pin).unwrap()).unwrap();
-    let counters = aya::maps::PerCpuArray::<_, u64>::try_from(map).unwrap();
-    (0..crate::support::COUNTER_SLOTS)
-        .map(|slot| counters.get(&slot, 0).unwrap().iter().sum())
-        .collect()
+    let counters = Counters::read(pin, Direction::Ingress).unwrap();
+    [Reason::Allowed, Reason::Reply].map(|reason| counters.of(reason).packets)
 }
 
 fn every_packet_meets_one_program(mechanism: Mechanism) {
@@ -126,7 +125,7 @@ fn every_packet_meets_one_program(mechanism: Mechanism) {
     assert!(traffic.admitted > 0 && traffic.denied > 0, "both were met");
     assert_eq!(traffic.received, traffic.admitted, "what was admitted arrived");
     assert_eq!(
-        counts[..2],
+        counts,
         [traffic.denied, traffic.admitted],
         "each packet met one program, and counts survive swaps"
     );

@@ -7,9 +7,10 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use codegen_ebpf::asm::{Assembler, Program, Symbol};
+use codegen_ebpf::datapath::records;
 use codegen_ebpf::elf;
 use codegen_ebpf::insn::{AluOp, Condition, Reg, Size};
-use codegen_ebpf::maps::{Field, FieldType, MapKind, MapSpec, Record};
+use codegen_ebpf::maps::MapSpec;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::{setsockopt, sockopt};
@@ -53,54 +54,17 @@ pub(crate) fn sandbox(test: &str, body: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// Counters that each test object has.
-pub(crate) const COUNTER_SLOTS: u32 = 8;
-
-const COUNTERS: MapSpec = MapSpec {
-    name: "counters",
-    kind: MapKind::PerCpuArray,
-    key: Some(Record {
-        name: "u32",
-        size: 4,
-        fields: &[Field {
-            name: "u32",
-            offset: 0,
-            field_type: FieldType::U32,
-        }],
-    }),
-    value: Some(Record {
-        name: "u64",
-        size: 8,
-        fields: &[Field {
-            name: "u64",
-            offset: 0,
-            field_type: FieldType::U64,
-        }],
-    }),
-    max_entries: COUNTER_SLOTS,
-};
-
-/// The same maps that policy programs share, in small.
-pub(crate) fn shared_maps(conntrack_entries: u32) -> [MapSpec; 2] {
-    [
-        MapSpec {
-            name: "conntrack",
-            kind: MapKind::LruHash,
-            key: COUNTERS.value,
-            value: COUNTERS.value,
-            max_entries: conntrack_entries,
-        },
-        MapSpec {
-            name: "events",
-            kind: MapKind::RingBuffer,
-            key: None,
-            value: None,
-            max_entries: 4096,
-        },
-    ]
+/// The maps of policy programs, in the order of their definitions.
+fn maps(conntrack_entries: u32) -> [MapSpec; 3] {
+    let [conntrack, counters, events] = records::MAPS;
+    let conntrack = MapSpec {
+        max_entries: conntrack_entries,
+        ..conntrack
+    };
+    [conntrack, counters, events]
 }
 
-/// A program that counts every IPv4 packet in one slot of its counters and answers with one action; others go on.
+/// A program that counts every IPv4 packet under one key of its counters and answers with one action; others go on.
 pub(crate) fn counting_object(action: i32, slot: i32) -> PolicyObject {
     PolicyObject::parse(&counting_elf(action, slot, 1024)).unwrap()
 }
@@ -127,8 +91,7 @@ pub(crate) fn counting_elf(action: i32, slot: i32, conntrack_entries: u32) -> Ve
     asm.bind(other);
     asm.mov(Reg::R0, ALLOW);
     asm.exit();
-    let [conntrack, events] = shared_maps(conntrack_entries);
-    write(&asm.finish().unwrap(), &[conntrack, COUNTERS, events])
+    write(&asm.finish().unwrap(), &maps(conntrack_entries))
 }
 
 /// A program that the verifier refuses: it returns a register that was never set.
@@ -136,8 +99,7 @@ pub(crate) fn unverifiable_object() -> PolicyObject {
     let mut asm = Assembler::new();
     asm.mov(Reg::R6, 0);
     asm.exit();
-    let [conntrack, events] = shared_maps(1024);
-    PolicyObject::parse(&write(&asm.finish().unwrap(), &[conntrack, COUNTERS, events])).unwrap()
+    PolicyObject::parse(&write(&asm.finish().unwrap(), &maps(1024))).unwrap()
 }
 
 fn write(program: &Program, maps: &[MapSpec]) -> Vec<u8> {
