@@ -21,6 +21,7 @@ pub mod peer;
 pub mod policy;
 pub mod port;
 pub mod selector;
+pub mod text;
 
 // The meaning of one flow.
 pub mod evaluator;
@@ -31,3 +32,7 @@ pub mod identity;
 pub mod label_index;
 pub mod named_port;
 pub mod table;
+
+// Models to test with.
+#[cfg(any(test, feature = "testing"))]
+pub mod scenario;
