@@ -35,4 +35,4 @@ pub mod table;
 
 // Models to test with.
 #[cfg(any(test, feature = "testing"))]
-pub mod scenario;
+pub mod testing;

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::{parse, parse_flow, print};
 use crate::origin::Origin;
-use crate::scenario::{Profile, models};
+use crate::testing::{Profile, models};
 
 const SHOP: &str = r#"# The example of the module's documentation, and one of everything else.
 namespace shop team=blue "odd key"="odd \"value\""

@@ -6,7 +6,7 @@
 //! named numbers, to the edges of ranges and blocks and one beyond, to holes, to the own node and to the pod itself.
 //!
 //! ```
-//! use ir::scenario::{Profile, scenarios};
+//! use ir::testing::{Profile, scenarios};
 //! use proptest::prelude::*;
 //!
 //! proptest!(ProptestConfig::with_cases(4), |(scenario in scenarios(Profile::everything()))| {
