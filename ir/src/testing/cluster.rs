@@ -59,7 +59,7 @@ pub(super) fn protocols(profile: Profile) -> Vec<Protocol> {
 
 /// Sketches of clusters.
 pub(super) fn sketches(_: Profile) -> impl Strategy<Value = ClusterSketch> + use<> {
-    let labels = || vec((0..24_u8, 0..24_u8), 0..=2);
+    let labels = || vec((0..24_u8, 0..24_u8), 0..=3);
     let endpoint = (
         (0..3_u8, labels(), 0..2_u8, 0..4_u8),
         (0..3_u8, 0..3_u8, 0..12_u8),
@@ -77,7 +77,7 @@ pub(super) fn sketches(_: Profile) -> impl Strategy<Value = ClusterSketch> + use
                 ports,
             },
         );
-    (vec(labels(), 1..=3), vec(labels(), 1..=3), vec(endpoint, 1..=6)).prop_map(
+    (vec(labels(), 1..=3), vec(labels(), 1..=3), vec(endpoint, 1..=7)).prop_map(
         |(namespaces, nodes, endpoints)| ClusterSketch {
             namespaces,
             nodes,

@@ -169,18 +169,26 @@ pub(super) fn draw(sketches: &[FlowSketch], model: &Model, profile: Profile) -> 
             let fitting: Vec<_> = parties
                 .iter()
                 .copied()
+                // To itself seldom: nothing is asked of the policies then.
+                .filter(|party| *party != subject || port % 16 == 0)
                 .filter(|party| match (party.family(), subject.family()) {
                     (Some(theirs), Some(ours)) => theirs == ours,
                     _ => true,
                 })
                 .collect();
             let peer = at(&fitting, *peer)?;
-            let (protocol, port) = at(&ports, *port)?;
             let (source, destination) = if *outgoing {
                 (subject, peer)
             } else {
                 (peer, subject)
             };
+            // Half of the flows go to what the destination publishes.
+            let published = if port % 2 == 1 {
+                published(model, destination)
+            } else {
+                Vec::new()
+            };
+            let (protocol, port) = at(&published, *port / 2).or_else(|| at(&ports, *port / 2))?;
             Some(Flow {
                 source,
                 destination,
@@ -189,6 +197,15 @@ pub(super) fn draw(sketches: &[FlowSketch], model: &Model, profile: Profile) -> 
             })
         })
         .collect()
+}
+
+/// The container ports of a pod.
+fn published(model: &Model, party: Party) -> Vec<(Protocol, u16)> {
+    let Party::Endpoint { id, .. } = party else {
+        return Vec::new();
+    };
+    let ports = model.cluster.endpoint(id).map_or(&[][..], |pod| &pod.ports);
+    ports.iter().map(|port| (port.protocol, port.number)).collect()
 }
 
 fn at<T: Copy>(list: &[T], choice: u16) -> Option<T> {

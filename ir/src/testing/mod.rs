@@ -6,6 +6,7 @@
 //! named numbers, to the edges of ranges and blocks and one beyond, to holes, to the own node and to the pod itself.
 //!
 //! ```
+//! use portcullis_ir as ir;
 //! use ir::testing::{Profile, scenarios};
 //! use proptest::prelude::*;
 //!
@@ -129,7 +130,7 @@ impl fmt::Debug for Scenario {
     }
 }
 
-/// Models within `profile`: up to 3 namespaces, 3 nodes, 6 endpoints and 5 policies of up to 4 rules.
+/// Models within `profile`: up to 3 namespaces, 3 nodes, 7 endpoints and 7 policies of up to 5 rules.
 pub fn models(profile: Profile) -> impl Strategy<Value = Model> {
     (cluster::sketches(profile), policy::sketches(profile)).prop_map(move |(cluster, policies)| {
         let cluster = cluster.draw(profile);

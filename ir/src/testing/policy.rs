@@ -55,13 +55,15 @@ enum PortSketch {
 }
 
 fn selector(most: usize) -> impl Strategy<Value = SelectorSketch> + use<> {
-    vec((0..12_u8, 0..24_u8, 0..6_u8, vec(0..24_u8, 0..=2)), 0..=most)
+    // Few operators without values: `In` of nothing matches nothing.
+    let values = prop_oneof![12 => vec(0..24_u8, 1..=3), 1 => Just(Vec::new())];
+    vec((0..12_u8, 0..24_u8, 0..6_u8, values), 0..=most)
 }
 
 fn peer(profile: Profile) -> impl Strategy<Value = PeerSketch> + use<> {
     let on = u32::from;
     prop_oneof![
-        6 => (proptest::option::of(0..3_u8), selector(2)).prop_map(|(ns, asked)| PeerSketch::Pods(ns, asked)),
+        6 => (proptest::option::weighted(0.3, 0..3_u8), selector(2)).prop_map(|(ns, asked)| PeerSketch::Pods(ns, asked)),
         4 => (any::<u8>(), vec(any::<u8>(), 0..=2), any::<bool>())
             .prop_map(|(block, holes, outside)| PeerSketch::Cidr(block, holes, outside)),
         u32::from(profile.node_peers) => selector(1).prop_map(PeerSketch::Nodes),
@@ -100,7 +102,7 @@ pub(super) fn sketches(profile: Profile) -> impl Strategy<Value = Vec<PolicySket
         selector(1),
         (flag(), flag()),
         (flag(), flag()),
-        vec(rule, 0..=4),
+        vec(rule, 0..=5),
     )
         .prop_map(
             |(kind, namespace, subject, applies, default_deny, rules)| PolicySketch {
@@ -112,7 +114,7 @@ pub(super) fn sketches(profile: Profile) -> impl Strategy<Value = Vec<PolicySket
                 rules,
             },
         );
-    vec(policy, 0..=5)
+    vec(policy, 0..=7)
 }
 
 pub(super) fn draw(sketches: &[PolicySketch], cluster: &Cluster, profile: Profile) -> Vec<Policy> {
