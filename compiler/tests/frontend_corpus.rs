@@ -1,5 +1,6 @@
 //! Real manifests, made by others: every file loads, and every finding is a true one.
 #![expect(clippy::print_stderr, reason = "an absent corpus must be seen")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
 
 use portcullis_compiler::limits::Limits;
 use portcullis_compiler::load;

@@ -9,6 +9,7 @@ use portcullis_compiler::tree::scalar::resolve_plain;
 use portcullis_compiler::tree::{self, NodeId, Resolved, Style, Value};
 use portcullis_compiler::{de, load};
 use proptest::prelude::*;
+use serde::Deserialize;
 
 const SEEDS: [&str; 4] = [
     "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: api # why\nspec:\n  podSelector: &s\n    matchLabels: {app: \"a\\tb\", 'x y': yes}\n  ingress:\n  - from:\n    - podSelector: *s\n    ports:\n    - {port: 010, endPort: 0x20, protocol: TCP}\n",
@@ -95,21 +96,25 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
         .prop_map(str::to_owned),
     ];
     let edit = (0.0..1.0_f64, 0..12_usize, token);
-    (prop::sample::select(SEEDS.to_vec()), prop::collection::vec(edit, 0..6)).prop_map(|(seed, edits)| {
-        let mut bytes = seed.as_bytes().to_vec();
-        for (place, cut, token) in edits {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                clippy::cast_precision_loss,
-                reason = "a fraction of a short text's length"
-            )]
-            let at = ((bytes.len() as f64) * place) as usize;
-            let end = (at + cut).min(bytes.len());
-            bytes.splice(at..end, token.into_bytes());
-        }
-        bytes
-    })
+    (
+        prop::sample::select(SEEDS.to_vec()),
+        prop::collection::vec(edit, 0..6),
+    )
+        .prop_map(|(seed, edits)| {
+            let mut bytes = seed.as_bytes().to_vec();
+            for (place, cut, token) in edits {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    clippy::cast_precision_loss,
+                    reason = "a fraction of a short text's length"
+                )]
+                let at = ((bytes.len() as f64) * place) as usize;
+                let end = (at + cut).min(bytes.len());
+                bytes.splice(at..end, token.into_bytes());
+            }
+            bytes
+        })
 }
 
 /// Every scalar's span is its text: written alone, it reads as the same scalar.
@@ -150,6 +155,72 @@ fn spans_are_the_text(text: &str) {
     }
 }
 
+/// Our tree against libyaml's, of which Kubernetes' reader is a port: where both accept a text, both see the same
+/// structure and the same strings. What differs in meaning by design (numbers, booleans, tags, merges) is not compared.
+fn agrees_with_libyaml(text: &str) -> Result<(), String> {
+    let source = Source::new("input.yaml", text);
+    let stream = tree::parse(&source, &Limits::default());
+    if !stream.faults.is_empty() || text.contains("<<") {
+        return Ok(());
+    }
+    let theirs: Result<Vec<serde_yaml::Value>, _> = serde_yaml::Deserializer::from_str(text)
+        .map(serde_yaml::Value::deserialize)
+        .collect();
+    let Ok(theirs) = theirs else { return Ok(()) };
+    if theirs.len() != stream.documents.len() {
+        // An empty stream is one null document to one and none to the other.
+        let empty = theirs.iter().all(serde_yaml::Value::is_null);
+        let ours_empty = stream
+            .documents
+            .iter()
+            .all(|document| document.is_null(document.root()));
+        return if empty && ours_empty {
+            Ok(())
+        } else {
+            Err(format!(
+                "{} documents, not {}",
+                stream.documents.len(),
+                theirs.len()
+            ))
+        };
+    }
+    for (document, value) in stream.documents.iter().zip(&theirs) {
+        // libyaml lets a comment interrupt a block scalar that is a whole document; no object is one.
+        let is_scalar = !value.is_mapping() && !value.is_sequence();
+        if is_scalar && document.scalar(document.root()).is_some() {
+            continue;
+        }
+        same(document, document.root(), value)?;
+    }
+    Ok(())
+}
+
+fn same(document: &tree::Document, id: NodeId, theirs: &serde_yaml::Value) -> Result<(), String> {
+    let node = document.node(id);
+    let differ = || Err(format!("{:?} is not {theirs:?}", node.value));
+    match (&node.value, theirs) {
+        (_, serde_yaml::Value::Tagged(_)) => Ok(()),
+        (Value::Scalar(ours), serde_yaml::Value::String(text)) if *text != *ours.text => differ(),
+        (Value::Scalar(_), serde_yaml::Value::Mapping(_) | serde_yaml::Value::Sequence(_)) => differ(),
+        (Value::Scalar(_), _) => Ok(()),
+        (Value::Sequence(ours), serde_yaml::Value::Sequence(theirs)) if ours.len() == theirs.len() => ours
+            .iter()
+            .zip(theirs)
+            .try_for_each(|(&ours, theirs)| same(document, ours, theirs)),
+        (Value::Mapping(ours), _) if !ours.faults.is_empty() => Ok(()),
+        (Value::Mapping(ours), serde_yaml::Value::Mapping(theirs)) if ours.entries.len() == theirs.len() => {
+            ours.entries
+                .iter()
+                .zip(theirs)
+                .try_for_each(|(ours, (key, value))| {
+                    same(document, ours.key, key)?;
+                    same(document, ours.value, value)
+                })
+        }
+        _ => differ(),
+    }
+}
+
 /// Documents whose every reader agrees: no string that YAML 1.1 and 1.2 read differently.
 fn document() -> impl Strategy<Value = serde_json::Value> {
     let text = prop_oneof![
@@ -187,6 +258,13 @@ fn read_back(text: &str) -> serde_json::Value {
     reading.value.unwrap()
 }
 
+/// What YAML is made of.
+const TOKENS: [&str; 44] = [
+    "a", "b", "- ", "-", ": ", ":", "? ", "?", "\n", "\n", "\n  ", "\n ", "\n- ", "\nb: ", "\r\n", " ", "  ",
+    "\t", "[", "]", "{", "}", ",", ", ", "|\n", "|-\n ", ">\n  ", "|1\n  ", "'", "\"", "''", "\\", "#",
+    " # c\n", "&a ", "*a", "*a ", "!!str ", "! ", "---\n", "\n---\n", "%", "@", "~",
+];
+
 /// A thousand cases each, or what `PROPTEST_CASES` says.
 fn config() -> ProptestConfig {
     let default = ProptestConfig::default();
@@ -217,6 +295,19 @@ proptest! {
         exercise(&bytes);
         if let Ok(text) = String::from_utf8(bytes) {
             spans_are_the_text(&text);
+        }
+    }
+
+    #[test]
+    fn libyaml_sees_the_same_in_soup(tokens in prop::collection::vec(prop::sample::select(TOKENS.to_vec()), 0..20)) {
+        let text = tokens.concat();
+        prop_assert_eq!(agrees_with_libyaml(&text), Ok(()), "{:?}", text);
+    }
+
+    #[test]
+    fn libyaml_sees_the_same_in_mutated_manifests(bytes in mutated()) {
+        if let Ok(text) = String::from_utf8(bytes) {
+            prop_assert_eq!(agrees_with_libyaml(&text), Ok(()), "{:?}", text);
         }
     }
 

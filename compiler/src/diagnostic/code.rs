@@ -83,7 +83,8 @@ codes! {
     UNKNOWN_KIND 118 "unknown-kind" Error "The object's kind is missing, or misspelt."
     NUMBER_NOTATION 119 "number-notation" Warning "Kubernetes reads this number differently from how it looks."
     DOCUMENT_BOUNDARY 120 "document-boundary" Error "YAML starts a document here, and `kubectl` does not read it as one."
-    AMBIGUOUS_LINE_BREAK 121 "ambiguous-line-break" Error "Kubernetes breaks the line at this character and other readers of YAML do not."
+    AMBIGUOUS_LINE_BREAK 121 "ambiguous-line-break" Error "Readers of YAML differ on whether this character breaks the line."
+    INVALID_VALUE 122 "invalid-value" Error "The value is not one of those that the API allows here."
 
     NAMED_PORT_MANY_NUMBERS 201 "named-port-many-numbers" Error "One rule's port name means different numbers on pods that it reaches."
     NAMED_PORT_OTHER_NUMBER_ELSEWHERE 202 "named-port-other-number-elsewhere" Warning "The port name means another number on a pod that the rule does not reach."

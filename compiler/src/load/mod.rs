@@ -311,17 +311,18 @@ fn stream_finding(source: &Source, fault: &StreamFault) -> Finding {
             }
         }
         StreamFaultKind::Limit(what, limit) => limit_finding(what, *limit).at(origin, "").blocking(),
-        StreamFaultKind::Boundary => {
-            Finding::new(Code::DOCUMENT_BOUNDARY, "`kubectl` does not read the document that starts here")
-                .at(origin, "this document")
-                .help("put `---` on a line of its own in front of it")
-                .blocking()
-        }
+        StreamFaultKind::Boundary => Finding::new(
+            Code::DOCUMENT_BOUNDARY,
+            "`kubectl` does not read the document that starts here",
+        )
+        .at(origin, "this document")
+        .help("put `---` on a line of its own in front of it")
+        .blocking(),
         StreamFaultKind::LineBreak(found) => {
             let code = u32::from(*found);
-            let message = format!("U+{code:04X} is a line break to Kubernetes and plain text to other readers of YAML");
+            let message = format!("readers of YAML differ on whether U+{code:04X} breaks the line");
             let finding = Finding::new(Code::AMBIGUOUS_LINE_BREAK, message).at(origin, "this character");
-            finding.help("remove the character, or write it as an escape in a double-quoted string").blocking()
+            finding.help("remove the character, end lines with LF, or write it as an escape in a double-quoted string").blocking()
         }
     }
 }

@@ -34,14 +34,23 @@ pub enum StreamFaultKind {
     ///
     /// [apimachinery, `YAMLReader`]: https://github.com/kubernetes/apimachinery/blob/master/pkg/util/yaml/decoder.go
     Boundary,
-    /// The character is a line break in YAML 1.1, which Kubernetes reads, and text in YAML 1.2: a comment here may be
-    /// a policy there. The documents are in the stream as YAML 1.2 has them.
+    /// Readers of YAML differ on whether the character breaks the line: in YAML 1.1, which Kubernetes reads, more
+    /// characters do than in 1.2, and what is a comment here may be a policy there. The documents are in the stream
+    /// as YAML 1.2 has them.
     LineBreak(char),
 }
 
 /// Parses every document of `source`. A broken document does not hide those behind it.
 #[must_use]
 pub fn parse(source: &Source, limits: &Limits) -> Stream {
+    let mut stream = parse_documents(source, limits);
+    stream
+        .faults
+        .extend(ambiguous_line_break(source, &stream.documents));
+    stream
+}
+
+fn parse_documents(source: &Source, limits: &Limits) -> Stream {
     let mut stream = Stream::default();
     let longest = limits.bytes.min(u64::from(u32::MAX));
     if source.text().len() as u64 > longest {
@@ -52,12 +61,12 @@ pub fn parse(source: &Source, limits: &Limits) -> Stream {
         });
         return stream;
     }
-    stream.faults.extend(ambiguous_line_break(source));
     let options = options! {
         // As libyaml, and so go-yaml, reads it.
         block_scalar_eof_without_line_feed: true,
         // Licence headers are longer than the default; the file's size bounds the number already.
         max_buffered_comment_events: usize::MAX,
+        emit_anchor_events: true,
         flow_nesting_limit: limits.depth.saturating_add(1),
         block_nesting_limit: limits.depth.saturating_add(1),
     };
@@ -94,13 +103,29 @@ pub fn parse(source: &Source, limits: &Limits) -> Stream {
     }
 }
 
-/// The first NEL, LS or PS of a file that is not JSON, where they mean nothing.
-fn ambiguous_line_break(source: &Source) -> Option<StreamFault> {
+/// The first character that only some readers of YAML take for a line break: NEL, LS and PS, which YAML 1.2 made
+/// text, and a CR without its LF. In JSON, a CR is white space everywhere, and the others are text in strings.
+fn ambiguous_line_break(source: &Source, documents: &[Document]) -> Option<StreamFault> {
     let text = source.text();
-    let (at, found) = text.char_indices().find(|(_, c)| matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}'))?;
-    let is_json = text.trim_start().starts_with('{');
+    let is_json = text.trim_start().starts_with(['{', '[']);
+    let suspect = |(at, c): &(usize, char)| match c {
+        '\r' => !is_json && text.as_bytes().get(at + 1) != Some(&b'\n'),
+        '\u{85}' | '\u{2028}' | '\u{2029}' => true,
+        _ => false,
+    };
+    let mut suspects = text.char_indices().filter(suspect).peekable();
+    suspects.peek()?;
+    let is_quoted = |at: usize| {
+        let at = Span::new(offset(at), offset(at));
+        let quoted = |node: &Node| match &node.value {
+            Value::Scalar(scalar) => scalar.style == Style::DoubleQuoted && node.span.contains(at),
+            Value::Sequence(_) | Value::Mapping(_) => false,
+        };
+        documents.iter().any(|document| document.nodes.iter().any(quoted))
+    };
+    let (at, found) = suspects.find(|&(at, _)| !is_json || !is_quoted(at))?;
     let span = Span::new(offset(at), offset(at + found.len_utf8()));
-    (!is_json).then(|| fault(0, span, StreamFaultKind::LineBreak(found)))
+    Some(fault(0, span, StreamFaultKind::LineBreak(found)))
 }
 
 fn fault(document: u32, span: Span, kind: StreamFaultKind) -> StreamFault {
@@ -118,6 +143,8 @@ struct Open {
     id: NodeId,
     children: Vec<NodeId>,
     mapping: bool,
+    /// Written in brackets.
+    flow: bool,
 }
 
 struct Builder<'s> {
@@ -160,7 +187,8 @@ impl<'s> Builder<'s> {
             let tag_span = span.tag_span().as_ref().map(bytes);
             let span = bytes(&span);
             match event {
-                Event::StreamStart | Event::Anchor(..) => {}
+                Event::StreamStart => {}
+                Event::Anchor(..) => self.check_anchor_name(span)?,
                 Event::DocumentStart(explicit, _) => self.boundary = self.unread_boundary(explicit, span),
                 Event::StreamEnd => return Ok(None),
                 Event::DocumentEnd => return self.finish(span).map(Some),
@@ -171,6 +199,13 @@ impl<'s> Builder<'s> {
                 }
                 Event::Scalar(text, style, anchor, tag) => {
                     let span = self.without_line_breaks(span, style);
+                    let is_ambiguous = |text: &str| text.contains('?') || text.starts_with(':');
+                    if style == ScalarStyle::Plain && self.is_in_flow() && is_ambiguous(&text) {
+                        return Err(syntax(
+                            span,
+                            "readers of YAML differ on `?` and `:` in brackets; quote the text",
+                        ));
+                    }
                     self.last_end = span.end;
                     let value = scalar_value(text.into_owned(), style, tag.as_deref(), span);
                     let tag = tag_span.map(|span| {
@@ -199,15 +234,15 @@ impl<'s> Builder<'s> {
                         .is_some_and(|tag| tag.is_yaml_core_schema_tag("seq"));
                     let tag = tag_span.map(|span| Box::new(Tag { span, understood }));
                     let id = self.push(span, tag, Value::Sequence(Vec::new()))?;
-                    self.open(id, anchor, false)?;
+                    self.open(id, anchor, false, style)?;
                 }
-                Event::MappingStart(_, anchor, tag) => {
+                Event::MappingStart(style, anchor, tag) => {
                     let understood = tag
                         .as_deref()
                         .is_some_and(|tag| tag.is_yaml_core_schema_tag("map"));
                     let tag = tag_span.map(|span| Box::new(Tag { span, understood }));
                     let id = self.push(span, tag, Value::Mapping(Mapping::default()))?;
-                    self.open(id, anchor, true)?;
+                    self.open(id, anchor, true, style)?;
                 }
                 Event::SequenceEnd | Event::MappingEnd => self.close(span)?,
                 // The parser's events may grow; what is not known here must not be lost in silence.
@@ -270,12 +305,19 @@ impl<'s> Builder<'s> {
         }
     }
 
-    fn open(&mut self, id: NodeId, anchor: usize, mapping: bool) -> Result<(), Stopped> {
+    fn open(
+        &mut self,
+        id: NodeId,
+        anchor: usize,
+        mapping: bool,
+        style: StructureStyle,
+    ) -> Result<(), Stopped> {
         self.anchor(anchor, id);
         self.open.push(Open {
             id,
             children: Vec::new(),
             mapping,
+            flow: style == StructureStyle::Flow,
         });
         if self.open.len() > self.limits.depth {
             let span = self
@@ -288,7 +330,26 @@ impl<'s> Builder<'s> {
         Ok(())
     }
 
+    fn is_in_flow(&self) -> bool {
+        self.open.last().is_some_and(|open| open.flow)
+    }
+
+    /// YAML 1.2 allows almost anything in the name of an anchor, `:` included; go-yaml ends it at the first character
+    /// that is not a letter, a digit, `-` or `_`, and may see another structure behind it.
+    fn check_anchor_name(&self, span: Span) -> Result<(), Stopped> {
+        let name = self.source.slice(span).get(1..).unwrap_or("");
+        if name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+        {
+            Ok(())
+        } else {
+            Err(syntax(span, "names of anchors are letters, digits, `-` and `_`"))
+        }
+    }
+
     fn alias(&mut self, anchor: usize, span: Span) -> Result<(), Stopped> {
+        self.check_anchor_name(span)?;
         let Some(&target) = self.anchors.get(&anchor) else {
             return Err(syntax(span, "no anchor of this name stands before it"));
         };

@@ -259,7 +259,9 @@ fn what_kubernetes_reads_differently_is_a_fault() {
     let faults = |text: &str| {
         let (source, stream) = parse_text(text);
         let faults = stream.faults.iter();
-        let faults: Vec<_> = faults.map(|fault| (source.position(fault.span.start).line, fault.kind.clone())).collect();
+        let faults: Vec<_> = faults
+            .map(|fault| (source.position(fault.span.start).line, fault.kind.clone()))
+            .collect();
         faults
     };
     assert_eq!(faults("--- # first\na: 1\n---   \nb: 1\n...\n---\nc: 1\n"), []);
@@ -268,7 +270,12 @@ fn what_kubernetes_reads_differently_is_a_fault() {
     assert_eq!(faults("--- text\n"), [(1, StreamFaultKind::Boundary)]);
     let hidden = "a: 1\n# a comment\u{2028}kind: NetworkPolicy\n";
     assert_eq!(faults(hidden), [(2, StreamFaultKind::LineBreak('\u{2028}'))]);
-    assert_eq!(faults("{\"a\": \"x\u{2028}y\"}"), []);
+    assert_eq!(faults("a: 1\rb: 1\r\n"), [(1, StreamFaultKind::LineBreak('\r'))]);
+    assert_eq!(faults("{\"a\": \"x\u{2028}y\",\r\"b\": 1}"), []);
+    assert_eq!(
+        faults("{\"a\": 1,\u{2028}\"b\": 1}"),
+        [(1, StreamFaultKind::LineBreak('\u{2028}'))]
+    );
 }
 
 #[test]
