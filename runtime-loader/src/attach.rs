@@ -58,7 +58,7 @@ pub enum AttachError {
         /// The device.
         device: String,
         /// The reason.
-        source: ProgramError,
+        source: Box<ProgramError>,
     },
     /// aya or the kernel refused a link operation.
     #[error("cannot {action} `{}`: {source}", path.display())]
@@ -68,7 +68,7 @@ pub enum AttachError {
         /// The link's pin.
         path: PathBuf,
         /// The reason.
-        source: LinkError,
+        source: Box<LinkError>,
     },
     /// A link could not be pinned.
     #[error("cannot pin a link at `{}`: {source}", path.display())]
@@ -76,7 +76,7 @@ pub enum AttachError {
         /// The pin.
         path: PathBuf,
         /// The reason.
-        source: PinError,
+        source: Box<PinError>,
     },
     /// A file of the BPF file system could not be renamed or removed, or a link not be detached.
     #[error("cannot {action} `{}`: {source}", path.display())]
@@ -167,10 +167,10 @@ impl Hook {
 
     fn program_error(&self, action: &'static str) -> impl FnOnce(ProgramError) -> AttachError {
         let device = self.device.clone();
-        move |source| AttachError::Program {
+        move |error| AttachError::Program {
             action,
             device,
-            source,
+            source: Box::new(error),
         }
     }
 }
@@ -215,7 +215,7 @@ impl TcxLink {
         // The kernel keeps the link for its pin; the descriptor that is dropped here is one more reference.
         link.pin(pin).map(drop).map_err(|source| AttachError::Pin {
             path: pin.to_owned(),
-            source,
+            source: Box::new(source),
         })
     }
 
@@ -371,7 +371,11 @@ impl Clsact {
 
 fn link_error(action: &'static str, path: &Path) -> impl FnOnce(LinkError) -> AttachError {
     let path = path.to_owned();
-    move |source| AttachError::Link { action, path, source }
+    move |error| AttachError::Link {
+        action,
+        path,
+        source: Box::new(error),
+    }
 }
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> AttachError {

@@ -144,10 +144,8 @@ pub fn run() -> ExitCode {
     };
     result.unwrap_or_else(|error| {
         let _ = writeln!(err, "portcullis-node: {error}");
-        if let CliError::Node(NodeError::Load {
-            source: LoadError::Rejected { log, .. },
-            ..
-        }) = &error
+        if let CliError::Node(NodeError::Load { source, .. }) = &error
+            && let LoadError::Rejected { log, .. } = &**source
         {
             let _ = writeln!(err, "\nThe kernel verifier's log:\n{}", log.text().trim_end());
         }

@@ -27,7 +27,7 @@ pub enum EnforceError {
         /// The pin.
         path: std::path::PathBuf,
         /// The reason.
-        source: ProgramError,
+        source: Box<ProgramError>,
     },
 }
 
@@ -91,9 +91,9 @@ pub fn in_force(slot: &Slot, hook: &Hook) -> Result<Option<InForce>, EnforceErro
 /// The generation whose program has this id.
 fn generation_of(slot: &Slot, program: u32) -> Result<Option<GenerationPins>, EnforceError> {
     for generation in slot.generations()? {
-        let info = ProgramInfo::from_pin(&generation.program).map_err(|source| EnforceError::Program {
+        let info = ProgramInfo::from_pin(&generation.program).map_err(|error| EnforceError::Program {
             path: generation.program.clone(),
-            source,
+            source: Box::new(error),
         })?;
         if info.id() == program {
             return Ok(Some(generation));
@@ -116,9 +116,9 @@ pub fn put(
     mechanism: Mechanism,
 ) -> Result<(), EnforceError> {
     let mut program =
-        SchedClassifier::from_pin(&generation.program).map_err(|source| EnforceError::Program {
+        SchedClassifier::from_pin(&generation.program).map_err(|error| EnforceError::Program {
             path: generation.program.clone(),
-            source,
+            source: Box::new(error),
         })?;
     let same = current.is_some_and(|current| current.mechanism == mechanism);
     match mechanism {

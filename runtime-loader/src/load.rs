@@ -74,7 +74,7 @@ pub enum LoadError {
         /// The program's symbol.
         program: String,
         /// aya's reason.
-        source: EbpfError,
+        source: Box<EbpfError>,
     },
     /// The kernel refused something other than the program itself.
     #[error("cannot load `{program}`: {source}")]
@@ -82,7 +82,7 @@ pub enum LoadError {
         /// The program's symbol.
         program: String,
         /// aya's reason.
-        source: ProgramError,
+        source: Box<ProgramError>,
     },
     /// The program could not be pinned.
     #[error("cannot pin `{program}` at `{}`: {source}", path.display())]
@@ -92,7 +92,7 @@ pub enum LoadError {
         /// The pin.
         path: PathBuf,
         /// aya's reason.
-        source: aya::pin::PinError,
+        source: Box<aya::pin::PinError>,
     },
     /// The pins could not be read.
     #[error(transparent)]
@@ -172,7 +172,7 @@ impl Loader {
         }
         let ebpf = loader.load(object.bytes()).map_err(|source| LoadError::Object {
             program: program.clone(),
-            source,
+            source: Box::new(source),
         })?;
         let mut loaded = LoadedProgram {
             ebpf,
@@ -187,7 +187,10 @@ impl Loader {
                 log: VerifierLog(verifier_log.to_string()),
                 source: io_error,
             },
-            source => LoadError::Program { program, source },
+            error => LoadError::Program {
+                program,
+                source: Box::new(error),
+            },
         })?;
         Ok(loaded)
     }
@@ -235,10 +238,10 @@ impl LoadedProgram {
     /// When the path is taken or not on a BPF file system.
     pub fn pin(&mut self, path: &Path) -> Result<(), LoadError> {
         let program = self.program.clone();
-        self.classifier_mut()?.pin(path).map_err(|source| LoadError::Pin {
+        self.classifier_mut()?.pin(path).map_err(|error| LoadError::Pin {
             program,
             path: path.to_owned(),
-            source,
+            source: Box::new(error),
         })
     }
 

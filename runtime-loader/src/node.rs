@@ -74,7 +74,7 @@ pub enum NodeError {
         /// Which direction.
         direction: Direction,
         /// The reason.
-        source: LoadError,
+        source: Box<LoadError>,
     },
     /// A program could not be put in force or taken off.
     #[error("{direction} of {endpoint}: {source}")]
@@ -84,7 +84,7 @@ pub enum NodeError {
         /// Which direction.
         direction: Direction,
         /// The reason.
-        source: EnforceError,
+        source: Box<EnforceError>,
     },
     /// A change failed, and so did taking back a part of it that had succeeded.
     #[error("{failure}; and {endpoint} could not be put back as it was: {rollback}")]
@@ -94,7 +94,7 @@ pub enum NodeError {
         /// Whose program is the new one still.
         endpoint: EndpointName,
         /// Why.
-        rollback: EnforceError,
+        rollback: Box<EnforceError>,
     },
     /// One endpoint and direction twice in one change.
     #[error("{direction} of {endpoint} is given twice")]
@@ -132,7 +132,7 @@ impl Prepared<'_> {
         NodeError::Enforce {
             endpoint: self.wanted.endpoint.clone(),
             direction: self.wanted.direction,
-            source,
+            source: Box::new(source),
         }
     }
 }
@@ -230,12 +230,12 @@ impl Node {
         let enforce_error = |source: EnforceError| NodeError::Enforce {
             endpoint: wanted.endpoint.clone(),
             direction: wanted.direction,
-            source,
+            source: Box::new(source),
         };
         let load_error = |source: LoadError| NodeError::Load {
             endpoint: wanted.endpoint.clone(),
             direction: wanted.direction,
-            source,
+            source: Box::new(source),
         };
         let hook = Hook::find(&wanted.device, wanted.direction)
             .ok_or_else(|| enforce_error(AttachError::NoDevice(wanted.device.clone()).into()))?;
@@ -339,7 +339,7 @@ impl Node {
                 return NodeError::Rollback {
                     failure: Box::new(failure),
                     endpoint,
-                    rollback,
+                    rollback: Box::new(rollback),
                 };
             }
         }
@@ -392,7 +392,7 @@ impl Node {
                     Some(hook) => enforce::in_force(&slot, &hook).map_err(|source| NodeError::Enforce {
                         endpoint: endpoint.name.clone(),
                         direction,
-                        source,
+                        source: Box::new(source),
                     })?,
                 };
                 let (endpoint, device) = (endpoint.name.clone(), device.clone());
@@ -431,7 +431,7 @@ fn take_off(endpoint: &EndpointPins, direction: Direction) -> Result<bool, NodeE
     enforce::take_off(endpoint, &slot, hook.as_ref()).map_err(|source| NodeError::Enforce {
         endpoint: endpoint.name.clone(),
         direction,
-        source,
+        source: Box::new(source),
     })?;
     Ok(true)
 }

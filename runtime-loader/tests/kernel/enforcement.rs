@@ -113,11 +113,10 @@ fn a_refused_program_leaves_the_old_one_in_force_and_says_why() {
             let (sender, receiver) = wire.node_to_pod();
             let mut node = open(Mechanism::Tcx);
             let nothing = |error: NodeError| {
-                let NodeError::Load {
-                    source: LoadError::Rejected { log, source, .. },
-                    ..
-                } = &error
-                else {
+                let NodeError::Load { source: refused, .. } = &error else {
+                    panic!("{error}");
+                };
+                let LoadError::Rejected { log, source, .. } = &**refused else {
                     panic!("{error}");
                 };
                 assert_eq!(source.raw_os_error(), Some(libc::EACCES));
@@ -184,11 +183,8 @@ fn a_swap_that_fails_takes_the_earlier_ones_back() {
         assert!(
             matches!(
                 &error,
-                NodeError::Enforce {
-                    direction: Direction::Egress,
-                    source: EnforceError::Attach(AttachError::Occupied { .. }),
-                    ..
-                }
+                NodeError::Enforce { direction: Direction::Egress, source, .. }
+                    if matches!(**source, EnforceError::Attach(AttachError::Occupied { .. }))
             ),
             "{error}"
         );
@@ -300,10 +296,8 @@ fn a_device_made_anew_gets_its_program_again() {
             );
             assert!(matches!(
                 node.apply(&change, Others::Remove).unwrap_err(),
-                NodeError::Enforce {
-                    source: EnforceError::Attach(AttachError::NoDevice(_)),
-                    ..
-                }
+                NodeError::Enforce { source, .. }
+                    if matches!(*source, EnforceError::Attach(AttachError::NoDevice(_)))
             ));
             let again = Veth {
                 name: &wire.device,
@@ -383,8 +377,8 @@ fn shared_maps_are_shared_and_never_mistaken_for_others() {
             .apply(&[wanted(&wire, Direction::Ingress, larger)], Others::Remove)
             .unwrap_err();
         assert!(
-            matches!(&error, NodeError::Load { source: LoadError::MapDiffers { found, needed, .. }, .. }
-                if found.max_entries == 1024 && needed.max_entries == 2048),
+            matches!(&error, NodeError::Load { source, .. } if matches!(&**source, LoadError::MapDiffers { found, needed, .. }
+                if found.max_entries == 1024 && needed.max_entries == 2048)),
             "{error}"
         );
         assert_eq!(id(), first);
