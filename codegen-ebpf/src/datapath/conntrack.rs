@@ -1,8 +1,9 @@
 //! Conntrack: flows that were let through are remembered, so that replies to them pass.
 //!
 //! An entry says that some packet of the flow was allowed once; it permits nothing by itself. A reply passes only when
-//! the verdict of the flow's own direction still allows it. Where the opposite direction lets everything through
-//! anyway, nobody asks for entries, and none are written.
+//! the verdict of the flow's own direction still allows it. Where both directions let everything through, nobody asks
+//! for entries, and none are written. One unrestricted direction is not enough: its program would take replies for flows
+//! that the peer opened and remember them so, and these entries would outlive a revocation of the other direction.
 
 use super::parse::{icmp, protocol};
 use super::records::{CONNTRACK, Reason};
@@ -85,7 +86,7 @@ pub(super) fn reply(asm: &mut Assembler, subject: &Subject<'_>, exits: &mut Exit
 pub(super) fn track(asm: &mut Assembler, subject: &Subject<'_>, exits: &mut Exits, allowed: Label) {
     asm.bind(allowed);
     let pass = exits.to(asm, Reason::Allowed);
-    if subject.plan.opposite.allows_all() {
+    if subject.plan.own.allows_all() && subject.plan.opposite.allows_all() {
         asm.goto(pass);
         return;
     }
