@@ -23,3 +23,5 @@ pub mod tree;
 pub mod de;
 
 pub mod load;
+
+pub mod lower;

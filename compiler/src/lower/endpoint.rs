@@ -1,0 +1,307 @@
+//! Pods and pod templates → [`Endpoint`]s.
+//!
+//! What becomes an endpoint:
+//! - each Pod that has not ended (`Succeeded` and `Failed` pods have given their address back);
+//! - the template of each workload of which no such Pod is in the input, also one scaled to zero, because it can be
+//!   scaled up and its policies must be right before that;
+//! - of ReplicaSets and Jobs that a Deployment or CronJob owns, only those that run pods (`replicas`, `parallelism`
+//!   above zero): the others are past revisions. They stand for their owner, whose template then does not count twice.
+
+use super::name;
+use super::owner::{self, Key, Owners};
+use super::port;
+use super::site::Site;
+use crate::diagnostic::{Code, Finding};
+use crate::load::{Object, ObjectKind};
+use crate::route;
+use crate::route::Route;
+use ir::cluster::{ContainerPort, ContainerRole, Endpoint, Workload};
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, PodTemplateSpec};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// Every endpoint of the input.
+pub(super) fn lower_all(objects: &[Object], findings: &mut Vec<Finding>) -> Vec<Endpoint> {
+    let owners = Owners::of(objects);
+    let mut endpoints = Vec::new();
+    let mut pods_of: BTreeMap<Key, usize> = BTreeMap::new();
+    for object in objects {
+        let mut site = Site::new(object);
+        if let ObjectKind::Pod(pod) = &object.kind
+            && !has_ended(pod)
+        {
+            let workload = owners.outermost(object);
+            *pods_of.entry(workload.clone()).or_default() += 1;
+            endpoints.push((workload, lower_pod(&mut site, pod)));
+        }
+        findings.append(&mut site.findings);
+    }
+    // Templates of owned workloads come first: where one runs, its owner's own template does not count.
+    let mut templates: Vec<_> = objects
+        .iter()
+        .filter_map(|object| Some((object, template(object)?, owners.outermost(object))))
+        .collect();
+    templates.sort_by_key(|(object, _, outermost)| owner::key(object) == *outermost);
+    let mut represented = pods_of.clone();
+    for (object, template, outermost) in templates {
+        let own = owner::key(object);
+        let is_owned = own != outermost && owners.get(&outermost).is_some();
+        let mut site = Site::new(object);
+        let endpoint = lower_template(&mut site, &template);
+        findings.append(&mut site.findings);
+        let past = is_owned && template.copies == Some(0);
+        let is_represented =
+            pods_of.contains_key(&outermost) || (!is_owned && represented.contains_key(&outermost));
+        if past || is_represented {
+            continue;
+        }
+        *represented.entry(outermost.clone()).or_default() += 1;
+        endpoints.push((outermost, endpoint));
+    }
+    endpoints
+        .into_iter()
+        .map(|(key, endpoint)| {
+            let pods = pods_of.get(&key).copied().unwrap_or(0);
+            let copies = owners
+                .get(&key)
+                .and_then(template)
+                .map(|template| template.copies);
+            let replicated = pods > 1 || copies.is_some_and(|copies| copies != Some(0) && copies != Some(1));
+            Endpoint {
+                workload: Workload {
+                    kind: key.kind,
+                    name: key.name,
+                    replicated,
+                },
+                ..endpoint
+            }
+        })
+        .collect()
+}
+
+fn has_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+/// A workload's pod template.
+struct Template<'a> {
+    at: Route,
+    template: Option<&'a PodTemplateSpec>,
+    /// How many pods it makes at once; `None` for as many as there are nodes.
+    copies: Option<i32>,
+}
+
+fn template(object: &Object) -> Option<Template<'_>> {
+    let at = route!["spec", "template"];
+    // The API server's defaults for `replicas` and `parallelism` are 1.
+    let one = |copies: Option<i32>| Some(copies.unwrap_or(1));
+    Some(match &object.kind {
+        ObjectKind::Deployment(workload) => {
+            let spec = workload.spec.as_ref();
+            Template {
+                at,
+                template: spec.map(|spec| &spec.template),
+                copies: one(spec.and_then(|spec| spec.replicas)),
+            }
+        }
+        ObjectKind::ReplicaSet(workload) => {
+            let spec = workload.spec.as_ref();
+            Template {
+                at,
+                template: spec.and_then(|spec| spec.template.as_ref()),
+                copies: one(spec.and_then(|spec| spec.replicas)),
+            }
+        }
+        ObjectKind::StatefulSet(workload) => {
+            let spec = workload.spec.as_ref();
+            Template {
+                at,
+                template: spec.map(|spec| &spec.template),
+                copies: one(spec.and_then(|spec| spec.replicas)),
+            }
+        }
+        ObjectKind::DaemonSet(workload) => Template {
+            at,
+            template: workload.spec.as_ref().map(|spec| &spec.template),
+            copies: None,
+        },
+        ObjectKind::ReplicationController(workload) => {
+            let spec = workload.spec.as_ref();
+            Template {
+                at,
+                template: spec.and_then(|spec| spec.template.as_ref()),
+                copies: one(spec.and_then(|spec| spec.replicas)),
+            }
+        }
+        ObjectKind::Job(workload) => {
+            let spec = workload.spec.as_ref();
+            Template {
+                at,
+                template: spec.map(|spec| &spec.template),
+                copies: one(spec.and_then(|spec| spec.parallelism)),
+            }
+        }
+        ObjectKind::CronJob(workload) => {
+            let spec = workload
+                .spec
+                .as_ref()
+                .and_then(|spec| spec.job_template.spec.as_ref());
+            Template {
+                at: route!["spec", "jobTemplate", "spec", "template"],
+                template: spec.map(|spec| &spec.template),
+                copies: one(spec.and_then(|spec| spec.parallelism)),
+            }
+        }
+        ObjectKind::Pod(_)
+        | ObjectKind::NetworkPolicy(_)
+        | ObjectKind::Namespace(_)
+        | ObjectKind::Node(_)
+        | ObjectKind::Service(_) => return None,
+    })
+}
+
+fn lower_template(site: &mut Site<'_>, template: &Template<'_>) -> Endpoint {
+    let labels = template
+        .template
+        .and_then(|template| template.metadata.as_ref())
+        .and_then(|metadata| metadata.labels.clone())
+        .unwrap_or_default();
+    name::check_labels(site, &template.at.then("metadata").then("labels"), &labels);
+    let spec = template.template.and_then(|template| template.spec.as_ref());
+    Endpoint {
+        labels,
+        ..from_spec(site, &template.at.then("spec"), spec)
+    }
+}
+
+fn lower_pod(site: &mut Site<'_>, pod: &Pod) -> Endpoint {
+    Endpoint {
+        labels: pod.metadata.labels.clone().unwrap_or_default(),
+        addresses: addresses(site, pod),
+        node: pod
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.node_name.clone())
+            .filter(|node| !node.is_empty()),
+        ..from_spec(site, &route!["spec"], pod.spec.as_ref())
+    }
+}
+
+/// What Pods and templates have in common.
+fn from_spec(site: &mut Site<'_>, at: &Route, spec: Option<&PodSpec>) -> Endpoint {
+    let default = PodSpec::default();
+    let spec = spec.unwrap_or(&default);
+    let account = [&spec.service_account_name, &spec.service_account]
+        .into_iter()
+        .flatten()
+        .find(|account| !account.is_empty());
+    let key = owner::key(site.object);
+    Endpoint {
+        namespace: key.namespace,
+        name: key.name.clone(),
+        workload: Workload {
+            kind: key.kind,
+            name: key.name,
+            replicated: false,
+        },
+        labels: BTreeMap::new(),
+        service_account: account.map_or_else(|| "default".to_owned(), Clone::clone),
+        addresses: Vec::new(),
+        node: None,
+        host_network: spec.host_network == Some(true),
+        ports: container_ports(site, at, spec),
+        origin: site.object.key_origin(&route!["metadata", "name"]),
+    }
+}
+
+/// `status.podIPs`, else `status.podIP`; at most one of each family counts.
+fn addresses(site: &mut Site<'_>, pod: &Pod) -> Vec<IpAddr> {
+    let Some(status) = &pod.status else {
+        return Vec::new();
+    };
+    let written: Vec<_> = match status.pod_ips.as_deref() {
+        Some(list) if !list.is_empty() => list
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| (route!["status", "podIPs", index, "ip"], &entry.ip))
+            .collect(),
+        _ => status
+            .pod_ip
+            .iter()
+            .map(|text| (route!["status", "podIP"], text))
+            .collect(),
+    };
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for (at, text) in written.into_iter().filter(|(_, text)| !text.is_empty()) {
+        match text.parse::<IpAddr>() {
+            Ok(address) if addresses.iter().any(|own| own.is_ipv4() == address.is_ipv4()) => {
+                let message = "a pod has at most one address of each family";
+                let finding = site.refusal(Code::REFUSED_COMBINATION, &at, message).blocking();
+                site.report(finding);
+            }
+            Ok(address) => addresses.push(address),
+            Err(_) => {
+                let message = format!("`{text}` is not an address");
+                let finding = site.refusal(Code::INVALID_CIDR, &at, message).blocking();
+                site.report(finding);
+            }
+        }
+    }
+    addresses
+}
+
+fn container_ports(site: &mut Site<'_>, at: &Route, spec: &PodSpec) -> Vec<ContainerPort> {
+    let mut ports = Vec::new();
+    for (index, container) in spec.containers.iter().enumerate() {
+        let at = at.then("containers").then(index);
+        ports.extend(ports_of(site, &at, container, ContainerRole::Main));
+    }
+    for (index, container) in spec.init_containers.iter().flatten().enumerate() {
+        let role = if container.restart_policy.as_deref() == Some("Always") {
+            ContainerRole::Sidecar
+        } else {
+            ContainerRole::Init
+        };
+        let at = at.then("initContainers").then(index);
+        ports.extend(ports_of(site, &at, container, role));
+    }
+    ports
+}
+
+fn ports_of(
+    site: &mut Site<'_>,
+    at: &Route,
+    container: &Container,
+    role: ContainerRole,
+) -> Vec<ContainerPort> {
+    let mut ports = Vec::new();
+    for (index, entry) in container.ports.iter().flatten().enumerate() {
+        let at = at.then("ports").then(index);
+        if let Some(name) = &entry.name
+            && let Some(fault) = name::port_name_fault(name)
+        {
+            let message = format!("`{name}` is not a valid port name: {fault}");
+            let finding = site.refusal(Code::INVALID_NAME, &at.then("name"), message);
+            site.report(finding);
+        }
+        // Without number or protocol the port cannot be kept, and names that policies use may stand for it.
+        let reported = site.findings.len();
+        let number = port::number(site, &at.then("containerPort"), i64::from(entry.container_port));
+        let protocol = port::protocol(site, &at, entry.protocol.as_deref());
+        for finding in site.findings.iter_mut().skip(reported) {
+            finding.blocks_analysis = true;
+        }
+        if let (Some(number), Some(protocol)) = (number, protocol) {
+            ports.push(ContainerPort {
+                container: container.name.clone(),
+                role,
+                name: entry.name.clone().filter(|name| !name.is_empty()),
+                number,
+                protocol,
+                origin: site.origin(&at),
+            });
+        }
+    }
+    ports
+}

@@ -1,0 +1,72 @@
+//! Label selectors of the API → requirements.
+//!
+//! Rules: `ValidateLabelSelector` in `k8s.io/apimachinery/pkg/apis/meta/v1/validation`.
+
+use super::name;
+use super::site::Site;
+use crate::diagnostic::Code;
+use crate::route::Route;
+use ir::selector::{Attribute, Operator, Requirement};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
+
+/// The requirements of `selector`, each about what `attribute` makes of its key. The empty selector has none.
+pub(super) fn requirements(
+    site: &mut Site<'_>,
+    at: &Route,
+    selector: &LabelSelector,
+    attribute: impl Fn(String) -> Attribute,
+) -> Vec<Requirement> {
+    let mut requirements = Vec::new();
+    if let Some(labels) = &selector.match_labels {
+        name::check_labels(site, &at.then("matchLabels"), labels);
+        for (key, value) in labels {
+            requirements.push(Requirement::equals(attribute(key.clone()), value));
+        }
+    }
+    for (index, expression) in selector.match_expressions.iter().flatten().enumerate() {
+        let at = at.then("matchExpressions").then(index);
+        name::check_key(site, &at.then("key"), &expression.key);
+        if let Some(operator) = operator(site, &at, expression) {
+            requirements.push(Requirement {
+                attribute: attribute(expression.key.clone()),
+                operator,
+            });
+        }
+    }
+    requirements
+}
+
+fn operator(site: &mut Site<'_>, at: &Route, expression: &LabelSelectorRequirement) -> Option<Operator> {
+    let values = expression.values.as_deref().unwrap_or_default();
+    for (index, value) in values.iter().enumerate() {
+        name::check_value(site, &at.then("values").then(index), value);
+    }
+    let set = || values.iter().cloned().collect();
+    let operator = match expression.operator.as_str() {
+        "In" => Operator::In(set()),
+        "NotIn" => Operator::NotIn(set()),
+        "Exists" => Operator::Exists,
+        "DoesNotExist" => Operator::DoesNotExist,
+        other => {
+            let message = format!("there is no operator `{other}`");
+            let finding = site.refusal(Code::INVALID_SELECTOR, &at.then("operator"), message);
+            site.report(finding.help("one of `In`, `NotIn`, `Exists`, `DoesNotExist`"));
+            return None;
+        }
+    };
+    match operator {
+        Operator::In(_) | Operator::NotIn(_) if values.is_empty() => {
+            let message = format!("`{}` needs at least one value", expression.operator);
+            let finding = site.refusal(Code::INVALID_SELECTOR, at, message);
+            site.report(finding.help("list the `values`, or use `Exists` or `DoesNotExist`"));
+            None
+        }
+        Operator::Exists | Operator::DoesNotExist if !values.is_empty() => {
+            let message = format!("`{}` takes no values", expression.operator);
+            let finding = site.refusal(Code::INVALID_SELECTOR, &at.then("values"), message);
+            site.report(finding.help("remove `values`, or use `In` or `NotIn`"));
+            None
+        }
+        operator => Some(operator),
+    }
+}

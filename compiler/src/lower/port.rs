@@ -1,0 +1,137 @@
+//! Ports of NetworkPolicy rules, and the protocols and numbers of container ports.
+//!
+//! Rules: `ValidateNetworkPolicyPort` in `k8s.io/kubernetes/pkg/apis/networking/validation`.
+
+use super::name;
+use super::site::Site;
+use crate::diagnostic::Code;
+use crate::route::Route;
+use ir::port::{Port, PortMatch, Protocol, ProtocolSet};
+use k8s_openapi::api::networking::v1::NetworkPolicyPort;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+/// One entry of a rule's `ports`. Nothing when it is refused.
+pub(super) fn lower(site: &mut Site<'_>, at: &Route, port: &NetworkPolicyPort) -> Option<Port> {
+    let protocol = protocol(site, at, port.protocol.as_deref()).map(ProtocolSet::One);
+    let (written, matches) = match &port.port {
+        None => {
+            if port.end_port.is_some() {
+                let message = "`endPort` needs a `port` to begin at";
+                let finding = site.refusal(Code::REFUSED_COMBINATION, &at.then("endPort"), message);
+                site.report(finding.help("add `port`, or remove `endPort` for every port"));
+                return None;
+            }
+            let every = |protocol| PortMatch::Numbers {
+                protocol,
+                first: 0,
+                last: u16::MAX,
+            };
+            // `ports: [{}]` is every TCP port; the entry itself is all there is to point at.
+            (at.clone(), protocol.map(every))
+        }
+        Some(IntOrString::Int(first)) => (at.then("port"), range(site, at, protocol, *first, port.end_port)),
+        Some(IntOrString::String(name)) => (at.then("port"), named(site, at, protocol, name, port.end_port)),
+    };
+    matches.map(|matches| Port {
+        matches,
+        origin: site.origin(&written),
+    })
+}
+
+fn range(
+    site: &mut Site<'_>,
+    at: &Route,
+    protocol: Option<ProtocolSet>,
+    first: i32,
+    last: Option<i32>,
+) -> Option<PortMatch> {
+    let first = number(site, &at.then("port"), i64::from(first));
+    let last = match last {
+        Some(last) => number(site, &at.then("endPort"), i64::from(last)),
+        None => first,
+    };
+    let (first, last) = (first?, last?);
+    if last < first {
+        let message = format!("the range ends at {last}, below its start {first}");
+        let finding = site
+            .refusal(Code::END_PORT_BELOW_PORT, &at.then("endPort"), message)
+            .because(site.origin(&at.then("port")), "it starts here");
+        site.report(finding.help(format!("swap them: `port: {last}`, `endPort: {first}`")));
+        return None;
+    }
+    Some(PortMatch::Numbers {
+        protocol: protocol?,
+        first,
+        last,
+    })
+}
+
+fn named(
+    site: &mut Site<'_>,
+    at: &Route,
+    protocol: Option<ProtocolSet>,
+    name: &str,
+    last: Option<i32>,
+) -> Option<PortMatch> {
+    let route = at.then("port");
+    if let Some(fault) = name::port_name_fault(name) {
+        let message = format!("`{name}` is not a valid port name: {fault}");
+        let finding = site.refusal(Code::PORT_NAME_INVALID, &route, message);
+        let lower = name.to_ascii_lowercase();
+        site.report(if name.parse::<u16>().is_ok_and(|number| number > 0) {
+            finding.help(format!("for the number, remove the quotes: `port: {name}`"))
+        } else if lower != name && name::port_name_fault(&lower).is_none() {
+            finding.help(format!("write `{lower}`"))
+        } else {
+            finding
+        });
+        return None;
+    }
+    if last.is_some() {
+        let message = format!("`endPort` cannot stand beside the port name `{name}`");
+        let finding = site
+            .refusal(Code::END_PORT_WITH_NAME, &at.then("endPort"), message)
+            .because(site.origin(&route), "a name, not a number");
+        site.report(finding.help(
+            "give the range in numbers, or remove `endPort`: a name may mean another number on each pod",
+        ));
+        return None;
+    }
+    Some(PortMatch::Name {
+        protocol: protocol?,
+        name: name.to_owned(),
+    })
+}
+
+/// The protocol of a port entry, TCP when it says none.
+pub(super) fn protocol(site: &mut Site<'_>, at: &Route, written: Option<&str>) -> Option<Protocol> {
+    match written {
+        None | Some("TCP") => Some(Protocol::Tcp),
+        Some("UDP") => Some(Protocol::Udp),
+        Some("SCTP") => Some(Protocol::Sctp),
+        Some(other) => {
+            let message = format!("there is no protocol `{other}`");
+            let finding = site.refusal(Code::INVALID_VALUE, &at.then("protocol"), message);
+            let upper = other.to_ascii_uppercase();
+            site.report(if matches!(upper.as_str(), "TCP" | "UDP" | "SCTP") {
+                finding.help(format!("write `{upper}`"))
+            } else {
+                finding.help("one of `TCP`, `UDP`, `SCTP`")
+            });
+            None
+        }
+    }
+}
+
+/// A port number from 1 to 65535.
+pub(super) fn number(site: &mut Site<'_>, at: &Route, number: i64) -> Option<u16> {
+    match u16::try_from(number) {
+        Ok(number) if number > 0 => Some(number),
+        _ => {
+            let message = format!("{number} is not a port: ports are 1 to 65535");
+            let finding = site.refusal(Code::PORT_OUT_OF_RANGE, at, message);
+            site.report(finding);
+            None
+        }
+    }
+}
