@@ -59,7 +59,13 @@ pub struct Source {
     name: Arc<str>,
     text: Arc<str>,
     line_starts: Vec<u32>,
+    /// Characters before each multiple of [`STRIDE`] bytes: columns on a line of megabytes (minified JSON) must not
+    /// cost a walk along the line for every value on it.
+    characters: Vec<u32>,
 }
+
+/// Bytes between two entries of [`Source`]'s index of characters.
+const STRIDE: usize = 1024;
 
 /// The name under which standard input appears in findings.
 pub const STDIN: &str = "<stdin>";
@@ -72,6 +78,7 @@ impl Source {
         Self {
             name: name.into(),
             line_starts: line_starts(text),
+            characters: characters(text),
             text: text.into(),
         }
     }
@@ -122,11 +129,7 @@ impl Source {
         let line = index.max(1);
         let start = self.line_starts.get(line - 1).copied().unwrap_or(0) as usize;
         let end = (offset as usize).min(self.text.len());
-        // A slice that is not on a character boundary cannot come from the parser; counting bytes keeps it total.
-        let column = self
-            .text
-            .get(start..end)
-            .map_or(end.saturating_sub(start), |text| text.chars().count());
+        let column = self.characters_before(end) - self.characters_before(start.min(end));
         Position {
             line: u32::try_from(line).unwrap_or(u32::MAX),
             column: u32::try_from(column + 1).unwrap_or(u32::MAX),
@@ -137,10 +140,54 @@ impl Source {
     #[must_use]
     pub fn offset(&self, position: Position) -> Option<u32> {
         let (start, text) = self.line(position.line)?;
-        let column = (position.column as usize).checked_sub(1)?;
-        let bytes = text.char_indices().nth(column).map_or(text.len(), |(at, _)| at);
-        u32::try_from(start as usize + bytes).ok()
+        let (start, end) = (start as usize, start as usize + text.len());
+        let wanted = self.characters_before(start) + (position.column as usize).checked_sub(1)?;
+        // The last entry of the index with no more characters before it than wanted; the rest is a short walk.
+        let block = self
+            .characters
+            .partition_point(|&before| before as usize <= wanted)
+            .saturating_sub(1);
+        let before = self.characters.get(block).copied().unwrap_or(0) as usize;
+        let bytes = self.text.as_bytes().get(block * STRIDE..end).unwrap_or_default();
+        let mut starts = bytes
+            .iter()
+            .enumerate()
+            .filter(|&(_, &byte)| is_character_start(byte));
+        let offset = starts
+            .nth(wanted - before)
+            .map_or(end, |(at, _)| block * STRIDE + at);
+        u32::try_from(offset.min(end)).ok()
     }
+
+    /// How many characters start before a byte offset.
+    fn characters_before(&self, offset: usize) -> usize {
+        let block = offset / STRIDE;
+        let before = self.characters.get(block).copied().unwrap_or(0) as usize;
+        let rest = self
+            .text
+            .as_bytes()
+            .get(block * STRIDE..offset)
+            .unwrap_or_default();
+        before + rest.iter().filter(|&&byte| is_character_start(byte)).count()
+    }
+}
+
+/// Whether a byte of UTF-8 is not a continuation of the character before.
+fn is_character_start(byte: u8) -> bool {
+    byte & 0xc0 != 0x80
+}
+
+fn characters(text: &str) -> Vec<u32> {
+    let mut before = 0_u32;
+    let blocks = text.as_bytes().chunks(STRIDE).map(|block| {
+        let here = before;
+        let count = block.iter().filter(|&&byte| is_character_start(byte)).count();
+        before = before.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+        here
+    });
+    let mut index: Vec<_> = blocks.collect();
+    index.push(before);
+    index
 }
 
 /// YAML breaks lines at LF, CR LF and a lone CR ([YAML 1.2.2 §5.4](https://yaml.org/spec/1.2.2/#54-line-break-characters)).
@@ -225,5 +272,25 @@ mod tests {
         }
         assert_eq!(source.line(2), Some((5, "\tß x")));
         assert_eq!(source.position(10_000), Position { line: 4, column: 1 });
+    }
+
+    #[test]
+    fn positions_on_long_lines_are_exact() {
+        for unit in ["x", "é", "漢", "a😀"] {
+            let text = format!("first\n{}\nlast", unit.repeat(3000));
+            let source = Source::new("a", &text);
+            let (start, line) = source.line(2).unwrap();
+            for (column, (at, _)) in line.char_indices().enumerate().step_by(7) {
+                let offset = start + u32::try_from(at).unwrap();
+                let column = u32::try_from(column + 1).unwrap();
+                let position = Position { line: 2, column };
+                assert_eq!(source.position(offset), position, "{unit}");
+                assert_eq!(source.offset(position), Some(offset), "{unit}");
+            }
+            let end = start + u32::try_from(line.len()).unwrap();
+            let column = u32::MAX;
+            assert_eq!(source.offset(Position { line: 2, column }), Some(end));
+            assert_eq!(source.offset(Position { line: 3, column: 5 }), Some(end + 5));
+        }
     }
 }

@@ -96,8 +96,16 @@ pub fn write(out: &mut dyn Write, findings: &[Finding], scope: &Scope) -> io::Re
         },
         findings: findings.iter().map(wire).collect(),
     };
+    write_pretty(out, &report)
+}
+
+/// Writes any wire type as indented JSON that is safe to print, and a line break.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub(crate) fn write_pretty(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
     let formatter = TerminalSafe(serde_json::ser::PrettyFormatter::new());
-    report.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, formatter))?;
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, formatter))?;
     writeln!(out)
 }
 

@@ -160,6 +160,35 @@ fn order_and_repetition_of_findings_do_not_matter() {
 }
 
 #[test]
+fn long_lines_are_cut_around_the_label() {
+    let mut sources = Sources::default();
+    let text = format!(
+        "{{\"a\":[{}],\"needle\":\"é\",\"b\":[{}]}}\nend\n",
+        "1,".repeat(500) + "1",
+        "2,".repeat(500) + "2"
+    );
+    let column = u32::try_from(text.chars().position(|c| c == 'n').unwrap()).unwrap();
+    sources.push(Source::new("min.json", &text));
+    let finding = Finding::new(Code::UNKNOWN_FIELD, "unknown field `needle`")
+        .at(
+            at("min.json", (1, column), (1, column + 8), "needle"),
+            "not a field here",
+        )
+        .because(at("min.json", (1, 2), (1, 5), "a"), "far in front")
+        .because(
+            at("min.json", (1, column + 300), (1, column + 305), "b"),
+            "far behind",
+        );
+    let near = Finding::new(Code::UNKNOWN_FIELD, "unknown field `needle`").at(
+        at("min.json", (1, column), (1, column + 8), "needle"),
+        "not a field here",
+    );
+    let mut out = Vec::new();
+    human::write(&mut out, &[near, finding], &sources, human::Options::default()).unwrap();
+    insta::assert_snapshot!(String::from_utf8(out).unwrap());
+}
+
+#[test]
 fn labels_of_any_place_are_drawn_without_failing() {
     let sources = sources();
     for line in 0..12 {

@@ -115,15 +115,19 @@ fn ambiguous_line_break(source: &Source, documents: &[Document]) -> Option<Strea
     };
     let mut suspects = text.char_indices().filter(suspect).peekable();
     suspects.peek()?;
+    let mut quoted: Vec<Span> = Vec::new();
+    if is_json {
+        let nodes = documents.iter().flat_map(|document| &document.nodes);
+        let is_string = |node: &&Node| matches!(&node.value, Value::Scalar(scalar) if scalar.style == Style::DoubleQuoted);
+        quoted.extend(nodes.filter(is_string).map(|node| node.span));
+        quoted.sort_unstable();
+    }
     let is_quoted = |at: usize| {
-        let at = Span::new(offset(at), offset(at));
-        let quoted = |node: &Node| match &node.value {
-            Value::Scalar(scalar) => scalar.style == Style::DoubleQuoted && node.span.contains(at),
-            Value::Sequence(_) | Value::Mapping(_) => false,
-        };
-        documents.iter().any(|document| document.nodes.iter().any(quoted))
+        let behind = quoted.partition_point(|span| span.start as usize <= at);
+        let last = behind.checked_sub(1).and_then(|index| quoted.get(index));
+        last.is_some_and(|span| at < span.end as usize)
     };
-    let (at, found) = suspects.find(|&(at, _)| !is_json || !is_quoted(at))?;
+    let (at, found) = suspects.find(|&(at, _)| !is_quoted(at))?;
     let span = Span::new(offset(at), offset(at + found.len_utf8()));
     Some(fault(0, span, StreamFaultKind::LineBreak(found)))
 }
