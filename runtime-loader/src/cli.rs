@@ -1,13 +1,14 @@
 //! The command line of `portcullis-node`. With `main` the only place that prints.
 //!
-//! Exit status: 0 done; 1 an answer that nobody wants to hear (`status`: a program is not in force); 2 the job could
-//! not be done.
+//! Exit status: 0 done; 1 an answer that nobody wants to hear (`status`: a program is not in force; `lab`: a flow did
+//! not go as predicted); 2 the job could not be done.
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use nix::sched::{CloneFlags, setns};
@@ -17,6 +18,7 @@ use crate::bundle::{Bundle, BundleError, BundledProgram};
 use crate::conntrack::conntrack_entries;
 use crate::counters::Counters;
 use crate::device::EndpointName;
+use crate::lab::command::{self, CommandError};
 use crate::load::LoadError;
 use crate::netns::NETNS_DIR;
 use crate::node::{Applied, Node, NodeError, Others, Preference, Wanted};
@@ -32,6 +34,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Turn this machine into a small cluster and see whether real packets do what the policies say.
+    Lab(command::Arguments),
     /// Attach a compiled bundle to this node's endpoints, and take off what it does not speak of.
     ///
     /// An endpoint's device is `lxc` and 12 hex digits of its name's SHA-256, unless `--device` gives another.
@@ -103,6 +107,8 @@ enum CliError {
     Netns { name: String, source: io::Error },
     #[error("none of the bundle's {0} endpoints has a device here")]
     NothingToDo(usize),
+    #[error(transparent)]
+    Lab(#[from] CommandError),
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
 }
@@ -133,6 +139,7 @@ pub fn run() -> ExitCode {
     };
     let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
     let result = match arguments.verb {
+        Verb::Lab(arguments) => command::run(&arguments, &mut out, &mut err).map_err(CliError::from),
         Verb::Load {
             directory,
             place,

@@ -1,7 +1,7 @@
 //! The lab: this machine becomes a small cluster, and real packets say whether the policies mean on the wire what
 //! the reference evaluator says they mean.
 //!
-//! The story of a run, in order: [`place`] (workloads become pods with nodes and addresses) → [`party`] (who speaks)
+//! The story of a run, in order: [`command`] (what the user asks) → [`place`] (workloads become pods with nodes and addresses) → [`party`] (who speaks)
 //! → [`ports`] (which ports matter) → [`probe`] (what is asked, and what is predicted) → [`topology`] (namespaces,
 //! links, routes) → the [`Enforcer`] attaches programs → links come up → [`exchange`] (real packets) → [`evidence`]
 //! (what was seen, judged) → [`matrix`] (what is shown).
@@ -13,6 +13,7 @@
 //!   finds it.
 
 pub mod cancel;
+pub mod command;
 pub mod evidence;
 pub mod exchange;
 mod handshake;
@@ -22,6 +23,7 @@ pub mod party;
 pub mod place;
 pub mod ports;
 pub mod probe;
+pub mod programs;
 pub mod run_id;
 mod sockets;
 pub mod topology;
@@ -57,6 +59,9 @@ pub enum LabError {
     /// Programs cannot be attached or taken off.
     #[error("cannot enforce the policies: {0}")]
     Enforce(String),
+    /// Pins stay.
+    #[error(transparent)]
+    Pins(run_id::CleanupError),
     /// Probing failed.
     #[error("cannot probe: {0}")]
     Exchange(#[from] exchange::ExchangeError),
@@ -153,6 +158,7 @@ pub fn run(
     let topology = Topology::build(run, &model, &parties, cancel)?;
     let enforcement = Enforcement {
         enforcer,
+        run,
         done: false,
     };
     let mut drops = enforcement
@@ -173,16 +179,24 @@ pub fn run(
     })
 }
 
-/// Takes the programs off, however the run ends.
+/// Takes the programs off and removes the run's pins, however the run ends.
 struct Enforcement<'a> {
     enforcer: &'a mut dyn Enforcer,
+    run: RunId,
     done: bool,
 }
 
 impl Enforcement<'_> {
     fn finish(mut self) -> Result<(), LabError> {
         self.done = true;
-        self.enforcer.detach().map_err(LabError::Enforce)
+        self.take_off()
+    }
+
+    fn take_off(&mut self) -> Result<(), LabError> {
+        let detached = self.enforcer.detach().map_err(LabError::Enforce);
+        // Also when detaching failed: without its pin a link ends with this process at the latest.
+        let removed = run_id::remove_pins(&self.run.pin_directory());
+        detached.and(removed.map_err(LabError::Pins))
     }
 }
 
@@ -190,7 +204,7 @@ impl Drop for Enforcement<'_> {
     fn drop(&mut self) {
         if !self.done {
             // The error that ended the run is the one to report.
-            let _ = self.enforcer.detach();
+            let _ = self.take_off();
         }
     }
 }

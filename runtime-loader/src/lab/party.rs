@@ -66,7 +66,7 @@ impl Party {
 const MOST_OUTSIDE: usize = 16;
 
 /// All parties of a placed cluster: its pods (those with a network of their own), its nodes, and one outside
-/// address for each way in which policies tell the outside apart.
+/// address for each interval that policies see as one.
 #[must_use]
 pub fn parties(model: &Model) -> Vec<Party> {
     let cluster = &model.cluster;
@@ -91,8 +91,8 @@ pub fn parties(model: &Model) -> Vec<Party> {
     pods.chain(nodes).chain(outside).collect()
 }
 
-/// One address of each identity outside the cluster. The documentation addresses stand for the identity that they
-/// have; every other identity is met at the lowest address of it that a host can have.
+/// The first address of every interval in which policies see the outside as one, so that each edge of each block and
+/// hole is probed from above; for the space at large two documentation addresses.
 fn outside_addresses(model: &Model) -> Vec<IpAddr> {
     let identities = Identities::of(model);
     let addresses = identities.addresses();
@@ -138,13 +138,16 @@ fn outside_addresses(model: &Model) -> Vec<IpAddr> {
         if found.len() >= usual.len() + MOST_OUTSIDE {
             break;
         }
-        if met.contains(&identity) || !is_outside(identity) {
+        // The whole space begins at no edge of a policy's.
+        let begins_nothing = start.is_unspecified() && met.contains(&identity);
+        if begins_nothing || !is_outside(identity) {
             continue;
         }
         // The interval's own first address, or the first behind what no host can have there.
         let candidates = std::iter::once(start).chain(first_after_special(start));
         for address in candidates {
-            if host_can_have(address) && !taken(&address) && addresses.identity(address) == Some(identity) {
+            let fits = host_can_have(address) && !taken(&address) && !found.contains(&address);
+            if fits && addresses.identity(address) == Some(identity) {
                 met.insert(identity);
                 found.push(address);
                 break;
