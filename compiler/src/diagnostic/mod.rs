@@ -3,6 +3,7 @@
 //! [`Finding`] is what every check produces; each output format is one file that renders the same sorted list. What
 //! the user wrote is untrusted text: it is escaped where it is rendered ([`escape`]), never before.
 
+mod canvas;
 pub mod code;
 pub mod escape;
 pub mod human;

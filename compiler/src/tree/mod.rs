@@ -5,6 +5,7 @@
 //! of them, see [`scalar`]; merge keys are expanded as it does, see [`merge`]. Aliases share the node they name, so
 //! their expansion costs a walk, not memory, and its size is bounded before anyone walks it.
 
+mod dialect;
 pub mod merge;
 pub mod parse;
 pub mod scalar;

@@ -1,5 +1,6 @@
 //! From parser events to documents, within limits.
 
+use super::dialect;
 use super::merge::Written;
 use super::scalar::{self, CoreTag};
 use super::{
@@ -44,9 +45,11 @@ pub enum StreamFaultKind {
 #[must_use]
 pub fn parse(source: &Source, limits: &Limits) -> Stream {
     let mut stream = parse_documents(source, limits);
-    stream
-        .faults
-        .extend(ambiguous_line_break(source, &stream.documents));
+    if let Some((span, found)) = dialect::ambiguous_line_break(source, &stream.documents) {
+        stream
+            .faults
+            .push(fault(0, span, StreamFaultKind::LineBreak(found)));
+    }
     stream
 }
 
@@ -101,35 +104,6 @@ fn parse_documents(source: &Source, limits: &Limits) -> Stream {
         }
         next_document += 1;
     }
-}
-
-/// The first character that only some readers of YAML take for a line break: NEL, LS and PS, which YAML 1.2 made
-/// text, and a CR without its LF. In JSON, a CR is white space everywhere, and the others are text in strings.
-fn ambiguous_line_break(source: &Source, documents: &[Document]) -> Option<StreamFault> {
-    let text = source.text();
-    let is_json = text.trim_start().starts_with(['{', '[']);
-    let suspect = |(at, c): &(usize, char)| match c {
-        '\r' => !is_json && text.as_bytes().get(at + 1) != Some(&b'\n'),
-        '\u{85}' | '\u{2028}' | '\u{2029}' => true,
-        _ => false,
-    };
-    let mut suspects = text.char_indices().filter(suspect).peekable();
-    suspects.peek()?;
-    let mut quoted: Vec<Span> = Vec::new();
-    if is_json {
-        let nodes = documents.iter().flat_map(|document| &document.nodes);
-        let is_string = |node: &&Node| matches!(&node.value, Value::Scalar(scalar) if scalar.style == Style::DoubleQuoted);
-        quoted.extend(nodes.filter(is_string).map(|node| node.span));
-        quoted.sort_unstable();
-    }
-    let is_quoted = |at: usize| {
-        let behind = quoted.partition_point(|span| span.start as usize <= at);
-        let last = behind.checked_sub(1).and_then(|index| quoted.get(index));
-        last.is_some_and(|span| at < span.end as usize)
-    };
-    let (at, found) = suspects.find(|&(at, _)| !is_quoted(at))?;
-    let span = Span::new(offset(at), offset(at + found.len_utf8()));
-    Some(fault(0, span, StreamFaultKind::LineBreak(found)))
 }
 
 fn fault(document: u32, span: Span, kind: StreamFaultKind) -> StreamFault {
@@ -192,8 +166,10 @@ impl<'s> Builder<'s> {
             let span = bytes(&span);
             match event {
                 Event::StreamStart => {}
-                Event::Anchor(..) => self.check_anchor_name(span)?,
-                Event::DocumentStart(explicit, _) => self.boundary = self.unread_boundary(explicit, span),
+                Event::Anchor(..) => self.check_anchor(span)?,
+                Event::DocumentStart(explicit, _) => {
+                    self.boundary = dialect::unread_boundary(self.source, self.index, explicit, span)
+                }
                 Event::StreamEnd => return Ok(None),
                 Event::DocumentEnd => return self.finish(span).map(Some),
                 Event::Comment(..) => self.comments.push(self.comment(span)),
@@ -203,8 +179,10 @@ impl<'s> Builder<'s> {
                 }
                 Event::Scalar(text, style, anchor, tag) => {
                     let span = self.without_line_breaks(span, style);
-                    let is_ambiguous = |text: &str| text.contains('?') || text.starts_with(':');
-                    if style == ScalarStyle::Plain && self.is_in_flow() && is_ambiguous(&text) {
+                    if style == ScalarStyle::Plain
+                        && self.is_in_flow()
+                        && dialect::is_ambiguous_in_flow(&text)
+                    {
                         return Err(syntax(
                             span,
                             "readers of YAML differ on `?` and `:` in brackets; quote the text",
@@ -254,17 +232,6 @@ impl<'s> Builder<'s> {
             }
         }
         Ok(None)
-    }
-
-    fn unread_boundary(&self, explicit: bool, span: Span) -> Option<Span> {
-        if !explicit {
-            return (self.index > 0).then_some(span);
-        }
-        let position = self.source.position(span.end);
-        let (start, line) = self.source.line(position.line)?;
-        let behind = line.get((span.end - start) as usize..).unwrap_or("").trim_start();
-        let is_content = !behind.is_empty() && !behind.starts_with('#');
-        is_content.then_some(span)
     }
 
     fn stopped_by(&self, error: &ScanError) -> Stopped {
@@ -338,14 +305,8 @@ impl<'s> Builder<'s> {
         self.open.last().is_some_and(|open| open.flow)
     }
 
-    /// YAML 1.2 allows almost anything in the name of an anchor, `:` included; go-yaml ends it at the first character
-    /// that is not a letter, a digit, `-` or `_`, and may see another structure behind it.
-    fn check_anchor_name(&self, span: Span) -> Result<(), Stopped> {
-        let name = self.source.slice(span).get(1..).unwrap_or("");
-        if name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
-        {
+    fn check_anchor(&self, span: Span) -> Result<(), Stopped> {
+        if dialect::is_anchor(self.source.slice(span)) {
             Ok(())
         } else {
             Err(syntax(span, "names of anchors are letters, digits, `-` and `_`"))
@@ -353,7 +314,7 @@ impl<'s> Builder<'s> {
     }
 
     fn alias(&mut self, anchor: usize, span: Span) -> Result<(), Stopped> {
-        self.check_anchor_name(span)?;
+        self.check_anchor(span)?;
         let Some(&target) = self.anchors.get(&anchor) else {
             return Err(syntax(span, "no anchor of this name stands before it"));
         };
