@@ -19,7 +19,7 @@ use ir::port::Protocol;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use support::oracle::{Directory, Oracle, direction};
-use support::packet::{ACK, SYN, SYN_ACK, Segment, Shape};
+use support::packet::{ACK, Extension, SYN, SYN_ACK, Segment, Shape};
 use support::scenario::{self, Enforced, Sent, Story, at};
 
 /// Stories in a run, and flows in each: ten thousand and more.
@@ -287,7 +287,7 @@ fn revocation_is_immediate_where_replies_are_unrestricted() {
 /// comes later makes no difference.
 #[test]
 fn truncations_at_every_byte() {
-    run(16, &scenario::story(6), |story| {
+    run(24, &scenario::story(8), |story| {
         let directory = Directory::of(&story.models[0]);
         let model = &story.models[0];
         if story.packets.is_empty() {
@@ -329,4 +329,52 @@ fn truncations_at_every_byte() {
         }
         Ok(())
     });
+}
+
+/// A protocol without ports asks for no byte of its own; options and extension headers in front of it have to be there
+/// all the same, since they are what says that it is this protocol.
+#[test]
+fn what_lies_before_a_transport_without_ports_must_be_there() {
+    let text = "endpoint shop/pod at 10.0.0.1 fd00::1\n";
+    let model = ir::text::parse(text).unwrap();
+    let endpoint = model.cluster.endpoint_ids().next().unwrap().0;
+    let directory = Directory::of(&model);
+    let enforced = Enforced::new(&model, endpoint);
+    let object = enforced.programs[at(Hook::FromPod)].object.load().unwrap();
+    let pairs = [("10.0.0.1", "192.0.2.1"), ("fd00::1", "2001:db8::1")];
+    for (source, destination) in pairs.map(|(a, b)| (a.parse().unwrap(), b.parse().unwrap())) {
+        let shape = Shape {
+            options: 5,
+            extensions: vec![Extension::Options(60, 3)],
+            ..Shape::PLAIN
+        };
+        let segment = Segment {
+            source,
+            destination,
+            protocol: Protocol::Other,
+            source_port: 0,
+            destination_port: 0,
+            flags: 0,
+            shape,
+        };
+        let whole = Oracle::default().judge(&model, true, &directory, endpoint, Hook::FromPod, &segment);
+        assert_eq!(whole, Reason::Allowed);
+        let (frame, needed) = segment.frame();
+        for length in 0..=frame.len() {
+            let expected = if length < needed {
+                Reason::Truncated
+            } else {
+                Reason::Allowed
+            };
+            let mut machine = Machine::new();
+            let program = machine.load(&object, &MAPS).unwrap();
+            let found = judged(
+                &mut machine,
+                &program,
+                Hook::FromPod,
+                Packet::ethernet(frame[..length].to_vec()),
+            );
+            assert_eq!(found, Ok(expected), "{length} of {needed} bytes");
+        }
+    }
 }

@@ -271,7 +271,8 @@ fn transport(asm: &mut Assembler, hook: Hook, family: Family, ends: &Ends, done:
             asm.jump32(Eq, R5, header, ends.unknown);
         }
     }
-    // Any other protocol has no ports; policies see port 0.
+    // Any other protocol has no ports; policies see port 0. What lies before it has to be there all the same.
+    need(asm, 0, ends);
     asm.mov(R9, 0);
     asm.goto(done);
 
