@@ -3,7 +3,7 @@
 //!
 //! Invariants of an assembled [`Program`]:
 //! - every jump lands on the first slot of an instruction;
-//! - a jump beyond the reach of its 16-bit offset becomes `gotol` (Linux 6.6 and later), for a conditional jump behind
+//! - a jump beyond [`SHORT_REACH`] becomes `gotol` (Linux 6.6 and later), for a conditional jump behind
 //!   its negation; nothing else changes the instructions that were asked for;
 //! - line marks ascend by slot, and the first stands at slot 0 when there is any.
 //!
@@ -20,6 +20,11 @@ use crate::source_line::SourceLine;
 
 /// The kernel's limit for a privileged program (`BPF_COMPLEXITY_LIMIT_INSNS`).
 pub const MAX_SLOTS: usize = 1_000_000;
+
+/// How far a jump goes in its short form. A 16-bit offset reaches three times as far, but a kernel with
+/// `net.core.bpf_jit_harden` hides constants by turning one instruction into three, and then the offset still has to
+/// fit (`bpf_jit_blind_constants`).
+pub const SHORT_REACH: i64 = i16::MAX as i64 / 3;
 
 /// A place in the program, bound now or later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -399,7 +404,7 @@ impl Assembler {
                 let (Some(from), Some(to)) = (places.get(index + 1), places.get(self.target(target)?)) else {
                     continue;
                 };
-                let reach = i64::from(i16::MIN)..=i64::from(i16::MAX);
+                let reach = -SHORT_REACH..=SHORT_REACH;
                 if let Some(long @ false) = long.get_mut(index)
                     && !reach.contains(&(*to as i64 - *from as i64))
                 {
@@ -459,10 +464,10 @@ mod tests {
         assert_eq!(program.insns[2].jump_offset(), Some(-4));
     }
 
-    /// Distances around the edge of 16 bits: the last short one, and the first long one.
+    /// Distances around the edge: the last short one, and the first long one.
     #[test]
     fn far_jumps_become_long() {
-        for (gap, long) in [(32_766, false), (32_767, false), (32_768, true), (70_000, true)] {
+        for (gap, long) in [(10_921, false), (10_922, false), (10_923, true), (70_000, true)] {
             for condition in [Condition::Gt, Condition::Set] {
                 let mut asm = Assembler::new();
                 let end = asm.label();
@@ -513,7 +518,7 @@ mod tests {
         let (first, second) = (asm.label(), asm.label());
         asm.jump(Condition::Eq, R1, 1, first);
         asm.jump(Condition::Eq, R1, 2, second);
-        filler(&mut asm, 32_766);
+        filler(&mut asm, 10_921);
         asm.bind(first);
         filler(&mut asm, 2);
         asm.bind(second);

@@ -20,6 +20,8 @@ use crate::maps::{FieldType, MapSpec, Record};
 use crate::origins;
 use crate::tables::Plan;
 use crate::tables::exact::Exact;
+use crate::tables::intervals::Intervals;
+use crate::tables::verdicts::Verdicts;
 
 /// Version of `bundle.json`. A reader refuses one that it does not know.
 pub const FORMAT_VERSION: u32 = 1;
@@ -366,7 +368,9 @@ struct TablesEntry {
     bytes: usize,
     columns: u16,
     port_search: &'static str,
-    address_search: &'static str,
+    opposite_port_search: &'static str,
+    v4_interval_search: &'static str,
+    v6_interval_search: &'static str,
     v4_addresses: ExactEntry,
     v6_addresses: ExactEntry,
     v4_intervals: usize,
@@ -399,15 +403,25 @@ impl ExactEntry {
 impl TablesEntry {
     fn of(plan: &Plan) -> Self {
         let looked_up = plan.needs_column();
+        let by_port = |verdicts: &Verdicts| {
+            if verdicts.is_indexed() {
+                "index"
+            } else {
+                "compare-tree"
+            }
+        };
+        let by_interval = |intervals: &Intervals| match (looked_up, intervals.stored()) {
+            (false, _) => "none",
+            (true, None) => "compare-tree",
+            (true, Some(_)) => "halving",
+        };
         Self {
             bytes: plan.rodata.len(),
             columns: plan.columns,
-            port_search: "compare-tree",
-            address_search: if looked_up {
-                "two-choice-hash, compare-tree"
-            } else {
-                "none"
-            },
+            port_search: by_port(&plan.own),
+            opposite_port_search: by_port(&plan.opposite),
+            v4_interval_search: by_interval(&plan.intervals_v4),
+            v6_interval_search: by_interval(&plan.intervals_v6),
             v4_addresses: ExactEntry::of(&plan.exact_v4),
             v6_addresses: ExactEntry::of(&plan.exact_v6),
             v4_intervals: plan.intervals_v4.starts().len(),

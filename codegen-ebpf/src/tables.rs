@@ -11,6 +11,9 @@
 //! | IPv4 addresses | hash table, see [`exact`] |
 //! | IPv6 addresses | likewise |
 //! | matrix | one bit for each column, row behind row |
+//! | IPv4 intervals | where there are many, see [`intervals`] |
+//! | IPv6 intervals | likewise |
+//! | port indices | of protocols with many rows, see [`port_index`]: the own direction's, then the opposite's |
 //!
 //! Columns are numbered from 1. 0 marks an empty slot of a hash table; besides, the kernel's verifier follows a
 //! stored zero exactly, and would walk what comes after a lookup once more for it.
@@ -18,6 +21,7 @@
 pub mod columns;
 pub mod exact;
 pub mod intervals;
+pub mod port_index;
 pub mod verdicts;
 
 use std::net::IpAddr;
@@ -75,7 +79,7 @@ pub struct Plan {
     pub intervals_v4: Intervals,
     /// All other IPv6 addresses.
     pub intervals_v6: Intervals,
-    /// The contents of `.rodata`; empty when the program does not ask who the peer is.
+    /// The contents of `.rodata`; empty when the program needs none.
     pub rodata: Vec<u8>,
 }
 
@@ -117,9 +121,13 @@ impl Plan {
         let exact_v4 = Exact::build(exact::Shape::V4, &v4, &mut rodata)?;
         let exact_v6 = Exact::build(exact::Shape::V6, &v6, &mut rodata)?;
         let mut matrix = Matrix::new(&columns, offset(&rodata)?);
-        let own = Verdicts::of(own, &columns, &mut matrix)?;
-        let opposite = Verdicts::of(opposite, &columns, &mut matrix)?;
+        let mut own = Verdicts::of(own, &columns, &mut matrix)?;
+        let mut opposite = Verdicts::of(opposite, &columns, &mut matrix)?;
         rodata.extend(matrix.bits());
+        intervals_v4.store(exact::Shape::V4, &mut rodata)?;
+        intervals_v6.store(exact::Shape::V6, &mut rodata)?;
+        own.index(&mut rodata)?;
+        opposite.index(&mut rodata)?;
         offset(&rodata)?;
         let mut plan = Self {
             columns: columns.count(),
@@ -132,7 +140,7 @@ impl Plan {
             intervals_v6,
             rodata,
         };
-        if !plan.needs_column() {
+        if !plan.needs_column() && !plan.own.is_indexed() && !plan.opposite.is_indexed() {
             plan.rodata.clear();
         }
         Ok(plan)

@@ -1,18 +1,20 @@
 //! Identity: from the peer's address to its column, without a helper call.
 //!
 //! Single addresses are looked up in the hash tables of `.rodata` ([`crate::tables::exact`]); all others are placed by
-//! a binary tree of jumps on inlined constants.
+//! a binary tree of jumps on inlined constants, or where there are many by halving a sorted array of `.rodata`
+//! ([`crate::tables::intervals`]).
 
 use std::net::IpAddr;
 
 use super::parse::Parsed;
 use super::{Subject, frame};
 use crate::asm::{Assembler, Label, Symbol};
-use crate::insn::AluOp::{Add, Lsh, Mul, Rsh, Xor};
+use crate::insn::AluOp::{Add, And, Lsh, Mul, Rsh, Xor};
 use crate::insn::Condition::{Eq, Ge, Gt, Ne};
-use crate::insn::Reg::{R0, R1, R2, R3, R7, R8, R10};
+use crate::insn::Reg::{R0, R1, R2, R3, R4, R7, R8, R10};
 use crate::insn::Size;
 use crate::tables::exact::{Exact, Shape};
+use crate::tables::intervals::Stored;
 
 /// Binds the labels of checked packets, and falls through with the column in its slot.
 pub(super) fn emit(asm: &mut Assembler, subject: &Subject<'_>, parsed: &Parsed) {
@@ -35,9 +37,10 @@ pub(super) fn emit(asm: &mut Assembler, subject: &Subject<'_>, parsed: &Parsed) 
         asm.bind(own);
         if plan.needs_column() {
             exact(asm, singles, done);
-            match singles.shape {
-                Shape::V4 => tree_v4(asm, intervals.starts(), done),
-                Shape::V6 => tree_v6(asm, intervals.starts(), done),
+            match (intervals.stored(), singles.shape) {
+                (Some(stored), shape) => halving(asm, shape, stored, done),
+                (None, Shape::V4) => tree_v4(asm, intervals.starts(), done),
+                (None, Shape::V6) => tree_v6(asm, intervals.starts(), done),
             }
         }
     }
@@ -163,5 +166,51 @@ fn tree_v6(asm: &mut Assembler, starts: &[(u128, u16)], done: Label) {
 
 fn leaf(asm: &mut Assembler, column: u16, done: Label) {
     asm.mov(R0, i32::from(column));
+    asm.goto(done);
+}
+
+/// Goes to `done` with the column of the stored interval around the address in `r0`.
+///
+/// `r1` is the position of the last interval known to begin at or below the address, in bytes. After each step it goes
+/// through the stack, so that the kernel's verifier does not follow each of its values.
+fn halving(asm: &mut Assembler, shape: Shape, stored: Stored, done: Label) {
+    let shift = match shape {
+        Shape::V4 => 2,
+        Shape::V6 => 4,
+    };
+    let last = ((1i32 << stored.bits) - 1) << shift;
+    asm.load_symbol(R4, Symbol::Rodata(stored.addresses));
+    asm.mov(R1, 0);
+    for step in (0..stored.bits).rev().map(|bit| 1i32 << bit << shift) {
+        let above = asm.label();
+        asm.mov(R2, R4);
+        asm.alu(Add, R2, R1);
+        asm.alu(Add, R2, step);
+        match shape {
+            Shape::V4 => {
+                asm.load(Size::W, R3, R2, 0);
+                asm.jump32(Gt, R3, R7, above);
+            }
+            Shape::V6 => {
+                let below = asm.label();
+                asm.load(Size::DW, R3, R2, 0);
+                asm.jump(Gt, R3, R7, above);
+                asm.jump(Ne, R3, R7, below);
+                asm.load(Size::DW, R3, R2, 8);
+                asm.jump(Gt, R3, R8, above);
+                asm.bind(below);
+            }
+        }
+        asm.alu(Add, R1, step);
+        asm.bind(above);
+        asm.store(Size::W, R10, frame::ROW_OFFSET, R1);
+        asm.load(Size::W, R1, R10, frame::ROW_OFFSET);
+        // What has been added so far; the kernel's verifier takes it as the bound.
+        asm.alu(And, R1, last & !(step - 1));
+    }
+    asm.alu(Rsh, R1, shift - 1);
+    asm.load_symbol(R2, Symbol::Rodata(stored.columns));
+    asm.alu(Add, R2, R1);
+    asm.load(Size::H, R0, R2, 0);
     asm.goto(done);
 }

@@ -1,4 +1,5 @@
-//! Verdict: the port picks a row by a binary tree of jumps on constants, the peer's column picks a bit of it.
+//! Verdict: the port picks a row by a binary tree of jumps on constants, or where there are many rows by an index in
+//! `.rodata` ([`crate::tables::port_index`]); the peer's column picks a bit of the row.
 
 use ir::port::Protocol;
 
@@ -6,11 +7,12 @@ use super::parse::protocol;
 use super::records::Reason;
 use super::{Exits, Subject, frame};
 use crate::asm::{Assembler, Label, Symbol};
-use crate::insn::AluOp::{Add, And, Rsh};
+use crate::insn::AluOp::{Add, And, Lsh, Rsh};
 use crate::insn::Condition::{Eq, Ge, Gt};
 use crate::insn::Reg::{R0, R1, R2, R3, R9, R10};
 use crate::insn::Size;
 use crate::source_line::SourceLine;
+use crate::tables::port_index::{self, PortIndex};
 use crate::tables::verdicts::{Entry, Leaf, Verdicts};
 
 const NUMBERED: [(Protocol, i32); 5] = [
@@ -87,7 +89,14 @@ impl Search<'_> {
         self.tree(asm, self.verdicts.entries(Protocol::Other));
         for (protocol, tree) in trees {
             asm.bind(tree);
-            self.tree(asm, self.verdicts.entries(protocol));
+            match self.verdicts.index_of(protocol) {
+                Some(index) => {
+                    asm.mark(subject.origin);
+                    let entries = self.verdicts.entries(protocol);
+                    self.indexed(asm, index, entries, exits);
+                }
+                None => self.tree(asm, self.verdicts.entries(protocol)),
+            }
         }
         if let Some(lookup) = self.lookup {
             asm.mark(subject.origin);
@@ -117,6 +126,45 @@ impl Search<'_> {
         self.tree(asm, lower);
         asm.bind(right);
         self.tree(asm, upper);
+    }
+
+    /// The same by two loads. Bounds are never exceeded; the kernel's verifier needs to see them.
+    fn indexed(&mut self, asm: &mut Assembler, index: &PortIndex, entries: &[Entry], exits: &mut Exits) {
+        let internal = exits.to(asm, Reason::Internal);
+        asm.mov(R1, R9);
+        asm.alu(Rsh, R1, 8);
+        asm.alu(And, R1, 0xff);
+        asm.alu(Lsh, R1, 1);
+        asm.load_symbol(R2, Symbol::Rodata(index.pages));
+        asm.alu(Add, R2, R1);
+        asm.load(Size::H, R1, R2, 0);
+        asm.jump32(Gt, R1, i32::from(index.last_chunk), internal);
+        asm.alu(Lsh, R1, 9);
+        asm.mov(R2, R9);
+        asm.alu(And, R2, 0xff);
+        asm.alu(Lsh, R2, 1);
+        asm.alu(Add, R1, R2);
+        asm.load_symbol(R2, Symbol::Rodata(index.chunks));
+        asm.alu(Add, R2, R1);
+        asm.load(Size::H, R1, R2, 0);
+        asm.jump32(Gt, R1, i32::from(index.last_entry), internal);
+        if self.keep_row {
+            asm.mov(R2, R1);
+            asm.alu(Add, R2, index.first_row.cast_signed());
+            asm.store(Size::W, R10, frame::ROW, R2);
+        }
+        asm.alu(Lsh, R1, 2);
+        asm.load_symbol(R2, Symbol::Rodata(index.leaves));
+        asm.alu(Add, R2, R1);
+        asm.load(Size::W, R1, R2, 0);
+        asm.jump32(Eq, R1, port_index::DENIED.cast_signed(), self.denied);
+        if entries.iter().any(|entry| matches!(entry.leaf, Leaf::Row(_))) {
+            asm.jump32(Eq, R1, port_index::ALLOWED.cast_signed(), self.allowed);
+            let lookup = *self.lookup.get_or_insert_with(|| asm.label());
+            asm.goto(lookup);
+        } else {
+            asm.goto(self.allowed);
+        }
     }
 
     fn leaf(&mut self, asm: &mut Assembler, entry: &Entry) {

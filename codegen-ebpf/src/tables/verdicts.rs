@@ -7,6 +7,7 @@ use ir::table::VerdictTable;
 
 use super::TablesError;
 use super::columns::Columns;
+use super::port_index::PortIndex;
 
 /// The answer of one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +35,7 @@ pub struct Entry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdicts {
     by_protocol: BTreeMap<Protocol, Vec<Entry>>,
+    indices: BTreeMap<Protocol, PortIndex>,
 }
 
 impl Verdicts {
@@ -61,7 +63,35 @@ impl Verdicts {
                 row: number,
             });
         }
-        Ok(Self { by_protocol })
+        Ok(Self {
+            by_protocol,
+            indices: BTreeMap::new(),
+        })
+    }
+
+    /// Gives each protocol with many rows an index at the end of `rodata`.
+    ///
+    /// # Errors
+    /// [`TablesError::TooLarge`]
+    pub fn index(&mut self, rodata: &mut Vec<u8>) -> Result<(), TablesError> {
+        for (protocol, entries) in &self.by_protocol {
+            if let Some(index) = PortIndex::build(entries, rodata)? {
+                self.indices.insert(*protocol, index);
+            }
+        }
+        Ok(())
+    }
+
+    /// The index of a protocol, where it has one.
+    #[must_use]
+    pub fn index_of(&self, protocol: Protocol) -> Option<&PortIndex> {
+        self.indices.get(&protocol)
+    }
+
+    /// Whether some protocol has an index.
+    #[must_use]
+    pub fn is_indexed(&self) -> bool {
+        !self.indices.is_empty()
     }
 
     /// The rows of a protocol, ascending by port.
