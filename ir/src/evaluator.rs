@@ -354,3 +354,6 @@ fn covers(block: IpNet, address: IpAddr) -> bool {
         (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,5 @@
 //! The verdict tables say of every flow what the reference evaluator says, and for the same reason.
 #![cfg(test)]
-#![expect(
-    clippy::unwrap_used,
-    reason = "clippy does not count functions outside #[test] as test code"
-)]
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
