@@ -488,8 +488,7 @@ mod tests {
                     .take(3)
                     .collect::<Vec<_>>()
                     .into_iter()
-                    .filter(|(_, insn)| insn.jump_offset().is_some_and(|offset| offset != 1))
-                    .next_back()
+                    .rfind(|(_, insn)| insn.jump_offset().is_some_and(|offset| offset != 1))
                     .unwrap();
                 assert_eq!(matches!(jump, Insn::GotoLong { .. }), long);
                 let target = at as i32 + 1 + jump.jump_offset().unwrap();
