@@ -9,7 +9,7 @@ use nix::sched::{CloneFlags, unshare};
 use runtime_loader::pins::DEFAULT_ROOT;
 use sha2::{Digest, Sha256};
 
-use crate::support::{ALLOW, DENY, Wire, arrives, counting_elf, sandbox};
+use crate::support::{ALLOW, DENY, Wire, assert_arrives, assert_dropped, counting_elf, sandbox};
 
 /// What a run printed and how it ended.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ fn a_bundle_is_loaded_shown_replaced_and_taken_off() {
         );
         assert_eq!(run.out, "", "nothing about the run on standard output");
         // The process is gone, its programs are not.
-        assert!(!arrives(&sender, &receiver));
+        assert_dropped(&sender, &receiver);
         let shown = portcullis_node(&["status"]);
         assert_eq!(shown.status, 0, "{shown:?}");
         let first = shown.out.lines().next().unwrap();
@@ -112,7 +112,7 @@ fn a_bundle_is_loaded_shown_replaced_and_taken_off() {
 
         let run = portcullis_node(&["load", "/mnt/allow"]);
         assert!(run.err.contains("0 attached, 1 replaced"), "{run:?}");
-        assert!(arrives(&sender, &receiver));
+        assert_arrives(&sender, &receiver);
         assert!(
             portcullis_node(&["status"])
                 .out
@@ -172,7 +172,7 @@ fn another_namespace_and_another_device_can_be_named() {
         );
         let run = elsewhere(&["load", "/mnt/other", "--device", &device, "--netns", "here"]);
         assert_eq!(run.status, 0, "{run:?}");
-        assert!(!arrives(&sender, &receiver));
+        assert_dropped(&sender, &receiver);
         let run = elsewhere(&["status"]);
         assert_eq!(
             run.status, 1,
@@ -181,7 +181,7 @@ fn another_namespace_and_another_device_can_be_named() {
         assert!(run.out.contains("NOT IN FORCE"), "{run:?}");
         let run = elsewhere(&["unload", "--netns", "here"]);
         assert_eq!(run.status, 0, "{run:?}");
-        assert!(arrives(&sender, &receiver));
+        assert_arrives(&sender, &receiver);
         let run = portcullis_node(&["status", "--netns", "nowhere"]);
         assert_eq!(run.status, 2);
         assert!(

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::support::{
-    ALLOW, DENY, Wire, arrives, counting_elf, counting_object, sandbox, unverifiable_object,
+    ALLOW, DENY, Wire, assert_arrives, assert_dropped, counting_elf, counting_object, sandbox,
+    unverifiable_object,
 };
 use aya::programs::tc::{SchedClassifier, TcAttachOptions};
 use aya::programs::{LinkOrder, TcAttachType};
@@ -54,8 +55,17 @@ fn each_direction_is_judged_by_its_own_program(mechanism: Mechanism) {
     let wire = Wire::new("directions");
     let (to_pod, in_pod) = wire.node_to_pod();
     let (from_pod, in_node) = wire.pod_to_node();
-    let verdicts = || (arrives(&to_pod, &in_pod), arrives(&from_pod, &in_node));
-    assert_eq!(verdicts(), (true, true), "before any policy");
+    let check = |allowed: [bool; 2]| {
+        let ways = [(&to_pod, &in_pod), (&from_pod, &in_node)];
+        for (allowed, (sender, receiver)) in allowed.into_iter().zip(ways) {
+            if allowed {
+                assert_arrives(sender, receiver);
+            } else {
+                assert_dropped(sender, receiver);
+            }
+        }
+    };
+    check([true, true]);
     let mut node = open(mechanism);
     for (ingress, egress) in [(DENY, ALLOW), (ALLOW, DENY), (DENY, DENY), (ALLOW, ALLOW)] {
         let change = [
@@ -63,7 +73,7 @@ fn each_direction_is_judged_by_its_own_program(mechanism: Mechanism) {
             wanted(&wire, Direction::Egress, counting_object(egress, 1)),
         ];
         node.apply(&change, Others::Remove).unwrap();
-        assert_eq!(verdicts(), (ingress == ALLOW, egress == ALLOW));
+        check([ingress == ALLOW, egress == ALLOW]);
         let again = node.apply(&change, Others::Remove).unwrap();
         assert_eq!(
             again,
@@ -84,9 +94,9 @@ fn each_direction_is_judged_by_its_own_program(mechanism: Mechanism) {
             ..Applied::default()
         }
     );
-    assert_eq!(verdicts(), (false, true));
+    check([false, true]);
     assert_eq!(node.unload().unwrap(), 1);
-    assert_eq!(verdicts(), (true, true), "after unloading");
+    check([true, true]);
     assert_clean(&wire);
 }
 
@@ -142,7 +152,8 @@ fn a_refused_program_leaves_the_old_one_in_force_and_says_why() {
             let before = node.slots().unwrap();
             nothing(node.apply(&bad, Others::Remove).unwrap_err());
             assert_eq!(node.slots().unwrap(), before);
-            assert!(!arrives(&sender, &receiver), "the old program is in force");
+            // the old program is in force
+            assert_dropped(&sender, &receiver);
             node.unload().unwrap();
             assert_clean(&wire);
         },
@@ -189,7 +200,8 @@ fn a_swap_that_fails_takes_the_earlier_ones_back() {
             "{error}"
         );
         assert_eq!(node.slots().unwrap(), before);
-        assert!(!arrives(&to_pod, &in_pod), "the old program is in force");
+        // the old program is in force
+        assert_dropped(&to_pod, &in_pod);
         node.unload().unwrap();
         assert_eq!(
             netlink.filters(place.index, ClsactSide::Ingress).unwrap().len(),
@@ -236,7 +248,7 @@ fn others_on_the_same_hook_keep_their_places() {
         assert_eq!(seen.len(), 3, "each change put its own program there");
         // What the policy admits, the others see.
         let (sender, receiver) = wire.node_to_pod();
-        assert!(arrives(&sender, &receiver));
+        assert_arrives(&sender, &receiver);
         node.unload().unwrap();
         assert_eq!(hook.tcx_programs().unwrap().unwrap(), ids);
 
@@ -256,7 +268,7 @@ fn others_on_the_same_hook_keep_their_places() {
         let mut node = open(Mechanism::Clsact);
         let change = [wanted(&wire, Direction::Ingress, counting_object(DENY, 0))];
         node.apply(&change, Others::Remove).unwrap();
-        assert!(!arrives(&sender, &receiver));
+        assert_dropped(&sender, &receiver);
         let filters = netlink.filters(hook.index, ClsactSide::Egress).unwrap();
         let places: Vec<_> = filters.iter().map(|f| (f.priority, f.handle)).collect();
         assert_eq!(places, [(1, 0x5043), (7, 1)]);
@@ -348,7 +360,7 @@ fn the_mechanism_can_be_changed() {
                 usize::from(mechanism == Mechanism::Tcx),
                 "the other one is taken off"
             );
-            assert!(!arrives(&sender, &receiver));
+            assert_dropped(&sender, &receiver);
         }
         Node::open_existing(Path::new(DEFAULT_ROOT))
             .unwrap()

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{ALLOW, DENY, Wire, arrives, counting_object, sandbox};
+use crate::support::{ALLOW, DENY, Wire, assert_arrives, assert_dropped, counting_object, sandbox};
 use codegen_ebpf::datapath::records::Reason;
 use ir::policy::Direction;
 use runtime_loader::attach::Mechanism;
@@ -230,14 +230,14 @@ fn enforcement_survives_kills(mechanism: Mechanism, name: &str) {
         victim.kill().unwrap();
         victim.wait().unwrap();
         // Whatever was cut short: a program that denies is in force, and the kernel and the pins agree on which.
-        assert!(!arrives(&sender, &receiver), "round {round}: enforcement paused");
+        assert_dropped(&sender, &receiver);
         let mut node = Node::open(Path::new(DEFAULT_ROOT), Preference::Only(mechanism)).unwrap();
         let slots = node.slots().unwrap();
         assert!(slots[0].in_force.is_some(), "round {round}: {slots:?}");
         if round % 3 == 0 {
             node.unload().unwrap();
             assert!(!Path::new(DEFAULT_ROOT).exists(), "round {round}");
-            assert!(arrives(&sender, &receiver), "round {round}: unloaded");
+            assert_arrives(&sender, &receiver);
         } else {
             node.apply(&wanted(&wire.endpoint, &counting_object(DENY, 2)), Others::Remove)
                 .unwrap();
@@ -252,7 +252,7 @@ fn enforcement_survives_kills(mechanism: Mechanism, name: &str) {
     if let Some(node) = Node::open_existing(Path::new(DEFAULT_ROOT)).unwrap() {
         node.unload().unwrap();
     }
-    assert!(arrives(&sender, &receiver));
+    assert_arrives(&sender, &receiver);
 }
 
 #[test]

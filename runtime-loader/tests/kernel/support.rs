@@ -3,8 +3,10 @@
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use codegen_ebpf::asm::{Assembler, Program, Symbol};
 use codegen_ebpf::datapath::records;
@@ -235,28 +237,51 @@ fn bind(address: Ipv4Addr) -> UdpSocket {
     socket
 }
 
-/// Whether a datagram arrives. It does at once or not at all: veth has no delay and no loss of its own.
-pub(crate) fn arrives(sender: &UdpSocket, receiver: &UdpSocket) -> bool {
-    let nonce = std::process::id().to_be_bytes();
+/// Each datagram is another one, so that one that arrives late is not taken for a later one.
+static NONCE: AtomicU64 = AtomicU64::new(0);
+
+/// Sends a datagram and says whether the sender's own side let it through.
+fn send(sender: &UdpSocket) -> Option<[u8; 8]> {
+    let nonce = NONCE.fetch_add(1, Ordering::Relaxed).to_be_bytes();
     match sender.send(&nonce) {
+        Ok(_) => Some(nonce),
         Err(error) => {
             assert_eq!(error.raw_os_error(), Some(libc::ENOBUFS), "{error}");
-            return false;
+            None
         }
-        Ok(sent) => assert_eq!(sent, 4),
     }
-    receiver
-        .set_read_timeout(Some(std::time::Duration::from_millis(200)))
-        .unwrap();
-    let mut buffer = [0; 16];
+}
+
+fn receive(receiver: &UdpSocket, wait: Duration) -> Option<[u8; 8]> {
+    receiver.set_read_timeout(Some(wait)).unwrap();
+    let mut buffer = [0; 8];
     match receiver.recv(&mut buffer) {
         Ok(length) => {
-            assert_eq!(&buffer[..length], nonce);
-            true
+            assert_eq!(length, buffer.len());
+            Some(buffer)
         }
         Err(error) => {
             assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "{error}");
-            false
+            None
         }
+    }
+}
+
+/// A datagram arrives, however busy the machine is.
+#[track_caller]
+pub(crate) fn assert_arrives(sender: &UdpSocket, receiver: &UdpSocket) {
+    let nonce = send(sender).expect("the datagram was dropped where it was sent");
+    assert_eq!(receive(receiver, Duration::from_secs(30)), Some(nonce));
+}
+
+/// A datagram does not arrive. One that is merely late fails the next assertion on the same sockets.
+#[track_caller]
+pub(crate) fn assert_dropped(sender: &UdpSocket, receiver: &UdpSocket) {
+    if send(sender).is_some() {
+        assert_eq!(
+            receive(receiver, Duration::from_millis(100)),
+            None,
+            "the datagram arrived"
+        );
     }
 }
