@@ -1,10 +1,13 @@
 //! Small generated worlds, for tests: few names, few numbers, so that rules meet often.
+//!
+//! Beside those of [`ir::testing`], whose selectors ask for what is there: here they also ask for what is not
+//! (namespaces that nobody knows, other clusters, values that no pod has), ask the same twice over (the namespace by
+//! name and by its label) and contradict themselves. Pods that *could* exist are what the encoding is about.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use ir::cluster::{Cluster, ContainerPort, ContainerRole, Endpoint, Node, Workload};
-use ir::flow::Party;
 use ir::model::Model;
 use ir::origin::Origin;
 use ir::peer::{CidrBlock, CidrScope, DomainPattern, Entity, Peer, PeerMatch, Peers};
@@ -41,9 +44,8 @@ fn labels(keys: &'static [&'static str]) -> impl Strategy<Value = Labels> {
 }
 
 fn operator(values: &'static [&'static str]) -> impl Strategy<Value = Operator> {
-    let set = move || {
-        subsequence(values, 1..=2).prop_map(|values| values.into_iter().map(str::to_owned).collect())
-    };
+    let set =
+        move || subsequence(values, 1..=2).prop_map(|values| values.into_iter().map(str::to_owned).collect());
     prop_oneof![
         4 => set().prop_map(Operator::In),
         2 => set().prop_map(Operator::NotIn),
@@ -109,7 +111,8 @@ fn peer(shape: Shape) -> impl Strategy<Value = Peer> {
             Entity::None,
         ][..],
     );
-    let domain = select(&["example.org", "*.example.org"][..]).prop_map(|name| DomainPattern(name.to_owned()));
+    let domain =
+        select(&["example.org", "*.example.org"][..]).prop_map(|name| DomainPattern(name.to_owned()));
     prop_oneof![
         6 => selector(2).prop_map(PeerMatch::Endpoints),
         1 => selector(1).prop_map(PeerMatch::Nodes),
@@ -322,49 +325,6 @@ pub(crate) fn model(shape: Shape) -> impl Strategy<Value = Model> {
                 endpoint.name = format!("pod-{number}");
                 endpoint.workload.name = endpoint.name.clone();
             }
-            Model::new(
-                Cluster::new(namespaces, endpoints, [nodes.0, nodes.1]),
-                policies,
-            )
+            Model::new(Cluster::new(namespaces, endpoints, [nodes.0, nodes.1]), policies)
         })
-}
-
-/// Every party of a model that a flow can have at its other end, and some addresses outside.
-pub(crate) fn parties(cluster: &Cluster) -> Vec<Party> {
-    let mut parties = vec![Party::SomeNode];
-    for (id, pod) in cluster.endpoint_ids() {
-        if pod.addresses.is_empty() {
-            parties.push(Party::Endpoint { id, address: None });
-        }
-        for address in &pod.addresses {
-            parties.push(Party::Endpoint {
-                id,
-                address: Some(*address),
-            });
-        }
-    }
-    for (id, node) in cluster.node_ids() {
-        parties.push(Party::Node {
-            id,
-            address: node.addresses.first().copied(),
-        });
-    }
-    let outside = ["10.0.1.7", "10.0.1.8", "10.3.0.1", "192.0.2.1", "fd00::1", "fd00:1::2", "2001:db8::1"];
-    parties.extend(outside.map(|address| Party::Outside(address.parse().unwrap())));
-    parties
-}
-
-/// Protocols and ports between which generated rules make a difference.
-pub(crate) fn ports() -> Vec<(Protocol, u16)> {
-    let mut ports = vec![
-        (Protocol::Icmp, 8),
-        (Protocol::Icmp, 0),
-        (Protocol::Icmpv6, 128),
-        (Protocol::Other, 0),
-        (Protocol::Sctp, 80),
-    ];
-    for protocol in [Protocol::Tcp, Protocol::Udp] {
-        ports.extend([0, 1, 80, 81, 443, 9999].map(|port| (protocol, port)));
-    }
-    ports
 }

@@ -23,7 +23,9 @@ pub(crate) fn subjects_may_overlap(a: &Policy, b: &Policy) -> bool {
 
 /// Whether some flow can match both rules, given a subject that both policies select.
 pub(crate) fn rules_may_overlap(a: &Rule, b: &Rule) -> bool {
-    a.direction == b.direction && ports_may_overlap(&a.ports, &b.ports) && peers_may_overlap(&a.peers, &b.peers)
+    a.direction == b.direction
+        && ports_may_overlap(&a.ports, &b.ports)
+        && peers_may_overlap(&a.peers, &b.peers)
 }
 
 /// Whether one object can match both: for each attribute by itself, some value or absence that all accept.

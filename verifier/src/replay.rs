@@ -10,7 +10,7 @@ use ir::evaluator;
 use ir::flow::{Because, Decision, Party};
 use ir::model::Model;
 use ir::peer::{CidrBlock, CidrScope, PeerMatch, Peers};
-use ir::policy::{Policy, Rule, RuleId};
+use ir::policy::{Directions, Policy, Rule, RuleId};
 
 use crate::error::VerifierError;
 use crate::witness::Witness;
@@ -24,16 +24,17 @@ pub(crate) struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     pub(crate) fn new(model: &'a Model, witness: &'a Witness, rule: RuleId) -> Self {
-        Self {
-            model,
-            witness,
-            rule,
-        }
+        Self { model, witness, rule }
     }
 
-    /// Confirms that the flow is one that the rule matches: it decides when it is the only rule there is.
+    /// Confirms that the flow is one that the rule matches: it decides when it is the only rule there is and nothing
+    /// is denied by default (before a baseline rule is asked).
     pub(crate) fn expect_match(&self) -> Result<(), VerifierError> {
-        let decision = self.decide(|rule| rule == self.rule);
+        let policies = self.policies(|rule| rule == self.rule).map(|policy| Policy {
+            default_deny: Directions::default(),
+            ..policy
+        });
+        let decision = self.decide(&Model::new(self.witness.cluster.clone(), policies));
         let alone = RuleId { rule: 0, ..self.rule };
         match decision.because {
             Because::Rules(rules) if rules == [alone] => Ok(()),
@@ -64,7 +65,7 @@ impl<'a> Stage<'a> {
 
     /// The verdict that the rules picked by `keep` give.
     pub(crate) fn verdict(&self, keep: impl Fn(RuleId) -> bool) -> bool {
-        self.decide(keep).allowed
+        self.decide(&self.with_rules(keep)).allowed
     }
 
     fn cannot_decide(&self) -> bool {
@@ -72,10 +73,10 @@ impl<'a> Stage<'a> {
             .model
             .rule(self.rule)
             .is_some_and(|rule| rule.action == ir::policy::Action::Pass);
-        pass || matches!(self.decide(|_| true).because, Because::OwnHost)
+        pass || matches!(self.decide(&self.with_rules(|_| true)).because, Because::OwnHost)
     }
 
-    fn decide(&self, keep: impl Fn(RuleId) -> bool) -> Decision {
+    fn decide(&self, model: &Model) -> Decision {
         let witness = self.witness;
         let Party::Endpoint { id, .. } = witness.subject() else {
             return Decision {
@@ -83,9 +84,8 @@ impl<'a> Stage<'a> {
                 because: Because::NotAnEndpoint,
             };
         };
-        let model = self.with_rules(keep);
         evaluator::decide(
-            &model,
+            model,
             id,
             witness.direction,
             witness.peer(),
@@ -94,10 +94,15 @@ impl<'a> Stage<'a> {
         )
     }
 
-    /// The model on the witness's cluster, with only the rules picked by `keep`. Policies without rules stay: what
-    /// they ask for by being in force, they still ask for.
+    /// The model on the witness's cluster, with only the rules picked by `keep`.
     fn with_rules(&self, keep: impl Fn(RuleId) -> bool) -> Model {
-        let policies = self.model.policy_ids().map(|(id, policy)| Policy {
+        Model::new(self.witness.cluster.clone(), self.policies(keep))
+    }
+
+    /// The policies with only the rules picked by `keep`. Policies without rules stay: what they ask for by being in
+    /// force, they still ask for.
+    fn policies(&self, keep: impl Fn(RuleId) -> bool) -> impl Iterator<Item = Policy> {
+        self.model.policy_ids().map(move |(id, policy)| Policy {
             rules: self
                 .model
                 .rule_ids(id)
@@ -105,8 +110,7 @@ impl<'a> Stage<'a> {
                 .map(|(_, rule)| self.resolve(rule))
                 .collect(),
             ..without_rules(policy)
-        });
-        Model::new(self.witness.cluster.clone(), policies)
+        })
     }
 
     /// The rule with its DNS names replaced by the address that the witness takes to be theirs.

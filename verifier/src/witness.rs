@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use ir::cluster::{Cluster, ContainerPort, ContainerRole, Endpoint, EndpointId, Family, Node, NodeId, Workload};
+use ir::cluster::{
+    Cluster, ContainerPort, ContainerRole, Endpoint, EndpointId, Family, Node, NodeId, Workload,
+};
 use ir::flow::{Flow, Party};
 use ir::model::Model;
 use ir::origin::Origin;
@@ -35,6 +37,8 @@ pub struct Witness {
     pub destination_invented: bool,
     /// DNS patterns that the peer's address is taken to answer to.
     pub resolved: Vec<DomainPattern>,
+    /// Namespaces that were made up.
+    pub invented_namespaces: BTreeSet<String>,
     /// The labels that rules ask about: the ones worth showing.
     asked: BTreeSet<String>,
 }
@@ -69,8 +73,10 @@ impl Witness {
         let mut cast = Cast::new(model, vocabulary);
         let mut subject = cast.pod(&values.subject, values);
         let node = (values.class == Class::Node).then(|| cast.node(values));
-        if let (Some(node), true) = (&node, values.own_node) {
-            subject.node = Some(node.name.clone());
+        // Whether a node is the subject's own is part of the flow: the subject's node has to be known.
+        if let Some(node) = &node {
+            let other = "other-node".to_owned();
+            subject.node = Some(if values.own_node { node.name.clone() } else { other });
         }
         let peer = (values.class == Class::Pod).then(|| {
             let mut pod = cast.pod(&values.peer, values);
@@ -80,6 +86,9 @@ impl Witness {
             pod
         });
 
+        let known = model.cluster.namespaces();
+        let made_up = cast.namespaces.iter().map(|(name, _)| name.clone());
+        let invented_namespaces = made_up.filter(|name| !known.contains_key(name)).collect();
         let cluster = Cluster::new(
             cast.namespaces,
             std::iter::once(subject.clone()).chain(peer.clone()),
@@ -125,6 +134,7 @@ impl Witness {
             source_invented,
             destination_invented,
             resolved: values.resolved.clone(),
+            invented_namespaces,
             asked: vocabulary
                 .pods
                 .keys()
@@ -137,14 +147,20 @@ impl Witness {
         }
     }
 
-    fn party(&self, party: Party) -> String {
+    /// One end of the flow as text: who, with the labels that rules ask about and its address.
+    #[must_use]
+    pub fn party(&self, party: Party) -> String {
         match party {
             Party::Endpoint { id, address } => match self.cluster.endpoint(id) {
                 Some(pod) => {
                     let mut shown = self.labels(&pod.labels);
-                    let namespace = self.cluster.namespaces().get(&pod.namespace);
-                    if namespace.is_some_and(|labels| labels.len() > 1) && self.invented(party) {
-                        let labels = namespace.into_iter().flatten();
+                    if self.invented_namespaces.contains(&pod.namespace) {
+                        let labels = self
+                            .cluster
+                            .namespaces()
+                            .get(&pod.namespace)
+                            .into_iter()
+                            .flatten();
                         shown.extend(
                             labels
                                 .filter(|(key, _)| key.as_str() != ir::selector::NAMESPACE_NAME_LABEL)
@@ -178,14 +194,6 @@ impl Witness {
         }
     }
 
-    fn invented(&self, party: Party) -> bool {
-        if party == self.flow.source {
-            self.source_invented
-        } else {
-            self.destination_invented
-        }
-    }
-
     fn labels(&self, labels: &Labels) -> Vec<String> {
         labels
             .iter()
@@ -210,9 +218,16 @@ fn described(name: &str, with: &[String]) -> String {
 impl fmt::Display for Witness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let flow = &self.flow;
-        write!(f, "{} → {}", self.party(flow.source), self.party(flow.destination))?;
+        write!(
+            f,
+            "{} → {}",
+            self.party(flow.source),
+            self.party(flow.destination)
+        )?;
         match flow.protocol {
-            Protocol::Tcp | Protocol::Udp | Protocol::Sctp => write!(f, " port {}/{}", flow.port, flow.protocol),
+            Protocol::Tcp | Protocol::Udp | Protocol::Sctp => {
+                write!(f, " port {}/{}", flow.port, flow.protocol)
+            }
             Protocol::Icmp | Protocol::Icmpv6 => write!(f, " {} type {}", flow.protocol, flow.port),
             Protocol::Other => f.write_str(" any other protocol"),
         }
@@ -379,4 +394,3 @@ fn unused(stem: &str, taken: impl Fn(&str) -> bool) -> String {
         .find(|name| !taken(name))
         .unwrap_or_default()
 }
-

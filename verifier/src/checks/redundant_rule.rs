@@ -10,31 +10,32 @@
 //! # What is reported when rules make each other redundant
 //!
 //! Removing *all* reported rules at once changes no verdict. Of two equal rules, the later one (by rule id: policy
-//! kind, namespace, name, then position) is reported, and the earlier one covers it. Greedily: rules are taken up in
-//! a fixed order, and one that is found redundant is gone for those that come after it. The order is: the namespaced
-//! tier's denies, its allows, then the admin and the baseline tier; in each, later rules first. Denies come before
-//! allows, so that a deny is never called redundant because an allow that it cuts off has just been taken away.
+//! kind, namespace, name, then position) is reported, and the earlier one covers it: rules are taken up last to
+//! first, and one that is found redundant is gone for those that come after it. This goes on in four phases
+//! ([`Phase`]): baseline tier, allows and denies of the namespaced tier, admin tier; the weaker of two rules is the one
+//! to go. Every phase finds the others as they were left, with one exception: allows find all denies, and denies all
+//! allows, the redundant ones among them too. So a deny is never called redundant because the allow that it
+//! cuts off has just been called so. Besides, a rule is only reported when it is also redundant with all others there.
 //!
-//! The rules that cover a redundant one are never redundant themselves (in the two ordered tiers: unless no surviving
-//! set covers it).
+//! Why the exception is safe: with allows *A*, denies *D* and the default *N*, the verdict of the namespaced tier is
+//! *V* = (A ∪ N) ∖ D. Let A' and D' be what is left, with (A' ∪ N) ∖ D = V and (A ∪ N) ∖ D' = V. A flow in V is in
+//! A' ∪ N and not in D'. One outside V is in D', or not in A ∪ N and so not in A' ∪ N. Hence (A' ∪ N) ∖ D' = V. The
+//! same holds for every A'' between A' and A and every D'' between D' and D, so of the rules reported in the
+//! namespaced tier any part can be removed.
 //!
-//! # Why asking each rule once is almost always enough
-//!
-//! First every rule is asked about in parallel, against all others. In the namespaced tier, a rule that is needed
-//! there stays needed when redundant ones are taken away in the order above: with allows *A*, denies *D* and the
-//! default *N*, the verdict is (A ∪ N) ∖ D. While denies are taken away, A is whole, so a flow that only this deny
-//! stops is still stopped by it alone; while allows are taken away, A shrinks, so a flow that only this allow lets
-//! through is still let through by it alone. Only rules that this pass finds redundant, and those of the ordered
-//! tiers, go through the sequential one, and there only those whose neighbours have been taken away are asked again.
+//! The first pass asks about every rule in parallel, against all others. A rule that is needed then is not asked
+//! again: in the namespaced tier it would be needed again (a flow that only this allow lets through, or only this
+//! deny stops, still is one when others of its phase are gone). Only what the first pass finds redundant goes
+//! through the phases, and only those whose neighbours are gone are asked anew.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use ir::model::Model;
-use ir::policy::{Action, PolicyId, Rule, RuleId, Tier};
+use ir::policy::{Action, PolicyId, Rank, Rule, RuleId, Tier};
 use rayon::prelude::*;
 
-use super::slice::{Slice, decides, preferred};
+use super::slice::{Neighbours, Slice, decides, preferred};
 use crate::answer::{Answer, Report, Undecided};
 use crate::encode::{Encoder, Found, Presence, in_own_context};
 use crate::error::VerifierError;
@@ -48,7 +49,8 @@ use crate::witness::Witness;
 pub enum Effect {
     /// The other rules, or the default, give its flows the verdict that it asks for.
     Repeated,
-    /// No flow that it matches ever gets the verdict that it asks for: stronger rules decide all of them.
+    /// No flow that it matches ever gets the verdict that it asks for: the other rules, or a default deny, decide all
+    /// of them otherwise.
     Overruled,
 }
 
@@ -61,7 +63,7 @@ pub struct Redundancy {
     pub effect: Effect,
     /// An irreducible set of other rules that make it redundant whatever the remaining ones say, ascending; one rule
     /// where one suffices. Empty where no rule is needed for it: a deny of what nothing allows, an allow of what
-    /// nothing denies, a rule about the pod's own node.
+    /// nothing denies, a rule about the pod's own node, a baseline rule below a default deny.
     pub covered_by: Vec<RuleId>,
     /// A flow that the rule matches; its verdict is the same with and without the rule.
     pub witness: Witness,
@@ -74,20 +76,22 @@ pub struct Redundancy {
 /// A mistake in this crate; see [`VerifierError`].
 pub fn redundant_rules(model: &Model, options: &Options) -> Result<Report<Redundancy>, VerifierError> {
     let mut undecided = BTreeSet::new();
-    let mut candidates = screen(model, options, &mut undecided)?;
+    let neighbours = Neighbours::of(model);
+    let mut candidates = screen(&neighbours, model, options, &mut undecided)?;
     candidates.sort_by_key(|id| model.rule(*id).map(|rule| turn(*id, rule)));
 
     let mut removed = BTreeSet::new();
     let mut redundant = vec![];
     for rule in candidates {
-        let answer = if is_settled(model, rule, &removed) {
+        let gone = gone_for(model, rule, &removed);
+        let answer = if is_settled(&neighbours, rule, &gone) {
             Verdict::Redundant
         } else {
-            in_own_context(|| ask(model, rule, &removed, options))?
+            in_own_context(|| ask(&neighbours, model, rule, &gone, options))?
         };
         match answer {
             Verdict::Redundant => {
-                redundant.push((rule, removed.clone()));
+                redundant.push((rule, gone));
                 removed.insert(rule);
             }
             Verdict::Needed | Verdict::NeverMatches => {}
@@ -100,7 +104,10 @@ pub fn redundant_rules(model: &Model, options: &Options) -> Result<Report<Redund
     let mut found = vec![];
     let answers: Vec<_> = redundant
         .par_iter()
-        .map(|(rule, before)| in_own_context(|| explain(model, *rule, &removed, before, options)))
+        .map(|(rule, before)| {
+            let gone = gone_for(model, *rule, &removed);
+            in_own_context(|| explain(&neighbours, model, *rule, [&gone, before], &removed, options))
+        })
         .collect::<Result<_, _>>()?;
     for ((rule, _), answer) in redundant.iter().zip(answers) {
         match answer {
@@ -130,15 +137,18 @@ pub fn redundancy(
     options: &Options,
 ) -> Result<Option<Answer<Redundancy, Witness>>, VerifierError> {
     let nothing = BTreeSet::new();
+    let neighbours = &Neighbours::of(model);
     in_own_context(|| {
-        Ok(match ask(model, rule, &nothing, options)? {
+        Ok(match ask(neighbours, model, rule, &nothing, options)? {
             Verdict::NeverMatches => None,
             Verdict::Unknown(reason) => Some(Answer::Unknown(reason)),
-            Verdict::Redundant => Some(match explain(model, rule, &nothing, &nothing, options)? {
-                Ok(redundancy) => Answer::Holds(redundancy),
-                Err(reason) => Answer::Unknown(reason),
-            }),
-            Verdict::Needed => Some(match counterexample(model, rule, options)? {
+            Verdict::Redundant => Some(
+                match explain(neighbours, model, rule, [&nothing; 2], &nothing, options)? {
+                    Ok(redundancy) => Answer::Holds(redundancy),
+                    Err(reason) => Answer::Unknown(reason),
+                },
+            ),
+            Verdict::Needed => Some(match counterexample(neighbours, model, rule, options)? {
                 Ok(witness) => Answer::Fails(witness),
                 Err(reason) => Answer::Unknown(reason),
             }),
@@ -152,8 +162,9 @@ pub fn redundancy(
 ///
 /// A mistake in this crate, or a rule that is not of the model; see [`VerifierError`].
 pub fn smt_lib(model: &Model, rule: RuleId, options: &Options) -> Result<String, VerifierError> {
+    let neighbours = &Neighbours::of(model);
     in_own_context(|| {
-        let asked = Asked::new(model, rule, &BTreeSet::new(), options)?;
+        let asked = Asked::new(neighbours, model, rule, &BTreeSet::new(), options)?;
         let question = asked.encoder.differs(rule, &asked.others)?;
         asked.encoder.to_smt_lib(&question, &asked.all_present())
     })
@@ -168,28 +179,66 @@ enum Verdict {
     Unknown(String),
 }
 
-/// When a rule's turn comes in the sequential pass.
-fn turn(id: RuleId, rule: &Rule) -> (u8, Reverse<RuleId>) {
-    let phase = match (rule.rank.tier, rule.action) {
-        (Tier::Namespaced, Action::Deny) => 0,
-        (Tier::Namespaced, Action::Allow | Action::Pass) => 1,
-        (Tier::Admin, _) => 2,
-        (Tier::Baseline, _) => 3,
-    };
-    (phase, Reverse(id))
+/// When rules are taken up, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Baseline,
+    Allows,
+    Denies,
+    Admin,
 }
 
-/// Every rule that may be redundant: in the namespaced tier those that are when all others are there, and the rules
-/// of the ordered tiers.
+impl Phase {
+    fn of(rule: &Rule) -> Self {
+        match (rule.rank.tier, rule.action) {
+            (Tier::Baseline, _) => Self::Baseline,
+            (Tier::Namespaced, Action::Allow | Action::Pass) => Self::Allows,
+            (Tier::Namespaced, Action::Deny) => Self::Denies,
+            (Tier::Admin, _) => Self::Admin,
+        }
+    }
+
+    /// Whether rules of this phase miss the redundant rules of `other`.
+    fn misses(self, other: Self) -> bool {
+        other <= self && (self, other) != (Self::Denies, Self::Allows)
+    }
+}
+
+/// When a rule's turn comes: by phase, in each the last first.
+fn turn(id: RuleId, rule: &Rule) -> (Phase, Reverse<(Rank, RuleId)>) {
+    (Phase::of(rule), Reverse((rule.rank, id)))
+}
+
+/// Those of the `removed` rules that are gone for `rule`.
+fn gone_for(model: &Model, rule: RuleId, removed: &BTreeSet<RuleId>) -> BTreeSet<RuleId> {
+    let phase = |id: RuleId| model.rule(id).map(Phase::of);
+    let own = phase(rule);
+    removed
+        .iter()
+        .copied()
+        .filter(|other| *other != rule)
+        .filter(|other| {
+            own.zip(phase(*other))
+                .is_some_and(|(own, other)| own.misses(other))
+        })
+        .collect()
+}
+
+/// How many policies are asked about in one solver context. Neighbours by id are mostly of one namespace: what one
+/// of them needs, the next needs too. A constant, so that what a budget cuts short does not depend on the machine.
+const POLICIES_AT_ONCE: usize = 16;
+
+/// Every rule that is redundant when all others are there.
 fn screen(
+    neighbours: &Neighbours<'_>,
     model: &Model,
     options: &Options,
     undecided: &mut BTreeSet<Undecided>,
 ) -> Result<Vec<RuleId>, VerifierError> {
     let policies: Vec<_> = model.policy_ids().map(|(id, _)| id).collect();
     let answers: Vec<_> = policies
-        .into_par_iter()
-        .map(|policy| in_own_context(|| screen_policy(model, policy, options)))
+        .par_chunks(POLICIES_AT_ONCE)
+        .map(|policies| in_own_context(|| screen_policies(neighbours, model, policies, options)))
         .collect::<Result<Vec<_>, _>>()?;
     let mut candidates = vec![];
     for (rule, verdict) in answers.into_iter().flatten() {
@@ -204,35 +253,26 @@ fn screen(
     Ok(candidates)
 }
 
-fn screen_policy(
+fn screen_policies(
+    neighbours: &Neighbours<'_>,
     model: &Model,
-    policy: PolicyId,
+    policies: &[PolicyId],
     options: &Options,
 ) -> Result<Vec<(RuleId, Verdict)>, VerifierError> {
-    let asked: Vec<_> = model
-        .rule_ids(policy)
+    let asked: Vec<_> = policies
+        .iter()
+        .flat_map(|policy| model.rule_ids(*policy))
         .filter(|(id, rule)| is_asked(model, *id, rule))
         .map(|(id, _)| id)
         .collect();
-    if asked.is_empty() {
-        return Ok(vec![]);
-    }
-    let slice = Slice::of(model, policy, &asked, &BTreeSet::new());
+    let slice = Slice::of(neighbours, &asked, &BTreeSet::new());
     let encoder = Encoder::new(model, &slice.policies, &slice.rules, options)?;
     encoder.assume_real_flows();
     asked
         .into_iter()
         .map(|id| {
             let others = slice.others.get(&id).map_or(&[][..], Vec::as_slice);
-            let in_order = model
-                .rule(id)
-                .is_some_and(|rule| rule.rank.tier != Tier::Namespaced);
-            let verdict = if in_order {
-                Verdict::Redundant
-            } else {
-                decide(&encoder, id, others)?
-            };
-            Ok((id, verdict))
+            Ok((id, decide(&encoder, id, others)?))
         })
         .collect()
 }
@@ -244,21 +284,19 @@ fn is_asked(model: &Model, id: RuleId, rule: &Rule) -> bool {
 }
 
 /// Whether what the first pass found still stands: nothing that it rests on has been taken away.
-fn is_settled(model: &Model, rule: RuleId, removed: &BTreeSet<RuleId>) -> bool {
-    let namespaced = model
-        .rule(rule)
-        .is_some_and(|rule| rule.rank.tier == Tier::Namespaced);
-    let slice = Slice::of(model, rule.policy, &[rule], &BTreeSet::new());
-    namespaced && slice.rules.is_disjoint(removed)
+fn is_settled(neighbours: &Neighbours<'_>, rule: RuleId, gone: &BTreeSet<RuleId>) -> bool {
+    let slice = Slice::of(neighbours, &[rule], &BTreeSet::new());
+    slice.rules.is_disjoint(gone)
 }
 
 fn ask(
+    neighbours: &Neighbours<'_>,
     model: &Model,
     rule: RuleId,
     removed: &BTreeSet<RuleId>,
     options: &Options,
 ) -> Result<Verdict, VerifierError> {
-    let asked = Asked::new(model, rule, removed, options)?;
+    let asked = Asked::new(neighbours, model, rule, removed, options)?;
     decide(&asked.encoder, rule, &asked.others)
 }
 
@@ -284,12 +322,13 @@ struct Asked<'m> {
 
 impl<'m> Asked<'m> {
     fn new(
+        neighbours: &Neighbours<'_>,
         model: &'m Model,
         rule: RuleId,
         removed: &BTreeSet<RuleId>,
         options: &Options,
     ) -> Result<Self, VerifierError> {
-        let slice = Slice::of(model, rule.policy, &[rule], removed);
+        let slice = Slice::of(neighbours, &[rule], removed);
         let encoder = Encoder::new(model, &slice.policies, &slice.rules, options)?;
         encoder.assume_real_flows();
         Ok(Self {
@@ -306,26 +345,33 @@ impl<'m> Asked<'m> {
 /// A question that the budget cut short.
 type Cut<T> = Result<T, String>;
 
-/// Finds the cover and the witness of a redundant rule. The cover is looked for among the rules that survive all
-/// removals, else (ordered tiers) among those that were there when this rule's turn came.
+/// Finds the cover and the witness of a redundant rule. The cover is looked for without the rules of the first set
+/// (all that are gone in the end), else (in ordered tiers it may need one of them) without those of the second (what
+/// was gone when this rule's turn came); rules that are not `reported` themselves are preferred.
 fn explain(
+    neighbours: &Neighbours<'_>,
     model: &Model,
     rule: RuleId,
-    removed: &BTreeSet<RuleId>,
-    removed_before: &BTreeSet<RuleId>,
+    without: [&BTreeSet<RuleId>; 2],
+    reported: &BTreeSet<RuleId>,
     options: &Options,
 ) -> Result<Cut<Redundancy>, VerifierError> {
-    for gone in [removed, removed_before] {
-        let asked = Asked::new(model, rule, gone, options)?;
+    for gone in without {
+        let mut asked = Asked::new(neighbours, model, rule, gone, options)?;
+        asked
+            .others
+            .sort_by_key(|other| (reported.contains(other), *other));
         match decide(&asked.encoder, rule, &asked.others)? {
             Verdict::Redundant => {
                 return Ok(match cover(&asked, rule)? {
-                    Ok(covered_by) => witness(model, &asked, rule, gone)?.map(|(effect, witness)| Redundancy {
-                        rule,
-                        effect,
-                        covered_by,
-                        witness,
-                    }),
+                    Ok(covered_by) => {
+                        witness(model, &asked, rule, gone)?.map(|(effect, witness)| Redundancy {
+                            rule,
+                            effect,
+                            covered_by,
+                            witness,
+                        })
+                    }
                     Err(reason) => Err(reason),
                 });
             }
@@ -416,17 +462,20 @@ fn witness(
         })?;
         return Ok(Ok((effect, witness)));
     }
-    Err(VerifierError::Solver("find a flow again that it had found before"))
+    Err(VerifierError::Solver(
+        "find a flow again that it had found before",
+    ))
 }
 
 /// A flow whose verdict changes when a needed rule goes, replayed with and without it.
 fn counterexample(
+    neighbours: &Neighbours<'_>,
     model: &Model,
     id: RuleId,
     options: &Options,
 ) -> Result<Cut<Witness>, VerifierError> {
     let rule = model.rule(id).ok_or(VerifierError::NoSuchRule(id))?;
-    let asked = Asked::new(model, id, &BTreeSet::new(), options)?;
+    let asked = Asked::new(neighbours, model, id, &BTreeSet::new(), options)?;
     let question = asked.encoder.differs(id, &asked.others)?;
     let smallest = asked.encoder.smallest(
         &question,
@@ -436,7 +485,11 @@ fn counterexample(
     )?;
     let values = match smallest {
         Ok(Some(values)) => values,
-        Ok(None) => return Err(VerifierError::Solver("find a flow again that it had found before")),
+        Ok(None) => {
+            return Err(VerifierError::Solver(
+                "find a flow again that it had found before",
+            ));
+        }
         Err(reason) => return Ok(Err(reason)),
     };
     let vocabulary = asked.encoder.vocabulary();

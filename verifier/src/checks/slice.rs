@@ -6,57 +6,117 @@ use ir::cluster::EndpointId;
 use ir::model::Model;
 use ir::peer::{PeerMatch, Peers};
 use ir::policy::{Direction, Policy, PolicyId, RuleId, Subject};
-use ir::selector::Selector;
+use ir::selector::{Attribute, Operator, Selector};
 
 use crate::encode::Preferred;
 use crate::overlap::{rules_may_overlap, subjects_may_overlap};
 
-/// Policies and rules that are enough to answer any question about the rules of one policy.
+/// The policies of a model, for finding those that can be in force on one pod together.
+pub(super) struct Neighbours<'m> {
+    model: &'m Model,
+    by_namespace: BTreeMap<&'m str, Vec<PolicyId>>,
+    /// Policies whose subjects are not confined to one namespace.
+    anywhere: Vec<PolicyId>,
+    all: Vec<PolicyId>,
+}
+
+impl<'m> Neighbours<'m> {
+    pub(super) fn of(model: &'m Model) -> Self {
+        let mut neighbours = Self {
+            model,
+            by_namespace: BTreeMap::new(),
+            anywhere: vec![],
+            all: vec![],
+        };
+        for (id, policy) in model.policy_ids() {
+            neighbours.all.push(id);
+            match confined_to(policy) {
+                Some(namespace) => neighbours.by_namespace.entry(namespace).or_default().push(id),
+                None => neighbours.anywhere.push(id),
+            }
+        }
+        neighbours
+    }
+
+    /// The policies that can share a subject with `policy`, itself among them, ascending.
+    fn sharing_subjects(&self, policy: &Policy) -> Vec<(PolicyId, &'m Policy)> {
+        let mut candidates = match confined_to(policy) {
+            Some(namespace) => {
+                let here = self.by_namespace.get(namespace).into_iter().flatten();
+                here.chain(&self.anywhere).copied().collect()
+            }
+            None => self.all.clone(),
+        };
+        candidates.sort_unstable();
+        candidates
+            .into_iter()
+            .filter_map(|id| Some((id, self.model.policy(id)?)))
+            .filter(|(_, other)| subjects_may_overlap(policy, other))
+            .collect()
+    }
+}
+
+/// The one namespace that a policy's subjects are in, if its selector names one.
+fn confined_to(policy: &Policy) -> Option<&str> {
+    let Subject::Endpoints(selector) = &policy.subject else {
+        return None;
+    };
+    selector.requirements().iter().find_map(|requirement| {
+        match (&requirement.attribute, &requirement.operator) {
+            (Attribute::Namespace, Operator::In(values)) if values.len() == 1 => {
+                values.first().map(String::as_str)
+            }
+            _ => None,
+        }
+    })
+}
+
+/// Policies and rules that are enough to answer any question about some rules.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slice {
     pub(super) policies: BTreeSet<PolicyId>,
     pub(super) rules: BTreeSet<RuleId>,
-    /// For each rule in question, the other rules that can match one of its flows.
+    /// For each rule in question, the other rules that can match one of its flows, ascending.
     pub(super) others: BTreeMap<RuleId, Vec<RuleId>>,
 }
 
 impl Slice {
-    /// The slice for `asked`, rules of one policy, in a model without the rules of `removed`.
+    /// The slice for the rules `asked` in a model without the rules of `removed`.
     ///
     /// Exact: on a flow that a rule in question matches, its policy is in force, so only policies that can be in
     /// force at the same time have a say, and of these only rules that can match the same flow, and default denies.
-    pub(super) fn of(model: &Model, policy: PolicyId, asked: &[RuleId], removed: &BTreeSet<RuleId>) -> Self {
+    pub(super) fn of(neighbours: &Neighbours<'_>, asked: &[RuleId], removed: &BTreeSet<RuleId>) -> Self {
+        let model = neighbours.model;
         let mut slice = Self::default();
-        let Some(own) = model.policy(policy) else {
-            return slice;
-        };
-        let with: Vec<_> = model
-            .policy_ids()
-            .filter(|(_, other)| subjects_may_overlap(own, other))
-            .collect();
-        slice.policies.insert(policy);
-        slice.rules.extend(asked);
+        let mut with: Option<(PolicyId, Vec<(PolicyId, &Policy)>)> = None;
         for id in asked {
-            let Some(rule) = model.rule(*id) else {
+            let (Some(own), Some(rule)) = (model.policy(id.policy), model.rule(*id)) else {
                 continue;
             };
+            let with = match with.take_if(|(policy, _)| *policy == id.policy) {
+                Some(same) => with.insert(same),
+                None => with.insert((id.policy, neighbours.sharing_subjects(own))),
+            };
+            slice.policies.insert(id.policy);
+            slice.rules.insert(*id);
             let direction = rule.direction;
             let mut others = vec![];
-            for (other_policy, other) in &with {
+            for (other_policy, other) in with.1.iter().filter(|(_, other)| other.applies.has(direction)) {
                 // Once the rule's own policy isolates the subject, who else does makes no difference.
                 let isolates = other.default_deny.has(direction) && !own.default_deny.has(direction);
-                let met: Vec<_> = model
-                    .rule_ids(*other_policy)
-                    .filter(|(other, _)| other != id && !removed.contains(other))
-                    .filter(|(_, other)| rules_may_overlap(rule, other))
-                    .map(|(other, _)| other)
-                    .collect();
-                if other.applies.has(direction) && (isolates || !met.is_empty()) {
+                let before = others.len();
+                others.extend(
+                    model
+                        .rule_ids(*other_policy)
+                        .filter(|(other, _)| other != id && !removed.contains(other))
+                        .filter(|(_, other)| rules_may_overlap(rule, other))
+                        .map(|(other, _)| other),
+                );
+                if isolates || others.len() > before {
                     slice.policies.insert(*other_policy);
-                    slice.rules.extend(&met);
-                    others.extend(met);
                 }
             }
+            slice.rules.extend(&others);
             slice.others.insert(*id, others);
         }
         slice

@@ -142,7 +142,10 @@ impl SymbolicFlow {
     pub(super) fn address_is(&self, address: IpAddr) -> Bool {
         match address {
             IpAddr::V4(v4) => all([!&self.is_v6, is(&self.v4, u64::from(v4.to_bits()))]),
-            IpAddr::V6(v6) => all([self.is_v6.clone(), self.v6.eq(super::terms::wide(v6.to_bits(), 128))]),
+            IpAddr::V6(v6) => all([
+                self.is_v6.clone(),
+                self.v6.eq(super::terms::wide(v6.to_bits(), 128)),
+            ]),
         }
     }
 
@@ -210,7 +213,12 @@ impl SymbolicFlow {
         let same = all([subject.eq(peer), !is(subject, other)]);
         let labels = vocabulary.namespace_labels().filter_map(|(key, _)| {
             let key = Attribute::NamespaceLabel(key.to_owned());
-            Some(self.subject.attributes.get(&key)?.eq(self.peer.attributes.get(&key)?))
+            Some(
+                self.subject
+                    .attributes
+                    .get(&key)?
+                    .eq(self.peer.attributes.get(&key)?),
+            )
         });
         Some(same.implies(all(labels)))
     }

@@ -40,7 +40,10 @@ impl Matching<'_> {
     pub(super) fn pod(&self, selector: &Selector, pod: &Pod) -> Bool {
         all(selector.requirements().iter().map(|requirement| {
             let attribute = canonical(&requirement.attribute);
-            match (self.vocabulary.pods.get(&attribute), pod.attributes.get(&attribute)) {
+            match (
+                self.vocabulary.pods.get(&attribute),
+                pod.attributes.get(&attribute),
+            ) {
                 (Some(domain), Some(term)) => meets(&requirement.operator, domain, term),
                 // `Attribute::Cluster`, the one attribute without a variable.
                 _ => constant(requirement.operator.accepts(Some(self.cluster))),
@@ -80,11 +83,7 @@ impl Matching<'_> {
             PeerMatch::Entity(entity) => self.entity(*entity, doubt),
             PeerMatch::Domain(pattern) => {
                 let resolved = flow.resolved.get(pattern).cloned();
-                let in_doubt = all([
-                    class(Class::Outside),
-                    !&flow.domains_known,
-                    constant(doubt),
-                ]);
+                let in_doubt = all([class(Class::Outside), !&flow.domains_known, constant(doubt)]);
                 any(resolved.into_iter().chain([in_doubt]))
             }
         }
@@ -137,7 +136,10 @@ impl Matching<'_> {
             return family;
         }
         let leading = term.extract(width - 1, width - prefix);
-        all([family, leading.eq(super::terms::wide(bits >> (width - prefix), prefix))])
+        all([
+            family,
+            leading.eq(super::terms::wide(bits >> (width - prefix), prefix)),
+        ])
     }
 
     fn port(&self, port: &PortMatch, direction: Direction) -> Bool {

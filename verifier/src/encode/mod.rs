@@ -87,7 +87,7 @@ impl<'m> Encoder<'m> {
             session: Session::new(options)?,
         };
         for fact in encoder.flow.well_formed(&encoder.vocabulary, &model.cluster) {
-            encoder.session.assert(&fact);
+            encoder.session.state(fact);
         }
         for id in rules {
             let (Some(rule), Some(policy)) = (model.rule(*id), model.policy(id.policy)) else {
@@ -109,7 +109,7 @@ impl<'m> Encoder<'m> {
     /// Restricts the questions to flows that can be on a wire; for the checks, not for comparisons with the evaluator.
     pub(crate) fn assume_real_flows(&self) {
         for fact in self.flow.real() {
-            self.session.assert(&fact);
+            self.session.state(fact);
         }
     }
 

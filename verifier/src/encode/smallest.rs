@@ -38,7 +38,12 @@ const TRIED: usize = 16;
 /// (what is no host's address).
 fn address_preferences(class: Class) -> Vec<AddressRange> {
     let net = |text: &str| text.parse::<IpNet>().ok().map(AddressRange::Inside);
-    let documentation = ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"];
+    let documentation = [
+        "192.0.2.0/24",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "2001:db8::/32",
+    ];
     let private = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8"];
     let order: Vec<_> = match class {
         Class::Outside => documentation.into_iter().chain(private).collect(),
@@ -119,9 +124,9 @@ impl Encoder<'_> {
             Direction::Egress => peer,
         };
         if let Some(pod) = destination.and_then(|id| self.model.cluster.endpoint(id)) {
-            search.prefer(&any(counted(pod).map(|(_, port)| port).map(|(protocol, number)| {
-                all([flow.protocol_is(protocol), is(&flow.port, u64::from(number))])
-            })))?;
+            search.prefer(&any(counted(pod).map(|(_, port)| port).map(
+                |(protocol, number)| all([flow.protocol_is(protocol), is(&flow.port, u64::from(number))]),
+            )))?;
         }
 
         let mut pods = vec![];
@@ -157,7 +162,9 @@ impl Encoder<'_> {
         }
         let address = self.address(search, class)?;
 
-        let protocol = Protocol::ALL.into_iter().find(|one| protocol_code(*one) == protocol);
+        let protocol = Protocol::ALL
+            .into_iter()
+            .find(|one| protocol_code(*one) == protocol);
         let mut sides = pods
             .into_iter()
             .zip(names)
@@ -207,7 +214,11 @@ impl Encoder<'_> {
             if !seen.insert((codes.clone(), ports.clone(), endpoint.addresses.clone())) {
                 continue;
             }
-            let labels = pod.attributes.values().zip(codes).map(|(term, code)| is(term, code));
+            let labels = pod
+                .attributes
+                .values()
+                .zip(codes)
+                .map(|(term, code)| is(term, code));
             let names = pod.names.iter().map(|(name, term)| {
                 let numbers = ports.iter().filter(|(own, _)| own == name).map(|(_, port)| *port);
                 term.iff(any(numbers.map(|(protocol, number)| {
@@ -353,4 +364,3 @@ impl<'s> Search<'s> {
         }
     }
 }
-

@@ -1,8 +1,8 @@
 //! One solver with a budget for each question.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
-use z3::ast::{Bool, Ast};
+use z3::ast::{Ast, Bool};
 use z3::{Config, Model, Params, SatResult, Solver, with_z3_config};
 
 use crate::error::VerifierError;
@@ -27,7 +27,9 @@ pub(crate) fn in_own_context<R: Send + Sync>(work: impl FnOnce() -> R + Send + S
 /// An incremental solver for finite domains: z3's SAT core under bit-vectors, with assumptions.
 pub(super) struct Session {
     solver: Solver,
-    questions: Cell<u32>,
+    /// What was stated, as it was stated: the solver itself keeps clauses only.
+    stated: RefCell<Vec<Bool>>,
+    questions: RefCell<u32>,
 }
 
 impl Session {
@@ -40,20 +42,27 @@ impl Session {
         solver.set_params(&params);
         Ok(Self {
             solver,
-            questions: Cell::new(0),
+            stated: RefCell::default(),
+            questions: RefCell::new(0),
         })
     }
 
+    /// Asserts a fact for as long as the session lives; not to be called inside [`Self::scoped`].
+    pub(super) fn state(&self, fact: Bool) {
+        self.solver.assert(&fact);
+        self.stated.borrow_mut().push(fact);
+    }
+
+    /// Asserts a fact until the current scope ends.
     pub(super) fn assert(&self, fact: &Bool) {
         self.solver.assert(fact);
     }
 
     /// A literal that stands for `formula` when it is assumed.
     pub(super) fn literal(&self, formula: &Bool) -> Bool {
-        let number = self.questions.get();
-        self.questions.set(number + 1);
+        let number = self.questions.replace_with(|number| *number + 1);
         let literal = Bool::new_const(format!("question.{number}"));
-        self.solver.assert(literal.implies(formula));
+        self.state(literal.implies(formula));
         literal
     }
 
@@ -91,14 +100,13 @@ impl Session {
         result
     }
 
-    /// Everything asserted, and `assumptions`, as one SMT-LIB benchmark.
+    /// Everything stated, and `assumptions`, as one SMT-LIB benchmark.
     pub(super) fn to_smt_lib(&self, assumptions: &[Bool]) -> String {
-        self.scoped(|session| {
-            for assumption in assumptions {
-                session.assert(assumption);
-            }
-            session.solver.to_smt2()
-        })
+        let plain = Solver::new();
+        for fact in self.stated.borrow().iter().chain(assumptions) {
+            plain.assert(fact);
+        }
+        plain.to_smt2()
     }
 }
 

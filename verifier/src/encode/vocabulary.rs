@@ -53,7 +53,10 @@ impl Domain {
     pub(crate) fn value(&self, code: u64) -> Value<'_> {
         match usize::try_from(code) {
             Ok(0) => Value::Absent,
-            Ok(code) => self.values.get(code - 1).map_or(Value::Other, |v| Value::Mentioned(v)),
+            Ok(code) => self
+                .values
+                .get(code - 1)
+                .map_or(Value::Other, |v| Value::Mentioned(v)),
             Err(_) => Value::Other,
         }
     }
@@ -116,14 +119,19 @@ impl Vocabulary {
 
     /// The mentioned labels of namespaces.
     pub(crate) fn namespace_labels(&self) -> impl Iterator<Item = (&str, &Domain)> {
-        self.pods.iter().filter_map(|(attribute, domain)| match attribute {
-            Attribute::NamespaceLabel(key) => Some((key.as_str(), domain)),
-            _ => None,
-        })
+        self.pods
+            .iter()
+            .filter_map(|(attribute, domain)| match attribute {
+                Attribute::NamespaceLabel(key) => Some((key.as_str(), domain)),
+                _ => None,
+            })
     }
 
     /// The mentioned namespaces that the cluster knows, with their codes.
-    pub(crate) fn known_namespaces<'a>(&'a self, cluster: &'a Cluster) -> impl Iterator<Item = (&'a str, u64)> {
+    pub(crate) fn known_namespaces<'a>(
+        &'a self,
+        cluster: &'a Cluster,
+    ) -> impl Iterator<Item = (&'a str, u64)> {
         self.pods
             .get(&Attribute::Namespace)
             .into_iter()
