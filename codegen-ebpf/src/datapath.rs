@@ -20,11 +20,10 @@
 //!
 //! Registers: `r6` holds the context throughout; from parse to verdict `r7` and `r8` hold the peer's address in host
 //! order (IPv4 in `r7`; the upper and lower half of IPv6), `r9` the destination port (or ICMP type). Everything else
-//! lives in the stack [`frame`].
+//! lives in the stack frame (`frame.rs`).
 //!
 //! A number that the kernel's verifier knows exactly makes it walk everything that follows once for every value. The
-//! column and the matrix row therefore pass through stack slots that it does not follow ([`frame::COLUMN`],
-//! [`frame::ROW_OFFSET`]), which keeps its work proportional to the size of the program.
+//! column and the matrix row therefore pass through stack slots that it does not follow, which keeps its work proportional to the size of the program.
 //!
 //! Deliberately absent as yet: tracking of fragments (later fragments are dropped), ICMP errors related to a flow.
 

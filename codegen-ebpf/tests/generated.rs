@@ -296,6 +296,33 @@ fn large_tables() {
     );
 }
 
+/// The largest table there can be: a row for every port.
+#[test]
+fn a_row_for_every_port() {
+    let rows: Vec<_> = (0..=u16::MAX)
+        .map(|port| (Protocol::Tcp, port, RoaringBitmap::from([u32::from(port % 3)])))
+        .collect();
+    let own = table(Direction::Ingress, 3, &rows);
+    let opposite = table(Direction::Egress, 3, &[]);
+    let pods: Vec<(IpAddr, u32)> = (0..3u8)
+        .map(|n| (IpAddr::from([10, 0, 1, n]), u32::from(n)))
+        .collect();
+    let map = addresses(3, &pods, &[], &[]);
+    let (plan, program) = emit(&own, &opposite, &map, &["10.0.0.1".parse().unwrap()]);
+    let object = elf::write("to_pod", &program, &records::MAPS, &plan.rodata).unwrap();
+    let mut machine = Machine::new();
+    let bound = machine.load(&object.load().unwrap(), &records::MAPS).unwrap();
+    for port in (0..=u16::MAX).step_by(257).chain([1, 255, 256, 65_534]) {
+        for (address, identity) in &pods {
+            let outcome = machine
+                .run(&bound, Packet::ethernet(syn(*address, port)))
+                .unwrap();
+            let passed = outcome.return_value.cast_signed() == records::PASS;
+            assert_eq!(passed, u32::from(port % 3) == *identity, "{address} {port}");
+        }
+    }
+}
+
 /// A first TCP packet to the pod, checksums left out.
 fn syn(peer: IpAddr, port: u16) -> Vec<u8> {
     let mut packet = vec![2; 12];
