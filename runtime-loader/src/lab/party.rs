@@ -189,3 +189,42 @@ fn host_can_have(address: IpAddr) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outside(text: &str) -> Vec<String> {
+        outside_addresses(&ir::text::parse(text).unwrap())
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn without_blocks_two_addresses_stand_for_the_world() {
+        assert_eq!(outside("endpoint shop/a\n"), ["203.0.113.7", "2001:db8::7"]);
+    }
+
+    #[test]
+    fn every_edge_of_a_block_is_met_from_above_but_not_inside_the_cluster() {
+        let text = "\
+            node n slice 10.1.0.0/16\n\
+            endpoint shop/a\n\
+            policy NetworkPolicy shop/p on pods [] denies ingress {\n  \
+              allow ingress from cidr 10.0.0.0/8 except 10.1.0.0/24, cidr 224.0.0.0/4, cidr 2001:db8:1::/48\n\
+            }\n";
+        assert_eq!(
+            outside(text),
+            [
+                "203.0.113.7",
+                "2001:db8::7",
+                "10.0.0.0",
+                "11.0.0.0",
+                "2001:db8:1::",
+                "2001:db8:2::"
+            ],
+            "10.1.0.0 and 10.1.1.0 belong to the node's slice; nobody has an address in 224.0.0.0/4"
+        );
+    }
+}

@@ -74,32 +74,36 @@ pub fn place(model: &Model) -> Result<Placed, PlaceError> {
         ipams.push((node, Ipam::in_memory(&node.pod_cidrs).map_err(failed)?));
     }
     // Addresses that manifests give come first, so that none of them is given to somebody else before.
-    pods.sort_by_key(|pod| pod.addresses.is_empty());
-    for pod in &mut pods {
-        let Some((node, ipam)) = ipams
-            .iter_mut()
-            .find(|(node, _)| Some(&node.name) == pod.node.as_ref())
-        else {
-            continue;
-        };
-        if pod.host_network {
-            pod.addresses.clone_from(&node.addresses);
-            continue;
-        }
-        let owner = pod.to_string();
-        if !pod.addresses.is_empty() {
-            match ipam.allocate_requested(&owner, &pod.addresses) {
-                Ok(()) => continue,
-                Err(reason) => notes.push(format!(
+    for fresh in [false, true] {
+        for pod in &mut pods {
+            let own = |(node, _): &&mut (&Node, Ipam)| Some(&node.name) == pod.node.as_ref();
+            let Some((node, ipam)) = ipams.iter_mut().find(own) else {
+                continue;
+            };
+            let owner = pod.to_string();
+            if pod.host_network {
+                pod.addresses.clone_from(&node.addresses);
+                if fresh {
+                    notes.push(format!(
+                        "{owner} shares its node's network: the node's probes stand for it"
+                    ));
+                }
+            } else if fresh && pod.addresses.is_empty() {
+                let failed = |source| PlaceError::Addresses {
+                    node: node.name.clone(),
+                    source,
+                };
+                pod.addresses = ipam.allocate(&owner).map_err(failed)?;
+            } else if !fresh
+                && !pod.addresses.is_empty()
+                && let Err(reason) = ipam.allocate_requested(&owner, &pod.addresses)
+            {
+                notes.push(format!(
                     "{owner} gets another address than its manifest says: {reason}"
-                )),
+                ));
+                pod.addresses.clear();
             }
         }
-        let failed = |source| PlaceError::Addresses {
-            node: node.name.clone(),
-            source,
-        };
-        pod.addresses = ipam.allocate(&owner).map_err(failed)?;
     }
     let namespaces = model.cluster.namespaces().clone();
     let cluster = Cluster::new(namespaces, pods, nodes);
@@ -252,4 +256,91 @@ fn instances(cluster: &Cluster, nodes: &[Node], notes: &mut Vec<String>) -> Vec<
 /// Whether an endpoint is a workload's template and not a Pod object: it then has the workload's name.
 fn is_template(endpoint: &Endpoint) -> bool {
     endpoint.workload.kind != "Pod" && endpoint.name == endpoint.workload.name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where everything is: `name node addresses`, and the notes.
+    fn placed(text: &str) -> (Vec<String>, Vec<String>) {
+        let placed = place(&ir::text::parse(text).unwrap()).unwrap();
+        let pods = placed.model.cluster.endpoints().iter().map(|pod| {
+            let addresses: Vec<String> = pod.addresses.iter().map(ToString::to_string).collect();
+            format!(
+                "{pod} {} {}",
+                pod.node.clone().unwrap_or_default(),
+                addresses.join(" ")
+            )
+        });
+        (pods.collect(), placed.notes)
+    }
+
+    #[test]
+    fn workloads_become_pods_in_turn_on_two_assumed_nodes() {
+        let (pods, notes) = placed(
+            "endpoint shop/agent of DaemonSet/agent\n\
+             endpoint shop/job of Job/job single\n\
+             endpoint shop/lone\n\
+             endpoint shop/web of Deployment/web\n",
+        );
+        assert_eq!(
+            pods,
+            [
+                "shop/agent-0 node-a 10.244.1.2 fd00:10:244:1::2",
+                "shop/agent-1 node-b 10.244.2.2 fd00:10:244:2::2",
+                "shop/web-0 node-a 10.244.1.3 fd00:10:244:1::3",
+                "shop/web-1 node-b 10.244.2.3 fd00:10:244:2::3",
+                "shop/job-0 node-a 10.244.1.4 fd00:10:244:1::4",
+                "shop/lone node-b 10.244.2.4 fd00:10:244:2::4",
+            ]
+        );
+        assert_eq!(notes.len(), 1);
+        assert!(
+            notes[0].starts_with("no Node objects in the input: assuming node-a (10.244.1.0/24"),
+            "{notes:?}"
+        );
+    }
+
+    #[test]
+    fn what_manifests_say_is_kept_and_what_cannot_be_is_noted() {
+        let (pods, notes) = placed(
+            "node n1 at 192.0.2.1 slice 10.1.0.0/29\n\
+             endpoint shop/a at 10.1.0.2 on n1\n\
+             endpoint shop/b\n\
+             endpoint shop/c at 10.9.9.9 on gone\n\
+             endpoint shop/host host-network on n1\n",
+        );
+        assert_eq!(
+            pods,
+            [
+                "shop/a n1 10.1.0.2",
+                "shop/b n1 10.1.0.3",
+                "shop/c n1 10.1.0.4",
+                "shop/host n1 192.0.2.1 fd00:77::1",
+            ]
+        );
+        assert_eq!(
+            notes,
+            [
+                "shop/c is placed anew: there is no node gone in the input",
+                "shop/c gets another address than its manifest says: 10.9.9.9 is not in a pod CIDR of this node",
+                "shop/host shares its node's network: the node's probes stand for it",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_laid_out_is_refused() {
+        let refused = |text: &str| place(&ir::text::parse(text).unwrap()).unwrap_err().to_string();
+        assert_eq!(refused(""), "no pod or workload in the input");
+        assert_eq!(
+            refused("node a slice 10.0.0.0/16\nnode b slice 10.0.1.0/24\nendpoint shop/a\n"),
+            "node `b`: its pod CIDR 10.0.1.0/24 overlaps 10.0.0.0/16 of node `a`"
+        );
+        assert_eq!(
+            refused("node a slice 10.0.0.0/30\nendpoint shop/a\nendpoint shop/b\n"),
+            "node `a`: no address is left in 10.0.0.0/30: all 1 are in use"
+        );
+    }
 }

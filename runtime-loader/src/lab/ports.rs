@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 
-use ir::cluster::ContainerRole;
 use ir::model::Model;
 use ir::port::{PortMatch, Ports};
 
@@ -35,13 +34,7 @@ pub fn that_matter(model: &Model) -> BTreeSet<u16> {
                     .endpoints()
                     .iter()
                     .flat_map(|endpoint| &endpoint.ports)
-                    // An init container's number is one that a wrong resolution would open.
-                    .filter(|port| {
-                        matches!(
-                            port.role,
-                            ContainerRole::Main | ContainerRole::Sidecar | ContainerRole::Init
-                        )
-                    })
+                    // Whatever the container's role: an init container's number is one that a wrong resolution opens.
                     .filter(|port| {
                         port.name
                             .as_ref()
@@ -61,4 +54,41 @@ pub fn that_matter(model: &Model) -> BTreeSet<u16> {
         .collect();
     ports.extend((NOBODYS..).find(|port| !ports.contains(port)));
     ports
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ports(text: &str) -> Vec<u16> {
+        that_matter(&ir::text::parse(text).unwrap()).into_iter().collect()
+    }
+
+    #[test]
+    fn names_become_every_number_behind_them_and_edges_get_neighbours() {
+        let text = "\
+            endpoint shop/a ports http 8080/TCP, other 9999/TCP\n\
+            endpoint shop/b ports HTTP 80/UDP, http 443/TCP init\n\
+            policy NetworkPolicy shop/p on pods [] denies ingress {\n  \
+              allow ingress ports http/TCP, 1-3/UDP, 65535/TCP\n\
+            }\n";
+        assert_eq!(
+            ports(text),
+            [
+                1, 2, 3, 4, 79, 80, 81, 442, 443, 444, 6001, 8079, 8080, 8081, 65534, 65535
+            ]
+        );
+    }
+
+    #[test]
+    fn nobodys_port_is_nobodys() {
+        let text =
+            "policy NetworkPolicy shop/p on pods [] denies ingress {\n  allow ingress ports 6001/TCP\n}\n";
+        assert_eq!(ports(text), [6000, 6001, 6002, 6003]);
+        assert_eq!(
+            ports("endpoint shop/a ports http 80/TCP\n"),
+            [6001],
+            "no policy speaks of a port"
+        );
+    }
 }
