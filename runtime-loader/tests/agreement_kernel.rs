@@ -19,7 +19,7 @@ use runtime_loader::load::{LoadedProgram, Loader, MapPins};
 use runtime_loader::object::PolicyObject;
 use runtime_loader::test_run::test_run;
 use support::oracle::{Directory, Oracle};
-use support::scenario::{self, Enforced, Sent, Story, at};
+use support::scenario::{self, Enforced, Sent, Story, at, same_in_table};
 
 /// Stories in a run, and flows in each: ten thousand and more.
 const STORIES: u32 = 40;
@@ -133,6 +133,7 @@ fn follow(story: &Story, loader: &mut Loader, directory: PathBuf) -> Result<Vec<
     let addresses = Directory::of(&story.models[0]);
     let mut oracle = Oracle::default();
     for (number, sent) in story.packets.iter().enumerate() {
+        same_in_table(story, sent, &enforced[sent.model], &addresses)?;
         let (frame, needed) = sent.segment.frame();
         // The kernel hands no frame to a test run whose type says IP and that has no whole IP header.
         let shortest = if sent.segment.source.is_ipv4() { 34 } else { 54 };

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use codegen_ebpf::compile::{self, Compiled, Input};
 use codegen_ebpf::datapath::Hook;
 use ir::cluster::{EndpointId, Family};
+use ir::evaluator;
 use ir::flow::Party;
 use ir::identity::Identities;
 use ir::model::Model;
@@ -18,6 +19,7 @@ use ir::testing::{self, Profile};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
+use super::oracle::{Directory, direction};
 use super::packet::{ACK, Extension, Fragment, SYN, SYN_ACK, Segment, Shape};
 
 /// A story about one endpoint.
@@ -45,8 +47,6 @@ impl fmt::Debug for Story {
 pub(crate) struct Sent {
     pub(crate) hook: Hook,
     pub(crate) segment: Segment,
-    /// Where the linear part ends, if before the end of the packet.
-    pub(crate) linear: usize,
     /// Under which of the two models.
     pub(crate) model: usize,
 }
@@ -78,7 +78,7 @@ fn shape() -> impl Strategy<Value = Shape> + Clone {
 }
 
 /// How a flow is told: where it begins, with whom, to which port, what is odd about it.
-type Choice = (bool, [Index; 4], Shape, Index, bool);
+type Choice = (bool, [Index; 4], Shape, bool);
 
 /// Stories of about `flows` flows each.
 pub(crate) fn story(flows: usize) -> impl Strategy<Value = Story> {
@@ -86,7 +86,6 @@ pub(crate) fn story(flows: usize) -> impl Strategy<Value = Story> {
         any::<bool>(),
         any::<[Index; 4]>(),
         shape(),
-        any::<Index>(),
         prop::bool::weighted(0.05),
     );
     let models = prop_oneof![
@@ -130,7 +129,7 @@ fn tell(models: [Model; 2], subject: Index, choices: &[Choice]) -> Story {
     let ports: BTreeSet<_> = models.iter().flat_map(testing::ports).collect();
     let ports: Vec<_> = ports.into_iter().collect();
     let mut packets = Vec::new();
-    for (at, (inbound, [local, peer, port, reply], shape, linear, spoofed)) in (0u16..).zip(choices) {
+    for (at, (inbound, [local, peer, port, reply], shape, spoofed)) in (0u16..).zip(choices) {
         let local = *local.get(&own);
         let peers: Vec<IpAddr> = peers
             .iter()
@@ -184,14 +183,12 @@ fn tell(models: [Model; 2], subject: Index, choices: &[Choice]) -> Story {
         ];
         // Not every story has every turn.
         let from = reply.index(3);
-        packets.extend(turns.into_iter().skip(if from == 2 { 1 } else { 0 }).map(
-            |(hook, segment, model)| Sent {
-                hook,
-                segment,
-                linear: 14 + linear.index(120),
-                model,
-            },
-        ));
+        packets.extend(
+            turns
+                .into_iter()
+                .skip(if from == 2 { 1 } else { 0 })
+                .map(|(hook, segment, model)| Sent { hook, segment, model }),
+        );
     }
     packets.sort_by_key(|sent| sent.model);
     Story {
@@ -241,4 +238,29 @@ pub(crate) fn at(hook: Hook) -> usize {
         Hook::ToPod => 0,
         Hook::FromPod => 1,
     }
+}
+
+/// The verdict table, asked for the identity behind the packet's address, says what the evaluator says.
+pub(crate) fn same_in_table(
+    story: &Story,
+    sent: &Sent,
+    enforced: &Enforced,
+    directory: &Directory,
+) -> Result<(), TestCaseError> {
+    let segment = &sent.segment;
+    let peer = match sent.hook {
+        Hook::ToPod => segment.source,
+        Hook::FromPod => segment.destination,
+    };
+    let (model, party) = (&story.models[sent.model], directory.party(peer));
+    let (protocol, port) = (
+        segment.protocol,
+        segment.destination_port.min(segment.protocol.highest_port()),
+    );
+    let expected = evaluator::decide(model, story.endpoint, direction(sent.hook), party, protocol, port);
+    let identity = enforced.identities.addresses().identity(peer);
+    let table = &enforced.tables[at(sent.hook)];
+    let found = identity.map(|identity| table.allows(protocol, port, identity));
+    prop_assert_eq!(found, Some(expected.allowed), "{:?}: {:?}", sent, expected);
+    Ok(())
 }
