@@ -35,7 +35,9 @@ impl<'de> MapAccess<'de> for Entries<'_> {
         let document = self.reader.sink.document;
         let text = document.key_text(entry.key);
         match self.record {
-            Some(record) if !record.fields.contains(&&*text) => self.reader.unknown_field(entry.key, record),
+            Some(record) if !record.fields.contains(&&*text) => {
+                self.reader.unknown_field(entry.key, entry.value, record)
+            }
             Some(_) => {}
             None => {
                 let frame = Frame {

@@ -66,16 +66,14 @@ impl Reader<'_> {
         }
     }
 
-    /// How messages call this value: `` `port` ``, or `` an element of `ports` ``.
+    /// How messages call this value: `` `port` ``, or `` an element of `ports` ``. Keys as they are written.
     fn subject(&self) -> String {
-        let document = self.sink.document;
-        if let Some(key) = self.frame.key {
-            return format!("`{}`", document.key_text(key));
-        }
-        match self.frame.parent {
-            None => "the object".to_owned(),
-            Some(parent) => match parent.key {
-                Some(key) => format!("an element of `{}`", document.key_text(key)),
+        let written = |key: NodeId| self.sink.document.scalar(key).map_or("", |scalar| &*scalar.text);
+        match (self.frame.key, self.frame.parent) {
+            (Some(key), _) => format!("`{}`", written(key)),
+            (None, None) => "the object".to_owned(),
+            (None, Some(parent)) => match parent.key {
+                Some(key) => format!("an element of `{}`", written(key)),
                 None => "an element".to_owned(),
             },
         }
@@ -241,7 +239,7 @@ impl Reader<'_> {
     }
 
     /// A field that `record` does not have.
-    pub(super) fn unknown_field(&self, key: NodeId, record: Record) {
+    pub(super) fn unknown_field(&self, key: NodeId, value: NodeId, record: Record) {
         let document = self.sink.document;
         let route = self.frame.route(self.sink).then(&*document.key_text(key));
         // Written by the API server and controllers of any version, and read by nobody here.
@@ -268,10 +266,12 @@ impl Reader<'_> {
             message,
             "not a field here",
         );
-        self.sink.report(match suggest::help(&name, record, self.frame) {
-            Some(help) => problem.help(help),
-            None => problem,
-        });
+        let is_scalar = document.scalar(value).is_some();
+        self.sink
+            .report(match suggest::help(&name, is_scalar, record, self.frame) {
+                Some(help) => problem.help(help),
+                None => problem,
+            });
     }
 }
 
@@ -356,6 +356,8 @@ fn describe(scalar: &Scalar) -> String {
 fn fix(scalar: &Scalar, expected: &str) -> Option<String> {
     let text = &scalar.text;
     match scalar.value {
+        // Quoted, it would be a name with a dot in it, which is nothing either.
+        Resolved::Float(_) if expected.contains("whole number") => None,
         Resolved::Bool(_) | Resolved::Int(_) | Resolved::Uint(_) | Resolved::Huge | Resolved::Float(_)
             if expected.contains("string") =>
         {

@@ -2,12 +2,16 @@
 
 use super::{Frame, Record};
 
-/// Help for an unknown field `name` of `record`, met inside `frame`.
-pub(super) fn help(name: &str, record: Record, frame: &Frame<'_>) -> Option<String> {
+/// Help for an unknown field `name` of `record`, met inside `frame`; `is_scalar` says what its value is.
+pub(super) fn help(name: &str, is_scalar: bool, record: Record, frame: &Frame<'_>) -> Option<String> {
     let near = nearest(name, record.fields);
     if !near.is_empty() {
         let names: Vec<_> = near.iter().map(|field| format!("`{field}`")).collect();
         return Some(format!("did you mean {}?", names.join(" or ")));
+    }
+    // The commonest mistake in selectors: Services take labels directly, everything else does not.
+    if record.name == "LabelSelector" && is_scalar {
+        return Some(format!("if `{name}` is a label, put it under `matchLabels`"));
     }
     if let Some(owner) = owner_above(name, frame) {
         return Some(format!("`{name}` is a field of `{owner}`: check the indentation"));

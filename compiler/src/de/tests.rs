@@ -116,6 +116,12 @@ fn unknown_fields_are_all_found_with_what_they_may_mean() {
             "PC102 12:7 \"colour\" spec.egress[0].to[0].colour | unknown field `colour` in `NetworkPolicyPeer` | the fields here are `ipBlock`, `namespaceSelector`, `podSelector`",
         ],
     );
+    check::<NetworkPolicySpec>(
+        "podSelector: {app: web}\n",
+        &[
+            "PC102 1:15 \"app\" podSelector.app | unknown field `app` in `LabelSelector` | if `app` is a label, put it under `matchLabels`",
+        ],
+    );
     // What the API server and newer controllers write is not the author's mistake.
     check::<Pod>("status: {invented: 1, conditions: [{alsoInvented: 2}]}\n", &[]);
 }

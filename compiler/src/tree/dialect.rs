@@ -9,10 +9,10 @@ use super::{Document, Node, Style, Value};
 use crate::source::{Source, Span};
 
 /// The first character that only some readers of YAML take for a line break: NEL, LS and PS, which YAML 1.2 made
-/// text, and a CR without its LF. In JSON, a CR is white space everywhere, and the others are text in strings.
+/// text, and a CR without its LF. In JSON (to `kubectl`, whatever starts with `{`), a CR is white space everywhere, and the others are text in strings.
 pub(super) fn ambiguous_line_break(source: &Source, documents: &[Document]) -> Option<(Span, char)> {
     let text = source.text();
-    let is_json = text.trim_start().starts_with(['{', '[']);
+    let is_json = text.trim_start().starts_with('{');
     let suspect = |(at, c): &(usize, char)| match c {
         '\r' => !is_json && text.as_bytes().get(at + 1) != Some(&b'\n'),
         '\u{85}' | '\u{2028}' | '\u{2029}' => true,

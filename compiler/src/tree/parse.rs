@@ -249,7 +249,7 @@ impl<'s> Builder<'s> {
             ErrorKind::RecursionLimitExceeded => {
                 StreamFaultKind::Limit("levels of nesting", self.limits.depth as u64)
             }
-            kind => StreamFaultKind::Syntax(kind.to_string()),
+            kind => StreamFaultKind::Syntax(reason(kind)),
         };
         Stopped { span, kind }
     }
@@ -455,6 +455,27 @@ impl<'s> Builder<'s> {
             comments: std::mem::take(&mut self.comments),
         })
     }
+}
+
+/// The parser's reason, in plainer words for the mistakes that people make.
+fn reason(kind: &ErrorKind) -> String {
+    let known = match kind {
+        ErrorKind::ExpectedBlockMappingKey => {
+            "a key is expected here: the line is not indented like its neighbours"
+        }
+        ErrorKind::ExpectedBlockSequenceEntry => {
+            "a `- ` is expected here: the line is not indented like its neighbours"
+        }
+        ErrorKind::MappingValueNotAllowed => {
+            "a `:` cannot stand here: check the indentation, or quote the text if the `:` belongs to it"
+        }
+        ErrorKind::SimpleKeyExpected => "this line is not `key: value`",
+        ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation => "a tab is used as indentation",
+        ErrorKind::UnclosedQuotedScalar => "the quote that opens here is not closed",
+        ErrorKind::UnknownAnchor => "no anchor of this name stands before it",
+        _ => return kind.to_string(),
+    };
+    known.to_owned()
 }
 
 fn null() -> Scalar {
