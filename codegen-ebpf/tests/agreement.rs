@@ -353,3 +353,54 @@ fn what_lies_before_a_transport_without_ports_must_be_there() {
         }
     }
 }
+
+/// Replies pass as long as the flow is remembered: UDP for a minute of silence, TCP for 8,000 seconds.
+#[test]
+fn silence_ends_a_flow() {
+    let text = "endpoint shop/pod labels app=pod at 10.0.0.1\n\
+                policy NetworkPolicy shop/p on pods [ns=shop] denies both {\nallow egress\n}\n";
+    let model = ir::text::parse(text).unwrap();
+    let endpoint = model.cluster.endpoint_ids().next().unwrap().0;
+    let objects = Enforced::new(&model, endpoint)
+        .programs
+        .map(|one| one.object.load().unwrap());
+    for (protocol, seconds) in [(Protocol::Tcp, 8_000), (Protocol::Udp, 60)] {
+        for (silence, expected) in [(seconds, Reason::Reply), (seconds + 1, Reason::Policy)] {
+            let mut machine = Machine::new();
+            let [to_pod, from_pod] = objects
+                .each_ref()
+                .map(|object| machine.load(object, &MAPS).unwrap());
+            let mut send = |hook, seconds: u64| {
+                let (pod, peer) = (
+                    (IpAddr::from([10, 0, 0, 1]), 40_000),
+                    (IpAddr::from([192, 0, 2, 1]), 443),
+                );
+                let (program, from, to) = match hook {
+                    Hook::ToPod => (&to_pod, peer, pod),
+                    Hook::FromPod => (&from_pod, pod, peer),
+                };
+                let segment = Segment {
+                    source: from.0,
+                    destination: to.0,
+                    protocol,
+                    source_port: from.1,
+                    destination_port: to.1,
+                    flags: ACK,
+                    shape: Shape::PLAIN,
+                };
+                machine.nanoseconds += seconds * 1_000_000_000;
+                judged(&mut machine, program, hook, Packet::ethernet(segment.frame().0)).unwrap()
+            };
+            assert_eq!(send(Hook::ToPod, 5), Reason::Policy, "nothing to reply to");
+            assert_eq!(send(Hook::FromPod, 0), Reason::Allowed);
+            // Packets of either side break the silence.
+            assert_eq!(send(Hook::ToPod, seconds), Reason::Reply);
+            assert_eq!(send(Hook::FromPod, seconds), Reason::Allowed);
+            assert_eq!(
+                send(Hook::ToPod, silence),
+                expected,
+                "{protocol} after {silence} s"
+            );
+        }
+    }
+}
