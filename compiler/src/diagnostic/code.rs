@@ -83,7 +83,7 @@ codes! {
     UNKNOWN_KIND 118 "unknown-kind" Error "The object's kind is missing, or misspelt."
     NUMBER_NOTATION 119 "number-notation" Warning "Kubernetes reads this number differently from how it looks."
     DOCUMENT_BOUNDARY 120 "document-boundary" Error "YAML starts a document here, and `kubectl` does not read it as one."
-    AMBIGUOUS_LINE_BREAK 121 "ambiguous-line-break" Error "Readers of YAML differ on whether this character breaks the line."
+    AMBIGUOUS_CHARACTER 121 "ambiguous-character" Error "Readers of YAML differ on what this character means."
     INVALID_VALUE 122 "invalid-value" Error "The value is not one of those that the API allows here."
 
     NAMED_PORT_MANY_NUMBERS 201 "named-port-many-numbers" Error "One rule's port name means different numbers on pods that it reaches."
@@ -124,6 +124,8 @@ codes! {
     TLS 503 "tls" Error "The rule depends on TLS, which is not enforceable here."
     LISTENER 504 "listener" Error "The rule redirects to a listener, which is not enforceable here."
     CLOUD_GROUPS 505 "cloud-groups" Error "The rule names a cloud provider's groups, which are not known here."
+    POD_WITHOUT_ADDRESS 506 "pod-without-address" Error "The pod has no address in the input, so programs cannot tell its packets."
+    ADDRESS_TWICE 507 "address-twice" Error "Two pods have one address, so programs cannot tell their packets apart."
 
     POLICY_SELECTS_NOTHING 601 "policy-selects-nothing" Warning "The policy selects no pod."
     PEER_SELECTS_NOTHING 602 "peer-selects-nothing" Warning "A peer selects no pod."

@@ -318,10 +318,10 @@ fn stream_finding(source: &Source, fault: &StreamFault) -> Finding {
         .at(origin, "this document")
         .help("put `---` on a line of its own in front of it")
         .blocking(),
-        StreamFaultKind::LineBreak(found) => {
+        StreamFaultKind::AmbiguousCharacter(found) => {
             let code = u32::from(*found);
-            let message = format!("readers of YAML differ on whether U+{code:04X} breaks the line");
-            let finding = Finding::new(Code::AMBIGUOUS_LINE_BREAK, message).at(origin, "this character");
+            let message = format!("readers of YAML differ on what U+{code:04X} means");
+            let finding = Finding::new(Code::AMBIGUOUS_CHARACTER, message).at(origin, "this character");
             finding.help("remove the character, end lines with LF, or write it as an escape in a double-quoted string").blocking()
         }
     }

@@ -8,14 +8,15 @@
 use super::{Document, Node, Style, Value};
 use crate::source::{Source, Span};
 
-/// The first character that only some readers of YAML take for a line break: NEL, LS and PS, which YAML 1.2 made
-/// text, and a CR without its LF. In JSON (to `kubectl`, whatever starts with `{`), a CR is white space everywhere, and the others are text in strings.
-pub(super) fn ambiguous_line_break(source: &Source, documents: &[Document]) -> Option<(Span, char)> {
+/// The first character that readers take differently: NEL, LS and PS, line breaks that YAML 1.2 made text; a CR without
+/// its LF; a byte-order mark that is not the file's first character, which may start a document or belong to a key. In
+/// JSON (to `kubectl`, whatever starts with `{`), a CR is white space everywhere, and the others are text in strings.
+pub(super) fn ambiguous_character(source: &Source, documents: &[Document]) -> Option<(Span, char)> {
     let text = source.text();
     let is_json = text.trim_start().starts_with('{');
     let suspect = |(at, c): &(usize, char)| match c {
         '\r' => !is_json && text.as_bytes().get(at + 1) != Some(&b'\n'),
-        '\u{85}' | '\u{2028}' | '\u{2029}' => true,
+        '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}' => true,
         _ => false,
     };
     let mut suspects = text.char_indices().filter(suspect).peekable();

@@ -35,20 +35,19 @@ pub enum StreamFaultKind {
     ///
     /// [apimachinery, `YAMLReader`]: https://github.com/kubernetes/apimachinery/blob/master/pkg/util/yaml/decoder.go
     Boundary,
-    /// Readers of YAML differ on whether the character breaks the line: in YAML 1.1, which Kubernetes reads, more
-    /// characters do than in 1.2, and what is a comment here may be a policy there. The documents are in the stream
-    /// as YAML 1.2 has them.
-    LineBreak(char),
+    /// Readers of YAML differ on what the character means, for example whether it breaks the line: what is a comment
+    /// here may be a policy there. The documents are in the stream as YAML 1.2 has them.
+    AmbiguousCharacter(char),
 }
 
 /// Parses every document of `source`. A broken document does not hide those behind it.
 #[must_use]
 pub fn parse(source: &Source, limits: &Limits) -> Stream {
     let mut stream = parse_documents(source, limits);
-    if let Some((span, found)) = dialect::ambiguous_line_break(source, &stream.documents) {
+    if let Some((span, found)) = dialect::ambiguous_character(source, &stream.documents) {
         stream
             .faults
-            .push(fault(0, span, StreamFaultKind::LineBreak(found)));
+            .push(fault(0, span, StreamFaultKind::AmbiguousCharacter(found)));
     }
     stream
 }

@@ -269,12 +269,23 @@ fn what_kubernetes_reads_differently_is_a_fault() {
     assert_eq!(faults("a: 1\n--- {b: 1}\n"), [(2, StreamFaultKind::Boundary)]);
     assert_eq!(faults("--- text\n"), [(1, StreamFaultKind::Boundary)]);
     let hidden = "a: 1\n# a comment\u{2028}kind: NetworkPolicy\n";
-    assert_eq!(faults(hidden), [(2, StreamFaultKind::LineBreak('\u{2028}'))]);
-    assert_eq!(faults("a: 1\rb: 1\r\n"), [(1, StreamFaultKind::LineBreak('\r'))]);
+    assert_eq!(
+        faults(hidden),
+        [(2, StreamFaultKind::AmbiguousCharacter('\u{2028}'))]
+    );
+    let joined = "# c\n\u{feff}---\nb: 1\n";
+    assert_eq!(
+        faults(joined),
+        [(2, StreamFaultKind::AmbiguousCharacter('\u{feff}'))]
+    );
+    assert_eq!(
+        faults("a: 1\rb: 1\r\n"),
+        [(1, StreamFaultKind::AmbiguousCharacter('\r'))]
+    );
     assert_eq!(faults("{\"a\": \"x\u{2028}y\",\r\"b\": 1}"), []);
     assert_eq!(
         faults("{\"a\": 1,\u{2028}\"b\": 1}"),
-        [(1, StreamFaultKind::LineBreak('\u{2028}'))]
+        [(1, StreamFaultKind::AmbiguousCharacter('\u{2028}'))]
     );
 }
 
