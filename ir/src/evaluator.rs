@@ -304,13 +304,13 @@ impl Question<'_> {
     }
 }
 
-/// Whether a selector matches a pod. One on the host network is a node, and no pod selector matches it.
+/// Whether a selector matches a pod. Pods on the host network never get here: [`decide`] turns them away as subjects,
+/// [`as_policies_see`] turns them into nodes as peers.
 fn selects_pod(cluster: &Cluster, selector: &Selector, pod: &Endpoint) -> bool {
-    !pod.host_network
-        && selector
-            .requirements()
-            .iter()
-            .all(|asked| meets(cluster.attribute(pod, &asked.attribute), &asked.operator))
+    selector
+        .requirements()
+        .iter()
+        .all(|asked| meets(cluster.attribute(pod, &asked.attribute), &asked.operator))
 }
 
 /// Whether a selector matches a node.

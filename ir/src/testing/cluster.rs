@@ -36,7 +36,7 @@ struct EndpointSketch {
     node: u8,
     /// Families: both, IPv4, IPv6.
     families: u8,
-    /// 0 to 11; the highest two are host-network pods, the two below lack an address, a node or both.
+    /// 0 to 11: 7 lacks an address, 8 a node, 9 both; 10 is a host-network pod, 11 one without a node.
     place: u8,
     ports: Vec<(u8, u8, u8, u8)>,
 }
@@ -181,7 +181,7 @@ impl EndpointSketch {
         if profile.unplaced && matches!(self.place, 8 | 9 | 11) {
             node = None;
         }
-        if profile.unplaced && matches!(self.place, 9 | 11) {
+        if profile.unplaced && matches!(self.place, 7 | 9 | 11) {
             addresses.clear();
         }
         lines.next_document();

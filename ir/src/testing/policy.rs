@@ -206,10 +206,10 @@ impl Pen<'_> {
         let rules = (0..).zip(&sketch.rules).map(|(order, rule)| {
             let rank = match tier {
                 Tier::Namespaced => Rank::NAMESPACED,
-                // Later policies are asked first; no two share a priority, which the API leaves undefined.
+                // No two policies share a priority: the API leaves undefined which is asked first.
                 Tier::Admin | Tier::Baseline => Rank {
                     tier,
-                    priority: 100_u32.saturating_sub(number),
+                    priority: u32::from(sketch.namespace) * 8 + 7_u32.saturating_sub(number),
                     order,
                 },
             };
