@@ -12,7 +12,7 @@ use super::evidence::Observation;
 use super::party::PartyId;
 use super::probe::{PROTOCOLS, Probe, Question};
 
-/// How many mismatches are told in full.
+/// How many kinds of mismatch are told in full.
 const MOST_TOLD: usize = 20;
 
 /// The report as text: notes, matrix, mismatches, and the count in the last line.
@@ -30,7 +30,16 @@ pub fn render(report: &Report) -> String {
     );
     text.push_str(&grid(report));
     text.push_str(&mismatches(report));
-    let _ = writeln!(text, "\n{}", last_line(report));
+    let unasked = report
+        .probes
+        .iter()
+        .filter(|probe| probe.question == Question::UnsolicitedReply)
+        .count();
+    let _ = writeln!(
+        text,
+        "\n{unasked} of the flows are answers that nobody asked for: datagrams, and second halves of TCP handshakes"
+    );
+    let _ = writeln!(text, "{}", last_line(report));
     text
 }
 
@@ -145,6 +154,7 @@ fn open(report: &Report, cell: &[(&Probe, &Observation)]) -> String {
     format!("{}{}", if wrong { "!" } else { "" }, parts.join(" "))
 }
 
+/// Every mismatch, those alike under their first: same parties, same reasons, same observation.
 fn mismatches(report: &Report) -> String {
     let name = |id: PartyId| {
         report
@@ -153,36 +163,61 @@ fn mismatches(report: &Report) -> String {
             .map(|party| party.label.clone())
             .unwrap_or_default()
     };
-    let mut text = String::new();
-    for (probe, seen) in report.mismatches().take(MOST_TOLD) {
-        let what = match probe.question {
-            Question::Open => "",
-            Question::UnsolicitedReply => " (an answer that nobody asked for)",
-        };
-        let verdict = if probe.predicted.allowed() {
-            "allowed"
-        } else {
-            "denied"
-        };
-        let _ = writeln!(
-            text,
-            "\nMISMATCH {} → {}: {}{what}\n  predicted: {verdict}",
-            name(probe.source),
-            name(probe.destination),
-            probe.tuple(),
-        );
-        for (side, who, decision) in [
-            ("egress", probe.source, &probe.predicted.egress),
-            ("ingress", probe.destination, &probe.predicted.ingress),
-        ] {
-            let _ = writeln!(text, "    {side} of {}: {}", name(who), reasons(report, decision));
+    let mut alike: Vec<(String, String, Vec<&Probe>)> = Vec::new();
+    for (probe, seen) in report.mismatches() {
+        let head = format!("MISMATCH {} → {}: ", name(probe.source), name(probe.destination));
+        let body = account(report, probe, seen, &name);
+        match alike
+            .iter_mut()
+            .find(|(other, told, _)| (other, told) == (&head, &body))
+        {
+            Some((_, _, probes)) => probes.push(probe),
+            None => alike.push((head, body, vec![probe])),
         }
-        let _ = writeln!(text, "  observed: {}", seen.describe(&name));
     }
-    let more = report.mismatches().count().saturating_sub(MOST_TOLD);
-    if more > 0 {
-        let _ = writeln!(text, "\n… and {more} more");
+    let mut text = String::new();
+    for (head, body, probes) in alike.iter().take(MOST_TOLD) {
+        let Some((first, others)) = probes.split_first() else {
+            continue;
+        };
+        let _ = writeln!(text, "\n{head}{}", first.tuple());
+        if !others.is_empty() {
+            let ports: BTreeSet<u16> = others.iter().map(|probe| probe.to.port()).collect();
+            let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
+            let _ = writeln!(
+                text,
+                "  and {} more alike, to ports {}",
+                others.len(),
+                ports.join(" ")
+            );
+        }
+        text.push_str(body);
     }
+    if alike.len() > MOST_TOLD {
+        let _ = writeln!(text, "\n… and {} more kinds of mismatch", alike.len() - MOST_TOLD);
+    }
+    text
+}
+
+/// What was predicted of a probe and why, and what was observed.
+fn account(report: &Report, probe: &Probe, seen: &Observation, name: &dyn Fn(PartyId) -> String) -> String {
+    let mut text = String::new();
+    if probe.question == Question::UnsolicitedReply {
+        text.push_str("  an answer that nobody asked for\n");
+    }
+    let verdict = if probe.predicted.allowed() {
+        "allowed"
+    } else {
+        "denied"
+    };
+    let _ = writeln!(text, "  predicted: {verdict}");
+    for (side, who, decision) in [
+        ("egress", probe.source, &probe.predicted.egress),
+        ("ingress", probe.destination, &probe.predicted.ingress),
+    ] {
+        let _ = writeln!(text, "    {side} of {}: {}", name(who), reasons(report, decision));
+    }
+    let _ = writeln!(text, "  observed: {}", seen.describe(name));
     text
 }
 
@@ -214,4 +249,73 @@ fn reasons(report: &Report, decision: &Decision) -> String {
         }
     };
     format!("{verdict}, {because}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{evidence, party, ports, probe};
+    use super::*;
+
+    /// A run in which everything went as predicted, except what `change` does to the observations.
+    fn report(change: impl Fn(&Probe, &mut Observation)) -> Report {
+        let model = ir::text::parse(
+            "node node-a at 192.168.77.1 slice 10.244.1.0/24\n\
+             endpoint shop/client labels app=client at 10.244.1.2 on node-a\n\
+             endpoint shop/web labels app=web at 10.244.1.3 on node-a ports http 80/TCP\n\
+             policy NetworkPolicy shop/web on pods [ns=shop, app=web] denies ingress @ shop.yaml:5:1 {\n  \
+               allow ingress from pods [ns=shop, app=client] ports http/TCP @ shop.yaml:9:5\n\
+             }\n",
+        )
+        .unwrap();
+        let parties = party::parties(&model);
+        let ports = ports::that_matter(&model);
+        let probes = probe::plan(&parties, &ports, &|flow| ir::evaluator::evaluate(&model, flow)).unwrap();
+        let seen = probes
+            .iter()
+            .map(|probe| {
+                let mut seen = Observation::default();
+                if let Some((pod, direction)) = evidence::dropping_program(probe) {
+                    seen.dropped.push(evidence::Drop {
+                        pod,
+                        direction,
+                        tuple: probe.tuple(),
+                        by_policy: true,
+                        reason: "policy".into(),
+                    });
+                } else {
+                    (seen.answered, seen.arrived) = (true, true);
+                }
+                change(probe, &mut seen);
+                seen
+            })
+            .collect();
+        let notes = vec!["a note".to_owned()];
+        Report {
+            notes,
+            model,
+            parties,
+            ports,
+            probes,
+            seen,
+        }
+    }
+
+    #[test]
+    fn a_run_as_predicted() {
+        insta::assert_snapshot!(render(&report(|_, _| {})));
+    }
+
+    #[test]
+    fn mismatches_are_loud_and_those_alike_are_one() {
+        let report = report(|probe, seen| {
+            if probe.to.port() == 80 && probe.protocol == Protocol::Tcp && probe.source == PartyId(0) {
+                *seen = Observation::default();
+            }
+            if probe.protocol == Protocol::Udp && !probe.predicted.allowed() && probe.source == PartyId(0) {
+                (seen.answered, seen.arrived) = (true, true);
+                seen.dropped.clear();
+            }
+        });
+        insta::assert_snapshot!(render(&report));
+    }
 }
