@@ -1,7 +1,7 @@
 //! The IR's own text form: printed for people who debug, parsed so that every later pass can be tested with input
 //! written by hand.
 //!
-//! [`print`] and [`parse`] are inverse: a printed model parses to an equal model, origins included. One statement
+//! [`print()`] and [`parse()`] are inverse: a printed model parses to an equal model, origins included. One statement
 //! is one line; a line may go on after `,`, `[` or `(`. `#` at the start of a line or after a space begins a
 //! comment.
 //!
