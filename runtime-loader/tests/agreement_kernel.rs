@@ -22,7 +22,7 @@ use support::oracle::{Directory, Oracle};
 use support::scenario::{self, Enforced, Sent, Story, at, same_in_table};
 
 /// Stories in a run, and flows in each: ten thousand and more.
-const STORIES: u32 = 40;
+const STORIES: u32 = 50;
 const FLOWS: usize = 300;
 const BPFFS: &str = "/sys/fs/bpf";
 
