@@ -153,7 +153,7 @@ fn has_ordered_tiers(model: &Model) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn one_tier(model in generated::model(Shape { tiers: false, domains: false, policies: 4 })) {

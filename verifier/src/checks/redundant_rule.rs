@@ -12,7 +12,7 @@
 //! Removing *all* reported rules at once changes no verdict. Of two equal rules, the later one (by rule id: policy
 //! kind, namespace, name, then position) is reported, and the earlier one covers it: rules are taken up last to
 //! first, and one that is found redundant is gone for those that come after it. This goes on in four phases
-//! ([`Phase`]): baseline tier, allows and denies of the namespaced tier, admin tier; the weaker of two rules is the one
+//! (`Phase`): baseline tier, allows and denies of the namespaced tier, admin tier; the weaker of two rules is the one
 //! to go. Every phase finds the others as they were left, with one exception: allows find all denies, and denies all
 //! allows, the redundant ones among them too. So a deny is never called redundant because the allow that it
 //! cuts off has just been called so. Besides, a rule is only reported when it is also redundant with all others there.

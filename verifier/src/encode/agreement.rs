@@ -111,7 +111,7 @@ impl Encoder<'_> {
             .map(|(id, encoded)| (*id, encoded.rule, encoded.matches.clone()))
             .collect();
         rules.sort_by_key(|(id, rule, _)| (rule.rank, *id));
-        self.tiers(direction, &rules)
+        self.tiers(direction, &rules, self.isolated(direction))
     }
 }
 
@@ -231,7 +231,7 @@ fn prefixes_are_exact() {
     in_own_context(|| {
         let vocabulary = Vocabulary::default();
         let flow = SymbolicFlow::new(&vocabulary);
-        let session = Session::new(&Options::default()).unwrap();
+        let session = Session::new(&Options::default());
         let matching = Matching {
             flow: &flow,
             vocabulary: &vocabulary,

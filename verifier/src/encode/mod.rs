@@ -35,7 +35,7 @@ use self::matching::Matching;
 pub(crate) use self::smallest::Preferred;
 use self::solver::Session;
 pub(crate) use self::solver::{Found, in_own_context};
-use self::terms::{all, any, constant};
+use self::terms::{all, any, choose, constant, differ, not};
 use self::vocabulary::Vocabulary;
 use crate::error::VerifierError;
 use crate::options::Options;
@@ -64,6 +64,8 @@ struct Encoded<'m> {
     present: Bool,
     /// Its policy is in force and it matches.
     matches: Bool,
+    /// Present, in force and matching.
+    effective: Bool,
 }
 
 impl<'m> Encoder<'m> {
@@ -84,7 +86,7 @@ impl<'m> Encoder<'m> {
             rules: BTreeMap::new(),
             flow: SymbolicFlow::new(&vocabulary),
             vocabulary,
-            session: Session::new(options)?,
+            session: Session::new(options),
         };
         for fact in encoder.flow.well_formed(&encoder.vocabulary, &model.cluster) {
             encoder.session.state(fact);
@@ -93,13 +95,16 @@ impl<'m> Encoder<'m> {
             let (Some(rule), Some(policy)) = (model.rule(*id), model.policy(id.policy)) else {
                 return Err(VerifierError::NoSuchRule(*id));
             };
+            let present = Bool::new_const(format!("rule.{}.{}", id.policy.0, id.rule));
+            let matches = all([
+                encoder.in_force(policy, rule.direction),
+                encoder.matching().rule(rule),
+            ]);
             let encoded = Encoded {
                 rule,
-                present: Bool::new_const(format!("rule.{}.{}", id.policy.0, id.rule)),
-                matches: all([
-                    encoder.in_force(policy, rule.direction),
-                    encoder.matching().rule(rule),
-                ]),
+                effective: all([present.clone(), matches.clone()]),
+                present,
+                matches,
             };
             encoder.rules.insert(*id, encoded);
         }
@@ -139,8 +144,7 @@ impl<'m> Encoder<'m> {
         let encoded = self.encoded(rule)?;
         let with = self.verdict(rule, true, others)?;
         let without = self.verdict(rule, false, others)?;
-        // A rule that does not match a flow changes nothing about it; saying so spares the solver the proof.
-        let formula = all([encoded.matches.clone(), with.xor(without)]);
+        let formula = all([encoded.matches.clone(), differ(&with, &without)]);
         Ok(Question(self.session.literal(&formula)))
     }
 
@@ -194,28 +198,42 @@ impl<'m> Encoder<'m> {
         }
     }
 
-    /// Whether the subject's side lets the flow through when the rule is there or not, and the others as their
-    /// activation literals say.
+    /// Whether the subject's side lets a flow *that the rule matches* through when the rule is there or not, and the
+    /// others as their activation literals say. Knowing that it matches, and so that its policy is in force, leaves
+    /// little of most verdicts: for an allow under its own policy's default deny, "is there another one?".
     fn verdict(&self, rule: RuleId, there: bool, others: &[RuleId]) -> Result<Bool, VerifierError> {
         let own = self.encoded(rule)?;
         let direction = own.rule.direction;
         let mut effective = vec![];
         if there {
-            effective.push((rule, own.rule, own.matches.clone()));
+            effective.push((rule, own.rule, constant(true)));
         }
         for id in others {
             let other = self.encoded(*id)?;
             if other.rule.direction == direction {
-                let term = all([other.present.clone(), other.matches.clone()]);
-                effective.push((*id, other.rule, term));
+                effective.push((*id, other.rule, other.effective.clone()));
             }
         }
         effective.sort_by_key(|(id, rule, _)| (rule.rank, *id));
-        Ok(self.tiers(direction, &effective))
+        let isolated = match self.model.policy(rule.policy) {
+            Some(policy) if policy.default_deny.has(direction) => constant(true),
+            _ => self.isolated(direction),
+        };
+        Ok(self.tiers(direction, &effective, isolated))
+    }
+
+    /// Whether a policy in force asks for default deny.
+    fn isolated(&self, direction: Direction) -> Bool {
+        any(self
+            .policies
+            .iter()
+            .filter_map(|id| self.model.policy(*id))
+            .filter(|policy| policy.default_deny.has(direction))
+            .map(|policy| self.in_force(policy, direction)))
     }
 
     /// The verdict of these rules (each with "there, in force and matching"), sorted by rank and id.
-    fn tiers(&self, direction: Direction, rules: &[(RuleId, &Rule, Bool)]) -> Bool {
+    fn tiers(&self, direction: Direction, rules: &[(RuleId, &Rule, Bool)], isolated: Bool) -> Bool {
         let tier = |tier| rules.iter().filter(move |(_, rule, _)| rule.rank.tier == tier);
         // The first match decides: built from the last rule backwards.
         let ordered = |name: Tier, pass: &Bool, otherwise: Bool| {
@@ -226,7 +244,7 @@ impl<'m> Encoder<'m> {
                     Action::Deny => constant(false),
                     Action::Pass => pass.clone(),
                 };
-                term.ite(&decided, &rest)
+                choose(term, &decided, &rest)
             })
         };
         let namespaced = |action| {
@@ -235,17 +253,11 @@ impl<'m> Encoder<'m> {
                 .map(|(_, _, term)| term.clone()))
         };
 
-        let isolated = any(self
-            .policies
-            .iter()
-            .filter_map(|id| self.model.policy(*id))
-            .filter(|policy| policy.default_deny.has(direction))
-            .map(|policy| self.in_force(policy, direction)));
         let open = constant(true);
         let baseline = ordered(Tier::Baseline, &open, open.clone());
-        let by_default = all([!isolated, baseline]);
+        let by_default = all([not(&isolated), baseline]);
         let by_namespaced = all([
-            !namespaced(Action::Deny),
+            not(&namespaced(Action::Deny)),
             any([namespaced(Action::Allow), by_default]),
         ]);
         let by_admin = ordered(Tier::Admin, &by_namespaced, by_namespaced.clone());

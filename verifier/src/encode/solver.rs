@@ -24,7 +24,10 @@ pub(crate) fn in_own_context<R: Send + Sync>(work: impl FnOnce() -> R + Send + S
     with_z3_config(&Config::new(), work)
 }
 
-/// An incremental solver for finite domains: z3's SAT core under bit-vectors, with assumptions.
+/// An incremental solver, asked under assumptions.
+///
+/// z3's own choice: with assumptions, its SMT core, which looks only at what a question touches. Its pure SAT solvers
+/// (logics QF_FD and QF_BV) took twice the time on dense policy sets with 4.8.12.
 pub(super) struct Session {
     solver: Solver,
     /// What was stated, as it was stated: the solver itself keeps clauses only.
@@ -33,18 +36,17 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(options: &Options) -> Result<Self, VerifierError> {
-        let solver =
-            Solver::new_for_logic("QF_FD").ok_or(VerifierError::Solver("make a finite-domain solver"))?;
+    pub(super) fn new(options: &Options) -> Self {
+        let solver = Solver::new();
         let mut params = Params::new();
         params.set_u32("rlimit", options.steps);
         params.set_u32("timeout", options.backstop_ms);
         solver.set_params(&params);
-        Ok(Self {
+        Self {
             solver,
             stated: RefCell::default(),
             questions: RefCell::new(0),
-        })
+        }
     }
 
     /// Asserts a fact for as long as the session lives; not to be called inside [`Self::scoped`].
