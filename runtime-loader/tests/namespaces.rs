@@ -1,11 +1,13 @@
 //! Namespaces, links, addresses, routes and neighbours against the running kernel.
 #![cfg(test)]
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpListener, TcpStream};
 
 use runtime_loader::netlink::{MacAddress, RouteEntry, Veth, VethPeer};
 use runtime_loader::netns::{self, Namespace, NetnsError};
+use runtime_loader::routes::{self, LocalPod, RemoteNode, Situation};
 use runtime_loader::sysctl;
 
 /// True when this test can do its work; otherwise says so loudly.
@@ -172,4 +174,89 @@ fn two_namespaces_speak_tcp_over_link_scope_routes_and_permanent_neighbours() {
     assert!(matches!(here.set_up("nowhere"), Err(error) if error.to_string().contains("no link `nowhere`")));
     left.remove().unwrap();
     right.remove().unwrap();
+}
+
+#[test]
+fn routes_are_applied_once_and_follow_what_is_desired() {
+    if !root("routes_are_applied_once_and_follow_what_is_desired") {
+        return;
+    }
+    let node = Namespace::create(&name("routes")).unwrap();
+    let other = Namespace::create(&name("routes-peer")).unwrap();
+    let mut netlink = node.netlink().unwrap();
+    for (link, last) in [("uplink", 1), ("lxc000000000001", 3)] {
+        netlink
+            .create_veth(&Veth {
+                name: link,
+                mac: MacAddress([2, 0, 0, 0, 1, last]),
+                peer: VethPeer {
+                    name: link,
+                    mac: MacAddress([2, 0, 0, 0, 2, last]),
+                    namespace: other.descriptor(),
+                },
+            })
+            .unwrap();
+        netlink.set_up(link).unwrap();
+    }
+    netlink
+        .add_address("uplink", "192.168.77.1/24".parse().unwrap())
+        .unwrap();
+    netlink
+        .add_address("uplink", "fd00:77::1/64".parse().unwrap())
+        .unwrap();
+    // Somebody else's route stays, whatever we do.
+    let foreign = RouteEntry {
+        destination: "10.250.0.0/16".parse().unwrap(),
+        gateway: Some("192.168.77.9".parse().unwrap()),
+        link: "uplink".into(),
+        source: None,
+    };
+    netlink.add_static_route(&foreign).unwrap();
+
+    let mut situation = Situation {
+        uplink: "uplink".into(),
+        addresses: vec!["192.168.77.1".parse().unwrap(), "fd00:77::1".parse().unwrap()],
+        pods: vec![LocalPod {
+            link: "lxc000000000001".into(),
+            addresses: vec!["10.244.1.2".parse().unwrap(), "fd00:10:244:1::2".parse().unwrap()],
+        }],
+        others: vec![RemoteNode {
+            name: "node-b".into(),
+            addresses: vec!["192.168.77.2".parse().unwrap(), "fd00:77::2".parse().unwrap()],
+            slices: vec![
+                "10.244.2.0/24".parse().unwrap(),
+                "fd00:10:244:2::/64".parse().unwrap(),
+            ],
+        }],
+    };
+    let mut apply = |situation: &Situation| {
+        let (desired, problems) = routes::desired(situation);
+        assert_eq!(problems, []);
+        let changes = routes::apply(&mut netlink, &desired).unwrap();
+        let present: BTreeSet<RouteEntry> = netlink.our_routes().unwrap().into_iter().collect();
+        assert_eq!(present, desired, "what the kernel has is what was asked for");
+        assert!(
+            routes::apply(&mut netlink, &desired).unwrap().is_empty(),
+            "the second time changes nothing"
+        );
+        (changes.remove.len(), changes.add.len())
+    };
+    assert_eq!(apply(&situation), (0, 4));
+    // The other node moves: IPv4 replaces in place, IPv6 must not become two ways.
+    situation.others[0].addresses = vec!["192.168.77.3".parse().unwrap(), "fd00:77::3".parse().unwrap()];
+    assert_eq!(apply(&situation), (1, 2));
+    situation.pods.clear();
+    assert_eq!(apply(&situation), (2, 0));
+    assert_eq!(apply(&Situation::default()), (2, 0));
+    let shown = node
+        .run(|| {
+            std::process::Command::new("ip")
+                .args(["route", "show", "10.250.0.0/16"])
+                .output()
+                .unwrap()
+        })
+        .unwrap();
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("via 192.168.77.9"));
+    node.remove().unwrap();
+    other.remove().unwrap();
 }
