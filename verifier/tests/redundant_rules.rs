@@ -215,6 +215,22 @@ policy NetworkPolicy shop/by-label on pods [ns=shop] denies ingress {
     ));
 }
 
+/// Nobody knows this namespace's labels, but it has only one set of them.
+#[test]
+fn two_pods_of_an_unknown_namespace_see_the_same_labels() {
+    assert_eq!(
+        shop(
+            "
+policy NetworkPolicy nowhere/red on pods [ns=nowhere, ns:team=red] denies ingress {
+  allow ingress from pods [ns=nowhere, ns:team=blue]
+  allow ingress from pods [ns=elsewhere, ns:team=blue]
+}
+"
+        ),
+        "red#0 never matches\n"
+    );
+}
+
 #[test]
 fn denies_and_allows() {
     insta::assert_snapshot!(shop(
