@@ -3,11 +3,17 @@
 //! Input: files, directories and standard input ([`load`]). The text of each ([`source`]) is parsed once, without
 //! loss, into a tree with spans ([`tree`]); a serde deserializer over that tree ([`de`]) makes typed Kubernetes
 //! objects of it, and everything that is wrong with them becomes a finding ([`diagnostic`]) at its exact place.
+//! [`lower`] says what the objects mean, as an [`ir::model::Model`].
+//!
+//! Output: what is wrong with it ([`check`], [`lints`]), who can talk to whom ([`connectivity`]), one flow's verdict
+//! and why ([`query`]), or the programs that enforce it ([`compile`]). [`cli`] is the `portcullis` command. A reader
+//! starts at [`check::understand`] and [`check::check`], which tell the story in order.
 //!
 //! Invariants:
 //! - one parse: nothing reads a manifest but through [`tree`];
 //! - bad input gives findings with a code and a span, never a panic, and nothing is ignored in silence: an object is
 //!   typed, counted as skipped, or reported;
+//! - a policy that the API server would refuse is never given part of its meaning: analysis stops;
 //! - the same inputs in any order, on any number of threads, give byte-identical results.
 //!
 //! Deliberately absent: what policies mean (`ir`), proofs (`verifier`), programs (`codegen_ebpf`), the kernel.
@@ -25,3 +31,19 @@ pub mod de;
 pub mod load;
 
 pub mod lower;
+
+// The model, and what is read from it.
+pub mod placement;
+pub mod resolve;
+
+pub mod lints;
+
+pub mod check;
+
+pub mod connectivity;
+pub mod query;
+
+pub mod compile;
+
+// The command.
+pub mod cli;

@@ -33,6 +33,9 @@ pub mod label_index;
 pub mod named_port;
 pub mod table;
 
+// The addresses of pods.
+pub mod slice;
+
 // Models to test with.
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

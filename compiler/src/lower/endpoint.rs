@@ -17,11 +17,15 @@ use crate::route;
 use crate::route::Route;
 use ir::cluster::{ContainerPort, ContainerRole, Endpoint, Workload};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, PodTemplateSpec};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-/// Every endpoint of the input.
-pub(super) fn lower_all(objects: &[Object], findings: &mut Vec<Finding>) -> Vec<Endpoint> {
+/// Every endpoint of the input. `used` are the port names that policies use, in lower case.
+pub(super) fn lower_all(
+    objects: &[Object],
+    used: &BTreeSet<String>,
+    findings: &mut Vec<Finding>,
+) -> Vec<Endpoint> {
     let owners = Owners::of(objects);
     let mut endpoints = Vec::new();
     let mut pods_of: BTreeMap<Key, usize> = BTreeMap::new();
@@ -32,7 +36,7 @@ pub(super) fn lower_all(objects: &[Object], findings: &mut Vec<Finding>) -> Vec<
         {
             let workload = owners.outermost(object);
             *pods_of.entry(workload.clone()).or_default() += 1;
-            endpoints.push((workload, lower_pod(&mut site, pod)));
+            endpoints.push((workload, lower_pod(&mut site, pod, used)));
         }
         findings.append(&mut site.findings);
     }
@@ -47,7 +51,7 @@ pub(super) fn lower_all(objects: &[Object], findings: &mut Vec<Finding>) -> Vec<
         let own = owner::key(object);
         let is_owned = own != outermost && owners.get(&outermost).is_some();
         let mut site = Site::new(object);
-        let endpoint = lower_template(&mut site, &template);
+        let endpoint = lower_template(&mut site, &template, used);
         findings.append(&mut site.findings);
         let past = is_owned && template.copies == Some(0);
         let is_represented =
@@ -161,7 +165,7 @@ fn template(object: &Object) -> Option<Template<'_>> {
     })
 }
 
-fn lower_template(site: &mut Site<'_>, template: &Template<'_>) -> Endpoint {
+fn lower_template(site: &mut Site<'_>, template: &Template<'_>, used: &BTreeSet<String>) -> Endpoint {
     let labels = template
         .template
         .and_then(|template| template.metadata.as_ref())
@@ -171,11 +175,11 @@ fn lower_template(site: &mut Site<'_>, template: &Template<'_>) -> Endpoint {
     let spec = template.template.and_then(|template| template.spec.as_ref());
     Endpoint {
         labels,
-        ..from_spec(site, &template.at.then("spec"), spec)
+        ..from_spec(site, &template.at.then("spec"), spec, used)
     }
 }
 
-fn lower_pod(site: &mut Site<'_>, pod: &Pod) -> Endpoint {
+fn lower_pod(site: &mut Site<'_>, pod: &Pod, used: &BTreeSet<String>) -> Endpoint {
     Endpoint {
         labels: pod.metadata.labels.clone().unwrap_or_default(),
         addresses: addresses(site, pod),
@@ -184,12 +188,12 @@ fn lower_pod(site: &mut Site<'_>, pod: &Pod) -> Endpoint {
             .as_ref()
             .and_then(|spec| spec.node_name.clone())
             .filter(|node| !node.is_empty()),
-        ..from_spec(site, &route!["spec"], pod.spec.as_ref())
+        ..from_spec(site, &route!["spec"], pod.spec.as_ref(), used)
     }
 }
 
 /// What Pods and templates have in common.
-fn from_spec(site: &mut Site<'_>, at: &Route, spec: Option<&PodSpec>) -> Endpoint {
+fn from_spec(site: &mut Site<'_>, at: &Route, spec: Option<&PodSpec>, used: &BTreeSet<String>) -> Endpoint {
     let default = PodSpec::default();
     let spec = spec.unwrap_or(&default);
     let account = [&spec.service_account_name, &spec.service_account]
@@ -210,7 +214,7 @@ fn from_spec(site: &mut Site<'_>, at: &Route, spec: Option<&PodSpec>) -> Endpoin
         addresses: Vec::new(),
         node: None,
         host_network: spec.host_network == Some(true),
-        ports: container_ports(site, at, spec),
+        ports: container_ports(site, at, spec, used),
         origin: site.object.key_origin(&route!["metadata", "name"]),
     }
 }
@@ -251,11 +255,16 @@ fn addresses(site: &mut Site<'_>, pod: &Pod) -> Vec<IpAddr> {
     addresses
 }
 
-fn container_ports(site: &mut Site<'_>, at: &Route, spec: &PodSpec) -> Vec<ContainerPort> {
+fn container_ports(
+    site: &mut Site<'_>,
+    at: &Route,
+    spec: &PodSpec,
+    used: &BTreeSet<String>,
+) -> Vec<ContainerPort> {
     let mut ports = Vec::new();
     for (index, container) in spec.containers.iter().enumerate() {
         let at = at.then("containers").then(index);
-        ports.extend(ports_of(site, &at, container, ContainerRole::Main));
+        ports.extend(ports_of(site, &at, container, ContainerRole::Main, used));
     }
     for (index, container) in spec.init_containers.iter().flatten().enumerate() {
         let role = if container.restart_policy.as_deref() == Some("Always") {
@@ -264,7 +273,7 @@ fn container_ports(site: &mut Site<'_>, at: &Route, spec: &PodSpec) -> Vec<Conta
             ContainerRole::Init
         };
         let at = at.then("initContainers").then(index);
-        ports.extend(ports_of(site, &at, container, role));
+        ports.extend(ports_of(site, &at, container, role, used));
     }
     ports
 }
@@ -274,6 +283,7 @@ fn ports_of(
     at: &Route,
     container: &Container,
     role: ContainerRole,
+    used: &BTreeSet<String>,
 ) -> Vec<ContainerPort> {
     let mut ports = Vec::new();
     for (index, entry) in container.ports.iter().flatten().enumerate() {
@@ -285,12 +295,17 @@ fn ports_of(
             let finding = site.refusal(Code::INVALID_NAME, &at.then("name"), message);
             site.report(finding);
         }
-        // Without number or protocol the port cannot be kept, and names that policies use may stand for it.
+        // Without number or protocol the port cannot be kept. Policies see container ports by name only, so that it
+        // is missed only where one of them uses its name.
+        let missed = entry
+            .name
+            .as_ref()
+            .is_some_and(|name| used.contains(&name.to_ascii_lowercase()));
         let reported = site.findings.len();
         let number = port::number(site, &at.then("containerPort"), i64::from(entry.container_port));
         let protocol = port::protocol(site, &at, entry.protocol.as_deref());
         for finding in site.findings.iter_mut().skip(reported) {
-            finding.blocks_analysis = true;
+            finding.blocks_analysis = missed;
         }
         if let (Some(number), Some(protocol)) = (number, protocol) {
             ports.push(ContainerPort {

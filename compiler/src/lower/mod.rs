@@ -22,9 +22,11 @@ use crate::load::{Input, Object, ObjectKind};
 use ir::cluster::Cluster;
 use ir::model::Model;
 use ir::peer::CidrScope;
+use ir::policy::Policy;
+use ir::port::{PortMatch, Ports};
 use ir::selector::Labels;
 use site::Site;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether address blocks match pods and nodes (`--cidr-match`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -110,12 +112,29 @@ pub fn lower(input: &Input, options: &Options) -> Lowered {
         }
         findings.append(&mut site.findings);
     }
-    let endpoints = endpoint::lower_all(&input.objects, &mut findings);
+    let endpoints = endpoint::lower_all(&input.objects, &port_names(&policies), &mut findings);
     diagnostic::sort(&mut findings);
     Lowered {
         model: Model::new(Cluster::new(namespaces, endpoints, nodes), policies),
         findings,
     }
+}
+
+/// The port names that policies use, in lower case.
+fn port_names(policies: &[Policy]) -> BTreeSet<String> {
+    let ports = policies
+        .iter()
+        .flat_map(|policy| &policy.rules)
+        .flat_map(|rule| match &rule.ports {
+            Ports::Any => &[][..],
+            Ports::OneOf(ports) => ports,
+        });
+    ports
+        .filter_map(|port| match &port.matches {
+            PortMatch::Name { name, .. } => Some(name.to_ascii_lowercase()),
+            PortMatch::Numbers { .. } | PortMatch::Icmp { .. } => None,
+        })
+        .collect()
 }
 
 /// Whether no policy of this kind, namespace and name was met before; otherwise says so.

@@ -15,7 +15,17 @@ const SUBDOMAIN_LENGTH: usize = 253;
 const PORT_NAME_LENGTH: usize = 15;
 
 /// Checks an object's own name and namespace, and its labels.
+///
+/// None of them says anything about flows, so analysis goes on also where they are a policy's.
 pub(super) fn check_object(site: &mut Site<'_>) {
+    let before = site.findings.len();
+    check_metadata(site);
+    for finding in site.findings.iter_mut().skip(before) {
+        finding.blocks_analysis = false;
+    }
+}
+
+fn check_metadata(site: &mut Site<'_>) {
     let metadata = site.object.kind.metadata();
     let (name, generated) = match (&metadata.name, &metadata.generate_name) {
         (Some(name), _) if !name.is_empty() => (Some(name.as_str()), false),

@@ -190,6 +190,20 @@ fn a_refused_policy_blocks_analysis_and_host_bits_do_not() {
 }
 
 #[test]
+fn a_port_that_cannot_be_read_blocks_analysis_where_a_policy_uses_its_name() {
+    let pod = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: shop}\nspec: {containers: [{name: main, ports: [{name: http, containerPort: 0}]}]}\n";
+    for (port, blocks) in [("http", true), ("https", false), ("80", false)] {
+        let lowered = lowered(&format!(
+            "{}{pod}",
+            policy(&format!("ingress: [{{ports: [{{port: {port}}}]}}]"))
+        ));
+        let codes: Vec<_> = lowered.findings.iter().map(|finding| finding.code).collect();
+        assert_eq!(codes, [Code::PORT_OUT_OF_RANGE]);
+        assert_eq!(lowered.findings[0].blocks_analysis, blocks, "{port}");
+    }
+}
+
+#[test]
 fn address_blocks_speak_of_pods_unless_asked_otherwise() {
     let yaml = policy("ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}]");
     let input = load::load_bytes([("a.yaml", yaml.as_bytes())], &Limits::default());

@@ -1,0 +1,183 @@
+//! The `portcullis` command: flags in, text out, exit statuses.
+//!
+//! Answers and findings go to standard output, everything about the run itself to standard error. The only module of
+//! this crate that writes to either.
+
+mod args;
+mod check;
+mod compile;
+mod connectivity;
+mod query;
+mod terminal;
+
+use crate::check::{Options, Understood, understand};
+use crate::diagnostic::{Counts, Finding, human};
+use args::{Cli, Command, Common};
+use clap::Parser;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use terminal::Terminal;
+
+/// What a run came to; the numbers are a contract with scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    /// Nothing at or above the failing level.
+    Fine,
+    /// Findings; for `query`, denied.
+    Found,
+    /// The job could not be done.
+    Failed,
+    /// The solver gave up on a question, and nothing else failed.
+    Incomplete,
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Fine => 0,
+            Status::Found => 1,
+            Status::Failed => 2,
+            Status::Incomplete => 3,
+        }
+        .into()
+    }
+}
+
+/// Why a verb could not do its job; printed as one sentence.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// Input or output failed.
+    #[error("cannot write the output: {0}")]
+    Output(#[from] io::Error),
+    /// A path could not be read.
+    #[error(transparent)]
+    Load(#[from] crate::load::LoadError),
+    /// Anything else, in a sentence.
+    #[error("{0}")]
+    Said(String),
+}
+
+impl Failure {
+    fn said(error: impl std::fmt::Display) -> Self {
+        Self::Said(error.to_string())
+    }
+}
+
+/// Runs the command with these arguments (the first is the program's name).
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        // clap's own statuses: 0 for help and version, 2 for flags that are wrong.
+        Err(error) => {
+            let code = u8::try_from(error.exit_code()).unwrap_or(2);
+            return match error.print() {
+                Ok(()) => code.into(),
+                Err(_) => Status::Failed.into(),
+            };
+        }
+    };
+    let mut terminal = Terminal::new(cli.common().color);
+    if let Some(jobs) = cli.common().jobs {
+        // Fails only where the pool exists already, as when tests run the command twice in one process.
+        let _ = rayon::ThreadPoolBuilder::new()
+            .num_threads(jobs.get())
+            .build_global();
+    }
+    let outcome = match &cli.command {
+        Command::Check(arguments) => check::run(arguments, &mut terminal),
+        Command::Connectivity(arguments) => connectivity::run(arguments, &mut terminal),
+        Command::Query(arguments) => query::run(arguments, &mut terminal),
+        Command::Compile(arguments) => compile::run(arguments, &mut terminal),
+    };
+    match outcome {
+        Ok(status) => status.into(),
+        // A reader that has seen enough (`| head`) is no failure.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Status::Fine.into(),
+        Err(failure) => {
+            // With standard error gone too there is nobody left to tell.
+            let _ = writeln!(
+                terminal.err,
+                "error: {}",
+                crate::diagnostic::escape::message(&failure.to_string())
+            );
+            Status::Failed.into()
+        }
+    }
+}
+
+/// Reads and lowers what the common arguments name.
+fn read(common: &Common) -> Result<Understood, Failure> {
+    let options = Options {
+        lower: crate::lower::Options {
+            cidr_match: common.cidr_match.into(),
+        },
+        ..Options::default()
+    };
+    Ok(understand(&common.paths, &options, &mut io::stdin().lock())?)
+}
+
+/// For verbs whose answer would rest on a guess otherwise: shows what blocks it, and says so.
+///
+/// Findings that do not block are `check`'s subject; here they are counted.
+fn refuse_blocked(
+    understood: &Understood,
+    common: &Common,
+    terminal: &mut Terminal,
+) -> Result<Option<Status>, Failure> {
+    let (blocking, others): (Vec<Finding>, Vec<Finding>) = understood
+        .findings
+        .iter()
+        .cloned()
+        .partition(|finding| finding.blocks_analysis);
+    if !blocking.is_empty() {
+        let options = terminal.err_options();
+        human::write(&mut terminal.err, &blocking, &understood.input.sources, options)?;
+        writeln!(
+            terminal.err,
+            "error: this input is not what the API server would take, so there is no answer ({})",
+            human::summary(Counts::of(&blocking))
+        )?;
+        return Ok(Some(Status::Failed));
+    }
+    if !others.is_empty() && !common.quiet {
+        writeln!(
+            terminal.err,
+            "note: {} in the input; `portcullis check` shows them",
+            human::summary(Counts::of(&others))
+        )?;
+    }
+    Ok(None)
+}
+
+/// What was read, for people.
+fn scope_line(understood: &Understood) -> String {
+    let files = count(understood.input.sources.len(), "file");
+    let objects = count(understood.input.objects.len(), "object");
+    let skipped: usize = understood.input.skipped.values().sum();
+    if skipped == 0 {
+        return format!("{files}, {objects}");
+    }
+    let kinds: Vec<_> = understood
+        .input
+        .skipped
+        .iter()
+        .map(|(kind, count)| format!("{count} {kind}"))
+        .collect();
+    let shown = 6;
+    let more = match kinds.len().saturating_sub(shown) {
+        0 => String::new(),
+        more => format!(", {more} more kinds"),
+    };
+    let kinds = kinds.get(..kinds.len().min(shown)).unwrap_or_default().join(", ");
+    let line = format!("{files}, {objects}; skipped {skipped} of other kinds: {kinds}{more}");
+    crate::diagnostic::escape::message(&line).into_owned()
+}
+
+fn count(number: usize, one: &str) -> String {
+    match number {
+        1 => format!("1 {one}"),
+        _ => format!("{number} {one}s"),
+    }
+}

@@ -1,0 +1,161 @@
+//! Lints over small clusters, written in the IR's own text form.
+
+use super::*;
+use crate::diagnostic::Severity;
+
+const PODS: &str = "\
+endpoint shop/java labels app=catalog ports http 8080/TCP (pods.yaml:1:1)
+endpoint shop/nginx labels app=catalog ports http 80/TCP (pods.yaml:2:1)
+endpoint shop/quiet labels app=catalog
+endpoint shop/web labels app=web
+endpoint other/java labels app=catalog ports http 9999/TCP (pods.yaml:3:1)
+";
+
+fn findings_of(policies: &str) -> Vec<Finding> {
+    let text = format!("{PODS}{policies}");
+    findings(&ir::text::parse(&text).unwrap())
+}
+
+fn summary(findings: &[Finding]) -> Vec<String> {
+    findings
+        .iter()
+        .map(|finding| {
+            let witness = finding.witness.as_ref().map_or_else(String::new, |w| {
+                format!(" {}->{}:{}", w.from, w.to, w.port.unwrap())
+            });
+            let lines: Vec<_> = finding
+                .labels
+                .iter()
+                .map(|label| label.origin.to_string())
+                .collect();
+            format!(
+                "{} {}{witness} [{}]",
+                finding.code,
+                finding.severity.as_str(),
+                lines.join(" ")
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn an_egress_rule_with_one_name_and_two_numbers_is_an_error() {
+    let found = findings_of(
+        "\
+policy NetworkPolicy shop/p on pods [app=web, ns=shop] denies egress @ p.yaml:1:1 {
+  allow egress to pods [app=catalog, ns=shop] ports http/TCP (p.yaml:2:1) @ p.yaml:2:1
+}
+",
+    );
+    assert_eq!(
+        summary(&found),
+        ["PC201 error shop/web->shop/nginx:80 [p.yaml:2:1 pods.yaml:1:1 pods.yaml:2:1]"]
+    );
+    insta::assert_snapshot!(format!(
+        "{}\n\n{}",
+        found[0].message,
+        found[0].help.as_deref().unwrap()
+    ));
+}
+
+#[test]
+fn a_deny_rule_fails_open_and_says_so_first() {
+    let found = findings_of(
+        "\
+policy CiliumNetworkPolicy shop/p on pods [app=web, ns=shop] applies egress @ p.yaml:1:1 {
+  deny egress to pods [app=catalog] ports http/TCP (p.yaml:2:1) @ p.yaml:2:1
+}
+",
+    );
+    assert_eq!(found.len(), 1);
+    assert!(
+        found[0].message.ends_with("what it denies is open"),
+        "{}",
+        found[0].message
+    );
+    insta::assert_snapshot!(found[0].help.as_deref().unwrap());
+    assert_eq!(found[0].witness.as_ref().unwrap().to, "shop/nginx");
+}
+
+#[test]
+fn at_ingress_it_is_a_note_because_every_engine_agrees() {
+    let found = findings_of(
+        "\
+policy NetworkPolicy shop/p on pods [app=catalog, ns=shop] denies ingress @ p.yaml:1:1 {
+  allow ingress ports http/TCP (p.yaml:2:1) @ p.yaml:2:1
+}
+",
+    );
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].severity, Severity::Note);
+}
+
+#[test]
+fn one_meaning_is_no_finding_whoever_else_uses_the_name() {
+    for rule in [
+        // Only one of the pods that differ is reached.
+        "allow egress to pods [ns=other] ports http/TCP @ p.yaml:2:1",
+        // Nobody who defines it is reached.
+        "allow egress to pods [app=web] ports http/TCP @ p.yaml:2:1",
+        // Another protocol than any definition's.
+        "allow egress ports http/UDP @ p.yaml:2:1",
+        // A number is no name.
+        "allow egress ports 80/TCP @ p.yaml:2:1",
+    ] {
+        let found = findings_of(&format!(
+            "policy NetworkPolicy shop/p on pods [ns=shop] denies egress @ p.yaml:1:1 {{\n{rule}\n}}\n"
+        ));
+        assert_eq!(summary(&found), [""; 0], "{rule}");
+    }
+}
+
+#[test]
+fn pods_are_reached_through_every_kind_of_peer() {
+    for rule in [
+        "allow egress ports http/TCP @ p.yaml:2:1",
+        "allow egress to entity all ports http/TCP @ p.yaml:2:1",
+        "allow egress to entity cluster ports http/TCP @ p.yaml:2:1",
+        "allow egress to cidr 0.0.0.0/0 ports http/TCP @ p.yaml:2:1",
+        "allow egress to pods [ns=shop], pods [ns=other] ports http/TCP @ p.yaml:2:1",
+    ] {
+        let found = findings_of(&format!(
+            "policy CiliumNetworkPolicy shop/p on pods [app=web] denies egress @ p.yaml:1:1 {{\n{rule}\n}}\n"
+        ));
+        assert_eq!(found.len(), 1, "{rule}");
+        assert_eq!(found[0].labels.len(), 4, "{rule}");
+    }
+}
+
+#[test]
+fn a_redundant_rule_points_at_the_rules_that_cover_it() {
+    let model = ir::text::parse(
+        "\
+namespace shop
+policy NetworkPolicy shop/wide on pods [ns=shop] denies ingress @ wide.yaml:1:1 {
+  allow ingress from pods [ns=shop] @ wide.yaml:2:1
+}
+policy NetworkPolicy shop/narrow on pods [app=api, ns=shop] denies ingress @ narrow.yaml:1:1 {
+  allow ingress from pods [app=web, ns=shop] ports 80/TCP @ narrow.yaml:2:1
+}
+",
+    )
+    .unwrap();
+    let answers = pc302_rule_redundant::check(&model, &verifier::options::Options::default()).unwrap();
+    assert_eq!(answers.undecided, [""; 0]);
+    assert_eq!(answers.findings.len(), 1);
+    let finding = &answers.findings[0];
+    let places: Vec<_> = finding
+        .labels
+        .iter()
+        .map(|label| (label.origin.to_string(), label.primary))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            ("narrow.yaml:2:1".to_owned(), true),
+            ("wide.yaml:2:1".to_owned(), false)
+        ]
+    );
+    assert_eq!(finding.objects.len(), 2);
+    assert!(finding.witness.is_some());
+}

@@ -1,0 +1,150 @@
+//! Answers as JSON: `{"version": 1, "allowed": …, "flows": […]}`.
+//!
+//! A contract with other programs, with wire types of its own: fields are added, never renamed or removed.
+
+use super::{Answer, Misses, PolicyRef, Reason, RuleRef, Side};
+use ir::policy::Action;
+use serde::Serialize;
+use std::io::{self, Write};
+use std::net::IpAddr;
+
+/// The version of the format.
+const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    version: u32,
+    allowed: bool,
+    flows: Vec<WireFlow<'a>>,
+}
+
+#[derive(Serialize)]
+struct WireFlow<'a> {
+    from: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from_address: Option<IpAddr>,
+    to: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to_address: Option<IpAddr>,
+    protocol: String,
+    port: u16,
+    allowed: bool,
+    egress: WireSide<'a>,
+    ingress: WireSide<'a>,
+}
+
+#[derive(Serialize)]
+struct WireSide<'a> {
+    allowed: bool,
+    reason: &'static str,
+    policies: Vec<WirePolicy<'a>>,
+    rules: Vec<WireRule<'a>>,
+    nearest: Vec<WireRule<'a>>,
+}
+
+#[derive(Serialize)]
+struct WirePolicy<'a> {
+    kind: &'a str,
+    namespace: Option<&'a str>,
+    name: &'a str,
+    file: &'a str,
+    line: u32,
+    column: u32,
+}
+
+#[derive(Serialize)]
+struct WireRule<'a> {
+    policy: WirePolicy<'a>,
+    action: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    misses: Option<&'static str>,
+    file: &'a str,
+    line: u32,
+    column: u32,
+    end_line: u32,
+    end_column: u32,
+    path: &'a str,
+}
+
+/// Writes an answer and a line break.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
+    let report = Report {
+        version: VERSION,
+        allowed: answer.allowed(),
+        flows: answer
+            .verdicts
+            .iter()
+            .map(|verdict| WireFlow {
+                from: &verdict.from.name,
+                from_address: verdict.from.address,
+                to: &verdict.to.name,
+                to_address: verdict.to.address,
+                protocol: verdict.protocol.to_string(),
+                port: verdict.port,
+                allowed: verdict.allowed,
+                egress: side(&verdict.egress),
+                ingress: side(&verdict.ingress),
+            })
+            .collect(),
+    };
+    crate::diagnostic::json::write_pretty(out, &report)
+}
+
+fn side(side: &Side) -> WireSide<'_> {
+    WireSide {
+        allowed: side.allowed,
+        reason: match side.reason {
+            Reason::NoPolicyOfItsOwn => "no-policy-of-its-own",
+            Reason::Loopback => "loopback",
+            Reason::OwnHost => "own-host",
+            Reason::Unrestricted => "unrestricted",
+            Reason::Rules => "rules",
+            Reason::DefaultDeny => "default-deny",
+        },
+        policies: side.in_force.iter().map(policy).collect(),
+        rules: side.rules.iter().map(|one| rule(one, None)).collect(),
+        nearest: side
+            .nearest
+            .iter()
+            .map(|(misses, one)| {
+                let misses = match misses {
+                    Misses::Port => "port",
+                    Misses::Peer => "peer",
+                };
+                rule(one, Some(misses))
+            })
+            .collect(),
+    }
+}
+
+fn policy(policy: &PolicyRef) -> WirePolicy<'_> {
+    WirePolicy {
+        kind: &policy.kind,
+        namespace: policy.namespace.as_deref(),
+        name: &policy.name,
+        file: &policy.origin.file,
+        line: policy.origin.line,
+        column: policy.origin.column,
+    }
+}
+
+fn rule<'a>(one: &'a RuleRef, misses: Option<&'static str>) -> WireRule<'a> {
+    WireRule {
+        policy: policy(&one.policy),
+        action: match one.action {
+            Action::Allow => "allow",
+            Action::Deny => "deny",
+            Action::Pass => "pass",
+        },
+        misses,
+        file: &one.origin.file,
+        line: one.origin.line,
+        column: one.origin.column,
+        end_line: one.origin.end_line,
+        end_column: one.origin.end_column,
+        path: &one.origin.path,
+    }
+}

@@ -1,0 +1,357 @@
+//! The command as scripts meet it: exit statuses, what goes where, and that nothing is half written.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests: a failed call is a failed test"
+)]
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/named-ports");
+
+/// A directory of this test's own, removed at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("portcullis-command-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.0.join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn run(arguments: &[&str]) -> Output {
+    run_with(arguments, "")
+}
+
+fn run_with(arguments: &[&str], stdin: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .args(arguments)
+        .env_remove("NO_COLOR")
+        .env_remove("CLICOLOR_FORCE")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that refuses its flags does not read.
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn status(arguments: &[&str]) -> i32 {
+    run(arguments).status.code().unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+const POLICY: &str = "\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny, namespace: shop}
+spec: {podSelector: {}}
+";
+
+#[test]
+fn check_exits_with_what_it_found() {
+    let scratch = Scratch::new("check");
+    let fine = scratch.file("fine.yaml", POLICY);
+    let refused = scratch.file(
+        "refused.yaml",
+        &POLICY.replace("{podSelector: {}}", "{ingress: [{ports: [{port: 0}]}]}"),
+    );
+    let unparsable = scratch.file("unparsable.yaml", "a: [\n");
+    let nothing = scratch.file(
+        "nothing.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
+    );
+
+    assert_eq!(status(&["check", &fine]), 0);
+    assert_eq!(status(&["check", EXAMPLE]), 1);
+    assert_eq!(status(&["check", EXAMPLE, "--fail-on", "never"]), 0);
+    assert_eq!(status(&["check", EXAMPLE, "--fail-on=note"]), 1);
+    assert_eq!(status(&["check", &refused]), 2);
+    assert_eq!(status(&["check", &refused, "--fail-on", "never"]), 2);
+    assert_eq!(status(&["check", &unparsable]), 2);
+    assert_eq!(status(&["check", &nothing]), 2);
+    assert_eq!(status(&["check", &nothing, "--allow-empty"]), 0);
+    assert_eq!(status(&["check", &scratch.path("absent.yaml")]), 2);
+    assert_eq!(status(&["check"]), 2);
+    assert_eq!(status(&["check", "--no-such-flag", &fine]), 2);
+    assert_eq!(status(&["--help"]), 0);
+    assert_eq!(status(&["--version"]), 0);
+}
+
+#[test]
+fn findings_go_to_standard_output_and_the_run_to_standard_error() {
+    let output = run(&["check", EXAMPLE]);
+    assert!(out(&output).contains("PC201"), "{}", out(&output));
+    assert!(!out(&output).contains("policies,"));
+    assert!(
+        err(&output).contains("1 error, 2 notes in 6 policies"),
+        "{}",
+        err(&output)
+    );
+    assert_eq!(err(&run(&["check", "-q", EXAMPLE])), "");
+}
+
+#[test]
+fn json_stays_json_whatever_was_found() {
+    let scratch = Scratch::new("json");
+    let unparsable = scratch.file("unparsable.yaml", "a: [\n");
+    for path in [EXAMPLE, &unparsable] {
+        let output = run(&["check", "--format", "json", path]);
+        let report: serde_json::Value = serde_json::from_str(&out(&output)).unwrap();
+        assert_eq!(report["version"], 1);
+        let keys: Vec<_> = report.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["version", "summary", "findings"]);
+        assert!(!report["findings"].as_array().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn the_collision_is_told_over_all_files_concerned() {
+    let output = run(&["check", "--format", "json", "--no-solver", EXAMPLE]);
+    let report: serde_json::Value = serde_json::from_str(&out(&output)).unwrap();
+    let finding = &report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|finding| finding["code"] == "PC201" && finding["severity"] == "error")
+        .unwrap();
+    let files: Vec<_> = finding["labels"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|label| {
+            Path::new(label["file"].as_str().unwrap())
+                .file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+        })
+        .collect();
+    assert_eq!(files, ["policies.yaml", "catalog.yaml", "catalog.yaml"]);
+    assert_eq!(finding["witness"]["from"], "shop/frontend");
+    // Without the solver there is no word of redundancy.
+    assert!(!out(&output).contains("PC302"));
+    assert!(out(&run(&["check", "--format", "json", EXAMPLE])).contains("PC302"));
+}
+
+#[test]
+fn standard_input_is_a_path() {
+    let output = run_with(&["check", "-"], POLICY);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let output = run_with(&["check", "-"], "a: [");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(out(&output).contains("<stdin>"), "{}", out(&output));
+}
+
+#[test]
+fn a_pipe_gets_no_colours_unless_asked() {
+    assert!(!out(&run(&["check", EXAMPLE])).contains('\u{1b}'));
+    assert!(out(&run(&["check", "--color", "always", EXAMPLE])).contains('\u{1b}'));
+    assert!(!out(&run(&["check", "--color", "never", EXAMPLE])).contains('\u{1b}'));
+}
+
+#[test]
+fn answers_do_not_depend_on_the_order_of_files_or_on_threads() {
+    let mut files: Vec<String> = fs::read_dir(EXAMPLE)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().to_str().unwrap().to_owned())
+        .collect();
+    files.sort();
+    for verb in ["check", "connectivity"] {
+        let with = |files: &[String], jobs: &str| {
+            let mut arguments = vec![verb, "--format", "json", "--jobs", jobs];
+            arguments.extend(files.iter().map(String::as_str));
+            out(&run(&arguments))
+        };
+        let expected = with(&files, "1");
+        let mut reversed = files.clone();
+        reversed.reverse();
+        assert_eq!(with(&reversed, "4"), expected, "{verb}");
+    }
+}
+
+#[test]
+fn query_exits_with_the_verdict() {
+    let ask = |to: &str, port: &str| {
+        status(&[
+            "query",
+            EXAMPLE,
+            "--from",
+            "shop/frontend",
+            "--to",
+            to,
+            "--port",
+            port,
+        ])
+    };
+    assert_eq!(ask("shop/catalog", "http"), 0);
+    assert_eq!(ask("shop/catalog", "8080/TCP"), 0);
+    assert_eq!(ask("shop/catalog", "80/TCP"), 1);
+    assert_eq!(ask("shop/catalog-nginx", "80/TCP"), 0);
+    assert_eq!(ask("ledger/ledger", "http"), 1);
+    assert_eq!(ask("shop/nobody", "http"), 2);
+    assert_eq!(ask("shop/catalog", "nothing"), 2);
+}
+
+#[test]
+fn verbs_that_answer_refuse_input_that_is_refused() {
+    let scratch = Scratch::new("refuse");
+    let bad = scratch.file("bad.yaml", &POLICY.replace("podSelector", "podSelectr"));
+    let output = run(&["connectivity", EXAMPLE, &bad]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(out(&output), "");
+    assert!(err(&output).contains("podSelectr"), "{}", err(&output));
+    let target = scratch.path("out");
+    assert_eq!(status(&["compile", EXAMPLE, &bad, "--place", "-o", &target]), 2);
+    assert!(!Path::new(&target).exists());
+}
+
+/// Every file below a directory with its bytes, by path.
+fn tree(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    let mut waiting = vec![directory.to_owned()];
+    while let Some(next) = waiting.pop() {
+        for entry in fs::read_dir(&next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                waiting.push(path);
+            } else {
+                files.push((
+                    path.strip_prefix(directory).unwrap().to_owned(),
+                    fs::read(&path).unwrap(),
+                ));
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn compile_writes_a_bundle_or_nothing() {
+    let scratch = Scratch::new("compile");
+    let target = scratch.path("out");
+    // Pods without addresses cannot be told apart.
+    let output = run(&["compile", EXAMPLE, "-o", &target]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("PC506"), "{}", err(&output));
+    assert!(!Path::new(&target).exists());
+
+    assert_eq!(status(&["compile", EXAMPLE, "--place", "-o", &target]), 0);
+    let first = tree(Path::new(&target));
+    assert!(first.iter().any(|(path, _)| path == Path::new("bundle.json")));
+    assert_eq!(
+        first
+            .iter()
+            .filter(|(path, _)| path.extension().is_some_and(|e| e == "o"))
+            .count(),
+        10
+    );
+
+    // Again, with one thread, over the old one: the same bytes, and nothing left beside it.
+    assert_eq!(
+        status(&["compile", EXAMPLE, "--place", "--jobs", "1", "-o", &target]),
+        0
+    );
+    assert_eq!(tree(Path::new(&target)), first);
+    assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 1);
+}
+
+#[test]
+fn compile_writes_one_bundle_for_a_node_and_one_for_each() {
+    let scratch = Scratch::new("nodes");
+    let (one, all) = (scratch.path("one"), scratch.path("all"));
+    assert_eq!(
+        status(&["compile", EXAMPLE, "--place", "--node", "node-a", "-o", &one]),
+        0
+    );
+    assert_eq!(
+        status(&["compile", EXAMPLE, "--place", "--all-nodes", "-o", &all]),
+        0
+    );
+    assert_eq!(tree(Path::new(&one)), tree(&Path::new(&all).join("node-a")));
+    assert!(Path::new(&all).join("node-b/bundle.json").is_file());
+    assert_eq!(
+        status(&["compile", EXAMPLE, "--place", "--all-nodes", "-o", &all]),
+        0
+    );
+    assert_eq!(
+        status(&["compile", EXAMPLE, "--place", "--node", "node-x", "-o", &one]),
+        2
+    );
+}
+
+#[test]
+fn compile_leaves_other_peoples_directories_alone() {
+    let scratch = Scratch::new("others");
+    scratch.file("precious.txt", "keep me");
+    let output = run(&["compile", EXAMPLE, "--place", "-o", scratch.0.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("is not a bundle"), "{}", err(&output));
+    assert_eq!(
+        fs::read_to_string(scratch.0.join("precious.txt")).unwrap(),
+        "keep me"
+    );
+    // An empty directory is nobody's.
+    let empty = scratch.path("empty");
+    fs::create_dir(&empty).unwrap();
+    assert_eq!(status(&["compile", EXAMPLE, "--place", "-o", &empty]), 0);
+}
+
+#[test]
+fn a_dump_shows_instructions_below_their_lines() {
+    let scratch = Scratch::new("dump");
+    let target = scratch.path("out");
+    let output = run(&[
+        "compile",
+        EXAMPLE,
+        "--place",
+        "--dump",
+        "shop/frontend-0",
+        "-o",
+        &target,
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let text = out(&output);
+    assert!(text.contains("# shop/frontend-0, from_pod"), "{text}");
+    assert!(text.contains("; - port: http ["), "{text}");
+    let output = run(&[
+        "compile",
+        EXAMPLE,
+        "--place",
+        "--dump",
+        "shop/nobody",
+        "-o",
+        &target,
+    ]);
+    assert_eq!(output.status.code(), Some(2));
+}
