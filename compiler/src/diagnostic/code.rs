@@ -85,6 +85,8 @@ codes! {
     DOCUMENT_BOUNDARY 120 "document-boundary" Error "YAML starts a document here, and `kubectl` does not read it as one."
     AMBIGUOUS_CHARACTER 121 "ambiguous-character" Error "Readers of YAML differ on what this character means."
     INVALID_VALUE 122 "invalid-value" Error "The value is not one of those that the API allows here."
+    MISSING_FIELD 123 "missing-field" Error "The API requires a field that is absent here."
+    LIST_LENGTH 124 "list-length" Error "A list is longer or shorter than the API allows."
 
     NAMED_PORT_MANY_NUMBERS 201 "named-port-many-numbers" Error "One rule's port name means different numbers on pods that it reaches."
     NAMED_PORT_OTHER_NUMBER_ELSEWHERE 202 "named-port-other-number-elsewhere" Warning "The port name means another number on a pod that the rule does not reach."
@@ -114,6 +116,7 @@ codes! {
     DEFAULT_DENY_DISAGREEMENT 307 "default-deny-disagreement" Warning "Policies that select the same pods disagree about default deny."
     EXCEPTION_REOPENED 308 "exception-reopened" Warning "Another rule allows what an exception cuts out."
     SHADOWED_BY_PRIORITY 309 "shadowed-by-priority" Warning "A rule of higher priority decides every flow that this rule matches."
+    SAME_PRIORITY 310 "same-priority" Warning "Two policies of one tier and priority decide the same flow differently, and the API leaves open which one wins."
 
     GUARANTEE_VIOLATED 401 "guarantee-violated" Error "A guarantee does not hold."
     GUARANTEE_VACUOUS 402 "guarantee-vacuous" Warning "A guarantee holds only because nothing can match it."
