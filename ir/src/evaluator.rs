@@ -24,7 +24,7 @@
 //! that cannot be answered counts as *no* for an allow (or pass) and as *yes* for a deny, so that a gap in what is
 //! known never opens anything. Such questions are: whether [`Party::SomeNode`], or any node when the subject's own
 //! is unknown, is the subject's host or a remote node; whether `SomeNode` has a label; whether an outside address is
-//! one of a domain's. One case is settled otherwise: a party whose address is not known matches an address block
+//! one of a domain's; whether a node or an outside address is the API server. One case is settled otherwise: a party whose address is not known matches an address block
 //! only when the block is a whole family without holes.
 
 use std::net::IpAddr;
@@ -246,7 +246,8 @@ impl Question<'_> {
             Entity::Cluster => !matches!(self.peer, Party::Outside(_)),
             Entity::Host => self.peer_is_node() && self.peer_is_own_node().unwrap_or(doubt),
             Entity::RemoteNode => self.peer_is_node() && self.peer_is_own_node().map_or(doubt, |own| !own),
-            Entity::None => false,
+            Entity::KubeApiServer => !matches!(self.peer, Party::Endpoint { .. }) && doubt,
+            Entity::Ingress | Entity::Health | Entity::Init | Entity::Unmanaged | Entity::None => false,
         }
     }
 

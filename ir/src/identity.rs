@@ -178,7 +178,14 @@ impl Identities {
             Entity::Cluster => self.all() - self.all_outside(),
             Entity::Host => self.nodes_where(viewpoint, |own| own),
             Entity::RemoteNode => self.nodes_where(viewpoint, |own| !own),
-            Entity::None => RoaringBitmap::new(),
+            // Which node or address the API server has is not written in manifests.
+            Entity::KubeApiServer if viewpoint.doubt => self.all() - &self.endpoints,
+            Entity::KubeApiServer
+            | Entity::Ingress
+            | Entity::Health
+            | Entity::Init
+            | Entity::Unmanaged
+            | Entity::None => RoaringBitmap::new(),
         }
     }
 

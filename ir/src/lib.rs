@@ -33,6 +33,9 @@ pub mod label_index;
 pub mod named_port;
 pub mod table;
 
+// The part of it that programs can enforce.
+pub mod enforceable;
+
 // The addresses of pods.
 pub mod slice;
 

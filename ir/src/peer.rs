@@ -54,14 +54,69 @@ pub enum Entity {
     WorldIpv4,
     /// Every IPv6 address outside the cluster.
     WorldIpv6,
-    /// Every endpoint and every node of the cluster.
+    /// Every endpoint and every node of the cluster. An API server outside it is not counted here.
     Cluster,
     /// The subject's own node, its host-network pods included.
     Host,
     /// Every other node.
     RemoteNode,
+    /// The API server: some nodes, or some addresses outside. Which ones is not known here.
+    KubeApiServer,
+    /// The proxy's own endpoint on each node. Cilium makes it; no pod, node or outside address of a model is one.
+    Ingress,
+    /// The health checker's own endpoint on each node; as [`Self::Ingress`].
+    Health,
+    /// Endpoints whose labels Cilium does not know yet. Those of a model are known.
+    Init,
+    /// Pods that were started before Cilium and are not managed by it. Those of a model are managed.
+    Unmanaged,
     /// Nothing.
     None,
+}
+
+impl Entity {
+    /// Every entity, in order.
+    pub const ALL: [Self; 13] = [
+        Self::All,
+        Self::World,
+        Self::WorldIpv4,
+        Self::WorldIpv6,
+        Self::Cluster,
+        Self::Host,
+        Self::RemoteNode,
+        Self::KubeApiServer,
+        Self::Ingress,
+        Self::Health,
+        Self::Init,
+        Self::Unmanaged,
+        Self::None,
+    ];
+
+    /// The entity that Cilium calls so.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|entity| entity.name() == name)
+    }
+
+    /// Cilium's name for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::World => "world",
+            Self::WorldIpv4 => "world-ipv4",
+            Self::WorldIpv6 => "world-ipv6",
+            Self::Cluster => "cluster",
+            Self::Host => "host",
+            Self::RemoteNode => "remote-node",
+            Self::KubeApiServer => "kube-apiserver",
+            Self::Ingress => "ingress",
+            Self::Health => "health",
+            Self::Init => "init",
+            Self::Unmanaged => "unmanaged",
+            Self::None => "none",
+        }
+    }
 }
 
 /// A DNS name or pattern: `*` stands for any run of characters inside one label, a leading `**.` for any depth.

@@ -146,7 +146,58 @@ pub enum Action {
     Pass,
 }
 
+/// A sort of demand that address, protocol and port cannot answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BeyondKind {
+    /// What requests say: HTTP, Kafka, names in DNS queries.
+    Layer7,
+    /// Mutual authentication.
+    Authentication,
+    /// TLS: its termination, its origination, the server names in it.
+    Tls,
+    /// A detour through a proxy's listener.
+    Listener,
+    /// Groups that a cloud provider knows the addresses of.
+    CloudGroups,
+}
+
+impl BeyondKind {
+    /// Every sort, in order.
+    pub const ALL: [Self; 5] = [
+        Self::Layer7,
+        Self::Authentication,
+        Self::Tls,
+        Self::Listener,
+        Self::CloudGroups,
+    ];
+}
+
+/// The word of the text form.
+impl fmt::Display for BeyondKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Layer7 => "layer7",
+            Self::Authentication => "authentication",
+            Self::Tls => "tls",
+            Self::Listener => "listener",
+            Self::CloudGroups => "cloud-groups",
+        })
+    }
+}
+
+/// A demand of a rule beyond its peers and ports, with its place in the source.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Beyond {
+    /// What is demanded.
+    pub kind: BeyondKind,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
 /// One rule: a set of peers and a set of ports.
+///
+/// Verdicts are those of its peers and ports alone: with a demand [`beyond`](Self::beyond) them, an allow says what
+/// may pass at most. Such a rule is never enforced as it stands (see [`crate::enforceable`]).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rule {
     /// Which side of the subject it speaks of.
@@ -159,6 +210,8 @@ pub struct Rule {
     pub peers: Peers,
     /// The ports.
     pub ports: Ports,
+    /// What it demands beyond them; empty for what maps and programs can enforce.
+    pub beyond: Vec<Beyond>,
     /// Where it was written.
     pub origin: Origin,
 }

@@ -85,7 +85,9 @@ impl Slice {
         }
     }
 
-    fn host_bits(self) -> u32 {
+    /// How many bits of an address the slice leaves to pods.
+    #[must_use]
+    pub fn host_bits(self) -> u32 {
         u32::from(self.net.max_prefix_len() - self.net.prefix_len())
     }
 

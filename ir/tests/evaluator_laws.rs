@@ -149,6 +149,7 @@ proptest! {
                 rank: Rank { tier: Tier::Admin, priority: 0, order: 0 },
                 peers: Peers::Any,
                 ports: Ports::Any,
+                beyond: Vec::new(),
                 origin: rule.origin.clone(),
             };
             let passes = portcullis_ir::policy::Direction::BOTH.map(pass);

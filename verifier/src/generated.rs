@@ -183,6 +183,7 @@ fn rule(shape: Shape, tier: Tier, priority: u32) -> impl Strategy<Value = Rule> 
         action,
         peers,
         ports,
+        beyond: Vec::new(),
         origin: origin(),
     })
 }

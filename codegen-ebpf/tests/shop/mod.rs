@@ -90,6 +90,7 @@ fn rule(direction: Direction, needle: &str, peers: Peers, ports: Ports) -> Rule 
         action: Action::Allow,
         peers,
         ports,
+        beyond: Vec::new(),
         origin: origin(needle),
     }
 }

@@ -154,6 +154,7 @@ impl Section<'_> {
             action: Action::Allow,
             peers,
             ports,
+            beyond: Vec::new(),
             origin: site.origin(&self.at),
         }
     }

@@ -54,6 +54,8 @@ pub struct Profile {
     pub host_policies: bool,
     /// Domain peers.
     pub domains: bool,
+    /// Demands beyond peers and ports.
+    pub beyond: bool,
     /// Rules about ICMP, and flows of it.
     pub icmp: bool,
     /// SCTP ports.
@@ -82,6 +84,7 @@ impl Profile {
             node_peers: false,
             host_policies: false,
             domains: false,
+            beyond: false,
             icmp: false,
             sctp: true,
             other: false,
@@ -103,6 +106,7 @@ impl Profile {
             node_peers: true,
             host_policies: true,
             domains: true,
+            beyond: true,
             icmp: true,
             sctp: true,
             other: true,

@@ -10,7 +10,9 @@ use super::cluster::{PORT_NAMES, PORT_NUMBERS, keys, protocols, values};
 use super::{Lines, Profile, pick, words};
 use crate::cluster::Cluster;
 use crate::peer::{CidrBlock, CidrScope, DomainPattern, Entity, Peer, PeerMatch, Peers};
-use crate::policy::{Action, Direction, Directions, Policy, PolicyKind, Rank, Rule, Subject, Tier};
+use crate::policy::{
+    Action, Beyond, BeyondKind, Direction, Directions, Policy, PolicyKind, Rank, Rule, Subject, Tier,
+};
 use crate::port::{Port, PortMatch, Ports, Protocol, ProtocolSet};
 use crate::selector::{Attribute, Operator, Requirement, Selector};
 
@@ -34,6 +36,8 @@ struct RuleSketch {
     action: u8,
     peers: Option<Vec<PeerSketch>>,
     ports: Option<Vec<PortSketch>>,
+    /// Below [`BeyondKind::ALL`]'s length: that demand.
+    beyond: u8,
 }
 
 #[derive(Clone, Debug)]
@@ -67,7 +71,7 @@ fn peer(profile: Profile) -> impl Strategy<Value = PeerSketch> + use<> {
         4 => (any::<u8>(), vec(any::<u8>(), 0..=2), any::<bool>())
             .prop_map(|(block, holes, outside)| PeerSketch::Cidr(block, holes, outside)),
         u32::from(profile.node_peers) => selector(1).prop_map(PeerSketch::Nodes),
-        2 * on(profile.cilium) => (0..8_u8).prop_map(PeerSketch::Entity),
+        2 * on(profile.cilium) => (0..13_u8).prop_map(PeerSketch::Entity),
         on(profile.domains) => (0..3_u8).prop_map(PeerSketch::Domain),
     ]
 }
@@ -88,12 +92,15 @@ pub(super) fn sketches(profile: Profile) -> impl Strategy<Value = Vec<PolicySket
         0..6_u8,
         proptest::option::weighted(0.85, vec(peer(profile), 0..=3)),
         proptest::option::weighted(0.8, vec(port(profile), 0..=3)),
+        // Mostly none; the last, to which cases shrink, is none too.
+        (0..24_u8).prop_map(|demand| 23 - demand),
     )
-        .prop_map(|(egress, action, peers, ports)| RuleSketch {
+        .prop_map(|(egress, action, peers, ports, beyond)| RuleSketch {
             egress,
             action,
             peers,
             ports,
+            beyond,
         });
     let flag = || proptest::bool::weighted(0.7);
     let policy = (
@@ -270,12 +277,24 @@ impl Pen<'_> {
         let ports = sketch.ports.as_ref().map_or(Ports::Any, |ports| {
             Ports::OneOf(ports.iter().filter_map(|port| self.port(kind, port)).collect())
         });
+        let cilium = matches!(
+            kind,
+            PolicyKind::CiliumNetworkPolicy | PolicyKind::CiliumClusterwideNetworkPolicy
+        );
+        let demand = BeyondKind::ALL.get(usize::from(sketch.beyond)).copied();
+        let beyond = demand
+            .filter(|_| cilium && self.profile.beyond)
+            .map(|kind| Beyond {
+                kind,
+                origin: self.lines.origin("spec.rules[0].toPorts[0].rules"),
+            });
         Rule {
             direction,
             rank,
             action,
             peers,
             ports,
+            beyond: beyond.into_iter().collect(),
             origin: self.lines.origin("spec.rules[0]"),
         }
     }
@@ -316,19 +335,7 @@ impl Pen<'_> {
                     },
                 })
             }
-            PeerSketch::Entity(which) => PeerMatch::Entity(pick(
-                &[
-                    Entity::All,
-                    Entity::World,
-                    Entity::Cluster,
-                    Entity::Host,
-                    Entity::RemoteNode,
-                    Entity::WorldIpv4,
-                    Entity::WorldIpv6,
-                    Entity::None,
-                ],
-                *which,
-            )?),
+            PeerSketch::Entity(which) => PeerMatch::Entity(pick(&Entity::ALL, *which)?),
             // Deny rules have no domains (Cilium refuses them).
             PeerSketch::Domain(_) if action == Action::Deny => return None,
             PeerSketch::Domain(which) => PeerMatch::Domain(DomainPattern(pick(

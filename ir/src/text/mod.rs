@@ -33,7 +33,8 @@
 //! rule      = ( "allow" | "deny" | "pass" ) ( "ingress" | "egress" )
 //!             [ ( "admin" | "namespaced" | "baseline" ) priority "." order ]
 //!             [ ( "from" | "to" ) ( "nothing" | peer { "," peer } ) ]
-//!             [ "ports" ( "nothing" | port { "," port } ) ] [ at ]
+//!             [ "ports" ( "nothing" | port { "," port } ) ] [ "beyond" demand { "," demand } ] [ at ]
+//! demand    = ( "layer7" | "authentication" | "tls" | "listener" | "cloud-groups" ) [ "(" origin ")" ]
 //! peer      = ( "pods" selector | "nodes" selector | ( "cidr" | "outside" ) cidr [ "except" {cidr} ]
 //!             | "entity" entity | "domain" word ) [ "(" origin ")" ]
 //! port      = ( "*" | number [ "-" number ] | name ) "/" ( "TCP" | "UDP" | "SCTP" | "ANY" ) [ "(" origin ")" ]
@@ -52,8 +53,8 @@
 //!
 //! # What may be left out
 //!
-//! - An origin: a statement's is then [`Origin::synthetic`] of [`UNNAMED`], a rule's is its policy's, a peer's and
-//!   a port's its rule's, a container port's its endpoint's.
+//! - An origin: a statement's is then [`Origin::synthetic`] of [`UNNAMED`], a rule's is its policy's, a peer's,
+//!   a port's and a demand's its rule's, a container port's its endpoint's.
 //! - `of`: the endpoint is a Pod of its own. `replicated` or `single`: a Pod is single, anything else replicated.
 //! - `account default`, `in main`.
 //! - `applies`: the directions in `denies` and those of the rules. `denies`: none.

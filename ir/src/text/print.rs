@@ -7,7 +7,7 @@ use super::{implied_applies, own_workload, unnamed_origin, usually_replicated};
 use crate::cluster::{ContainerPort, ContainerRole, Endpoint, Node};
 use crate::model::Model;
 use crate::origin::Origin;
-use crate::peer::{CidrScope, Entity, Peer, PeerMatch, Peers};
+use crate::peer::{CidrScope, Peer, PeerMatch, Peers};
 use crate::policy::{Action, Directions, Policy, Rank, Rule, Subject, Tier};
 use crate::port::{Port, PortMatch, Ports};
 use crate::selector::{Attribute, Labels, NAMESPACE_NAME_LABEL, Operator, Requirement, Selector};
@@ -205,6 +205,13 @@ fn print_rule(rule: &Rule) -> String {
             .map(|port| print_port(port) + &print_item_at(&port.origin, &rule.origin));
         text += &format!(" ports {}", join_or_nothing(ports));
     }
+    if !rule.beyond.is_empty() {
+        let demands = rule
+            .beyond
+            .iter()
+            .map(|demand| demand.kind.to_string() + &print_item_at(&demand.origin, &rule.origin));
+        text += &format!(" beyond {}", join_or_nothing(demands));
+    }
     text
 }
 
@@ -214,20 +221,6 @@ fn join_or_nothing(items: impl Iterator<Item = String>) -> String {
         "nothing".to_owned()
     } else {
         items.join(", ")
-    }
-}
-
-/// How an entity is written: Cilium's name for it.
-pub(super) fn entity_name(entity: Entity) -> &'static str {
-    match entity {
-        Entity::All => "all",
-        Entity::World => "world",
-        Entity::WorldIpv4 => "world-ipv4",
-        Entity::WorldIpv6 => "world-ipv6",
-        Entity::Cluster => "cluster",
-        Entity::Host => "host",
-        Entity::RemoteNode => "remote-node",
-        Entity::None => "none",
     }
 }
 
@@ -242,7 +235,7 @@ fn print_peer(peer: &Peer) -> String {
             };
             format!("{word} {}{}", block.cidr, print_all("except", &block.except))
         }
-        PeerMatch::Entity(entity) => format!("entity {}", entity_name(*entity)),
+        PeerMatch::Entity(entity) => format!("entity {}", entity.name()),
         PeerMatch::Domain(pattern) => format!("domain {}", quote_word(&pattern.0)),
     }
 }

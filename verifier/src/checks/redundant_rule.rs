@@ -301,7 +301,12 @@ fn ask(
 }
 
 fn decide(encoder: &Encoder<'_>, rule: RuleId, others: &[RuleId]) -> Result<Verdict, VerifierError> {
-    let presence: Vec<Presence> = others.iter().map(|other| (*other, true)).collect();
+    // Whether a rule that is not certain matches a flow is left open: the answer must hold either way.
+    let presence: Vec<Presence> = others
+        .iter()
+        .filter(|other| encoder.is_certain(**other))
+        .map(|other| (*other, true))
+        .collect();
     match encoder.ask(&encoder.differs(rule, others)?, &presence)? {
         Found::Some => return Ok(Verdict::Needed),
         Found::Unknown(reason) => return Ok(Verdict::Unknown(reason)),
@@ -399,10 +404,16 @@ fn cover(asked: &Asked<'_>, rule: RuleId) -> Result<Cut<Vec<RuleId>>, VerifierEr
             Err(mistake) => Err(Stop::Mistake(mistake)),
         }
     };
+    let certain: Vec<RuleId> = asked
+        .others
+        .iter()
+        .copied()
+        .filter(|other| asked.encoder.is_certain(*other))
+        .collect();
     let mut search = || {
-        let set = irreducible(&asked.others, &mut covers)?;
+        let set = irreducible(&certain, &mut covers)?;
         if set.len() > 1 {
-            for other in &asked.others {
+            for other in &certain {
                 if covers(std::slice::from_ref(other))? {
                     return Ok(vec![*other]);
                 }
@@ -485,6 +496,11 @@ fn counterexample(
     )?;
     let values = match smallest {
         Ok(Some(values)) => values,
+        Ok(None) if asked.others.iter().any(|other| !asked.encoder.is_certain(*other)) => {
+            return Ok(Err(
+                "it depends on what another rule demands beyond addresses and ports".to_owned(),
+            ));
+        }
         Ok(None) => {
             return Err(VerifierError::Solver(
                 "find a flow again that it had found before",

@@ -4,7 +4,7 @@
 //! Such a rule says something that cannot be: a selector that contradicts itself or the labels of a known namespace,
 //! an empty list of peers or ports, an address block whose holes cover it, ICMP towards the wrong family. Rules of
 //! host policies, and rules of a direction that their policy does not speak of, decide nothing about pods and are
-//! not asked about.
+//! not asked about; nor are rules about the API server, whose addresses are not known.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::slice::decides;
 use crate::answer::{Report, Undecided};
-use crate::encode::{Encoder, Found, in_own_context};
+use crate::encode::{Encoder, Found, in_own_context, speaks_of_api_server};
 use crate::error::VerifierError;
 use crate::options::Options;
 
@@ -30,7 +30,7 @@ pub fn never_matching_rules(model: &Model, options: &Options) -> Result<Report<R
         .map(|(id, policy)| {
             let rules: BTreeSet<RuleId> = model
                 .rule_ids(id)
-                .filter(|(_, rule)| decides(policy, rule.direction))
+                .filter(|(_, rule)| decides(policy, rule.direction) && !speaks_of_api_server(rule))
                 .map(|(id, _)| id)
                 .collect();
             if rules.is_empty() {

@@ -105,7 +105,11 @@ impl Matching<'_> {
                 let known_other = all([flow.own_node_known.clone(), !&flow.own_node]);
                 all([node(), any([known_other, in_doubt()])])
             }
-            Entity::None => constant(false),
+            // The evaluator's answer. Questions about all flows are not asked where such a rule takes part.
+            Entity::KubeApiServer => all([!flow.class_is(Class::Pod), constant(doubt)]),
+            Entity::Ingress | Entity::Health | Entity::Init | Entity::Unmanaged | Entity::None => {
+                constant(false)
+            }
         }
     }
 

@@ -27,6 +27,7 @@ pub(crate) mod vocabulary;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ir::model::Model;
+use ir::peer::{Entity, PeerMatch, Peers};
 use ir::policy::{Action, Direction, Policy, PolicyId, Rule, RuleId, Subject, Tier};
 use z3::ast::Bool;
 
@@ -55,6 +56,16 @@ pub(crate) struct Encoder<'m> {
     vocabulary: Vocabulary,
     flow: SymbolicFlow,
     session: Session,
+}
+
+/// Whether a rule names the API server as a peer.
+pub(crate) fn speaks_of_api_server(rule: &Rule) -> bool {
+    match &rule.peers {
+        Peers::Any => false,
+        Peers::OneOf(peers) => peers
+            .iter()
+            .any(|peer| peer.matches == PeerMatch::Entity(Entity::KubeApiServer)),
+    }
 }
 
 /// One rule of the slice.
@@ -151,6 +162,14 @@ impl<'m> Encoder<'m> {
     /// Whether any flow answers the question.
     pub(crate) fn ask(&self, question: &Question, presence: &[Presence]) -> Result<Found, VerifierError> {
         Ok(self.session.check(&self.assumptions(question, presence)?))
+    }
+
+    /// Whether a rule of the slice does what it says to every flow that it matches: it demands nothing beyond
+    /// addresses and ports, and says nothing of the API server, whose addresses are not known.
+    pub(crate) fn is_certain(&self, rule: RuleId) -> bool {
+        self.rules
+            .get(&rule)
+            .is_some_and(|encoded| encoded.rule.beyond.is_empty() && !speaks_of_api_server(encoded.rule))
     }
 
     /// The question as SMT-LIB text: satisfiable iff [`Self::ask`] finds a flow.

@@ -12,10 +12,11 @@ use nom::sequence::{delimited, pair, separated_pair, terminated};
 use super::{Statement, at, item_at, named, once, protocol};
 use crate::origin::Origin;
 use crate::peer::{CidrBlock, CidrScope, DomainPattern, Entity, Peer, PeerMatch, Peers};
-use crate::policy::{Action, Direction, Directions, Policy, PolicyKind, Rank, Rule, Subject, Tier};
+use crate::policy::{
+    Action, Beyond, BeyondKind, Direction, Directions, Policy, PolicyKind, Rank, Rule, Subject, Tier,
+};
 use crate::port::{Port, PortMatch, Ports, Protocol, ProtocolSet};
 use crate::selector::{Attribute, Operator, Requirement, Selector};
-use crate::text::print::entity_name;
 use crate::text::token::{
     Mismatch, Parsed, behind, cidr, end, gap, key, keyword, led, list, number, open, port_name, sign, word,
     wrong,
@@ -114,13 +115,16 @@ fn rule<'a>(policy: &Origin) -> impl Parser<&'a str, Output = Rule, Error = Mism
         let (rest, rank) = opt(rank).parse(rest)?;
         let (rest, peers) = opt(led(side, nothing_or(peer))).parse(rest)?;
         let (rest, ports) = opt(led("ports", nothing_or(port))).parse(rest)?;
+        let (rest, beyond) = opt(led("beyond", list(pair(demand, item_at)))).parse(rest)?;
         let (rest, origin) = alt((at.map(Some), end.map(|()| None)))
             .parse(rest)
             .map_err(|error| {
                 error.map(|mismatch| {
+                    let more = beyond.is_none();
                     let also = [
-                        (peers.is_none() && ports.is_none(), side),
-                        (ports.is_none(), "ports"),
+                        (more && peers.is_none() && ports.is_none(), side),
+                        (more && ports.is_none(), "ports"),
+                        (more, "beyond"),
                     ];
                     mismatch.also_expecting(also.into_iter().filter(|(open, _)| *open).map(|(_, word)| word))
                 })
@@ -145,10 +149,22 @@ fn rule<'a>(policy: &Origin) -> impl Parser<&'a str, Output = Rule, Error = Mism
                 };
                 Ports::OneOf(ports.into_iter().map(port).collect())
             }),
+            beyond: beyond
+                .into_iter()
+                .flatten()
+                .map(|(kind, own)| Beyond {
+                    kind,
+                    origin: own.unwrap_or_else(|| origin.clone()),
+                })
+                .collect(),
             origin,
         };
         Ok((rest, rule))
     }
+}
+
+fn demand(text: &str) -> Parsed<'_, BeyondKind> {
+    named("a demand", &BeyondKind::ALL, |kind| kind.to_string()).parse(text)
 }
 
 fn rank(text: &str) -> Parsed<'_, Rank> {
@@ -182,16 +198,6 @@ fn nothing_or<'a, T: Clone>(
 }
 
 fn peer(text: &str) -> Parsed<'_, PeerMatch> {
-    const ENTITIES: [Entity; 8] = [
-        Entity::All,
-        Entity::World,
-        Entity::WorldIpv4,
-        Entity::WorldIpv6,
-        Entity::Cluster,
-        Entity::Host,
-        Entity::RemoteNode,
-        Entity::None,
-    ];
     alt((
         led("pods", selector).map(PeerMatch::Endpoints),
         led("nodes", selector).map(PeerMatch::Nodes),
@@ -199,7 +205,7 @@ fn peer(text: &str) -> Parsed<'_, PeerMatch> {
         led("outside", block(CidrScope::OutsideCluster)).map(PeerMatch::Cidr),
         led(
             "entity",
-            named("an entity", &ENTITIES, |entity| entity_name(entity).to_owned()),
+            named("an entity", &Entity::ALL, |entity| entity.name().to_owned()),
         )
         .map(PeerMatch::Entity),
         led("domain", word("a domain pattern")).map(|pattern| PeerMatch::Domain(DomainPattern(pattern))),
