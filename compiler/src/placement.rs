@@ -60,7 +60,7 @@ pub enum PlaceError {
     #[error("no pod or workload in the input")]
     NoPods,
     /// A node's slice is full.
-    #[error("node `{node}`: no address is left in {slice}, which has room for {capacity} pods")]
+    #[error("node `{node}`: no address is left in {slice}: all {capacity} are in use")]
     Exhausted {
         /// The node.
         node: String,
@@ -105,31 +105,37 @@ pub fn place(model: &Model, options: Options) -> Result<Placed, PlaceError> {
         .iter()
         .map(|node| (node.name.as_str(), Pool::new(node)))
         .collect();
-    // Addresses that manifests give come first, so that none of them is given to somebody else before.
-    pods.sort_by_key(|pod| pod.addresses.is_empty());
     let mut taken: BTreeMap<IpAddr, String> = BTreeMap::new();
-    for pod in &mut pods {
-        let Some(pool) = pod.node.as_deref().and_then(|node| pools.get_mut(node)) else {
+    // Addresses that manifests give come first, so that none of them is given to somebody else before.
+    for pod in pods
+        .iter_mut()
+        .filter(|pod| !pod.addresses.is_empty() || pod.host_network)
+    {
+        let Some(pool) = pool_of(&mut pools, pod) else {
             continue;
         };
         if pod.host_network {
             pod.addresses.clone_from(&pool.node.addresses);
             continue;
         }
-        let name = pod.to_string();
-        if !pod.addresses.is_empty() {
-            match pool.objection(&pod.addresses, &taken, options.foreign) {
-                None => {
-                    taken.extend(pod.addresses.iter().map(|address| (*address, name.clone())));
-                    continue;
-                }
-                Some(reason) => notes.push(format!(
-                    "{name} gets another address than its manifest says: {reason}"
-                )),
+        match pool.objection(&pod.addresses, &taken, options.foreign) {
+            None => taken.extend(pod.addresses.iter().map(|address| (*address, pod.to_string()))),
+            Some(reason) => {
+                notes.push(format!(
+                    "{pod} gets another address than its manifest says: {reason}"
+                ));
+                pod.addresses.clear();
             }
         }
-        pod.addresses = pool.next(&taken)?;
-        taken.extend(pod.addresses.iter().map(|address| (*address, name.clone())));
+    }
+    for pod in pods
+        .iter_mut()
+        .filter(|pod| pod.addresses.is_empty() && !pod.host_network)
+    {
+        if let Some(pool) = pool_of(&mut pools, pod) {
+            pod.addresses = pool.next(&taken)?;
+            taken.extend(pod.addresses.iter().map(|address| (*address, pod.to_string())));
+        }
     }
     let namespaces = model.cluster.namespaces().clone();
     let cluster = Cluster::new(namespaces, pods, nodes);
@@ -137,6 +143,10 @@ pub fn place(model: &Model, options: Options) -> Result<Placed, PlaceError> {
         model: Model::new(cluster, model.policies().to_vec()),
         notes,
     })
+}
+
+fn pool_of<'p, 'n>(pools: &'p mut BTreeMap<&str, Pool<'n>>, pod: &Endpoint) -> Option<&'p mut Pool<'n>> {
+    pools.get_mut(pod.node.as_deref()?)
 }
 
 /// A node's slices, each with the offset at which the search for a free address begins.
@@ -437,7 +447,7 @@ endpoint shop/odd at 172.16.0.9 on n1
         assert_eq!(refused(NODES), "no pod or workload in the input");
         assert_eq!(
             refused("node n1 slice 10.0.0.0/30\nendpoint a/b of Deployment/b\n"),
-            "node `n1`: no address is left in 10.0.0.0/30, which has room for 1 pods"
+            "node `n1`: no address is left in 10.0.0.0/30: all 1 are in use"
         );
         assert_eq!(
             refused("node n1 slice 10.0.0.0/8\nnode n2 slice 10.9.0.0/16\nendpoint a/b\n"),

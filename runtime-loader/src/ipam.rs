@@ -1,14 +1,6 @@
 //! Pod addresses out of a node's slices (`spec.podCIDRs`).
 //!
-//! What a slice keeps back:
-//!
-//! | slice | kept back | pods |
-//! |---|---|---|
-//! | IPv4 /1 … /30 | network, broadcast, gateway = first usable | the rest |
-//! | IPv4 /31 | gateway = the lower; no broadcast (RFC 3021) | the upper |
-//! | IPv4 /32, IPv6 /128 | gateway = the only address | none |
-//! | IPv6 /127 | gateway = the lower (RFC 6164) | the upper |
-//! | IPv6 otherwise | the all-zero Subnet-Router anycast address (RFC 4291, 2.6.1), gateway = the next | the rest |
+//! What of a slice pods can have is [`ir::slice`]'s.
 //!
 //! The next address is searched behind the last one given out, so that a released address rests until the slice
 //! has gone round once: a late packet or a stale cache entry for its former owner finds nobody.
@@ -18,9 +10,11 @@
 //! too few.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use ipnet::IpNet;
+
+pub use ir::slice::{Reservation, Slice};
 
 /// Why no address was given.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,117 +53,6 @@ pub enum IpamError {
     /// The store failed; the lease does not exist.
     #[error("the lease store failed: {0}")]
     Store(String),
-}
-
-/// What an address is kept back for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reservation {
-    /// The network's own address; in IPv6 the Subnet-Router anycast address.
-    Network,
-    /// The IPv4 broadcast address.
-    Broadcast,
-    /// The pods' gateway.
-    Gateway,
-}
-
-impl std::fmt::Display for Reservation {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Self::Network => "the network",
-            Self::Broadcast => "broadcast",
-            Self::Gateway => "the gateway",
-        })
-    }
-}
-
-/// One pod CIDR and what of it is usable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slice {
-    net: IpNet,
-}
-
-impl Slice {
-    /// A slice; host bits in the prefix are cleared.
-    #[must_use]
-    pub fn new(net: IpNet) -> Self {
-        Self { net: net.trunc() }
-    }
-
-    /// The prefix.
-    #[must_use]
-    pub fn net(self) -> IpNet {
-        self.net
-    }
-
-    /// The pods' gateway: the first usable address.
-    #[must_use]
-    pub fn gateway(self) -> IpAddr {
-        self.address(self.host_bits().min(2) / 2)
-    }
-
-    /// How many pods the slice has addresses for.
-    #[must_use]
-    pub fn capacity(self) -> u128 {
-        self.last_pod().map_or(0, |last| last - self.first_pod() + 1)
-    }
-
-    /// What an address of the slice is kept back for, if anything.
-    #[must_use]
-    pub fn reservation(self, address: IpAddr) -> Option<Reservation> {
-        if address == self.gateway() {
-            return Some(Reservation::Gateway);
-        }
-        let offset = self.offset(address)?;
-        if self.host_bits() < 2 {
-            None
-        } else if offset == 0 {
-            Some(Reservation::Network)
-        } else if self.last_pod().is_some_and(|last| offset > last) {
-            Some(Reservation::Broadcast)
-        } else {
-            None
-        }
-    }
-
-    fn host_bits(self) -> u32 {
-        u32::from(self.net.max_prefix_len() - self.net.prefix_len())
-    }
-
-    /// The lowest pod's distance from the network's address: behind the gateway.
-    fn first_pod(self) -> u128 {
-        u128::from(self.host_bits().min(2) / 2) + 1
-    }
-
-    /// The highest pod's distance from the network's address.
-    fn last_pod(self) -> Option<u128> {
-        let top = u128::MAX.checked_shr(128 - self.host_bits()).unwrap_or(0);
-        let broadcast = self.net.addr().is_ipv4() && self.host_bits() >= 2;
-        let last = if broadcast { top - 1 } else { top };
-        (last >= self.first_pod()).then_some(last)
-    }
-
-    fn address(self, offset: impl Into<u128>) -> IpAddr {
-        let offset = offset.into();
-        match self.net.network() {
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "an offset has at most the host's bits"
-            )]
-            IpAddr::V4(base) => IpAddr::V4(Ipv4Addr::from(u32::from(base) | offset as u32)),
-            IpAddr::V6(base) => IpAddr::V6(Ipv6Addr::from(u128::from(base) | offset)),
-        }
-    }
-
-    fn offset(self, address: IpAddr) -> Option<u128> {
-        if !self.net.contains(&address) {
-            return None;
-        }
-        match (self.net.network(), address) {
-            (IpAddr::V4(base), IpAddr::V4(address)) => Some(u128::from(u32::from(address) - u32::from(base))),
-            (IpAddr::V6(base), IpAddr::V6(address)) => Some(u128::from(address) - u128::from(base)),
-            _ => None,
-        }
-    }
 }
 
 /// An address and whose it is.
@@ -258,9 +141,9 @@ impl<S: LeaseStore> Ipam<S> {
         let mut pools: Vec<Pool> = Vec::new();
         for net in pod_cidrs {
             let slice = Slice::new(*net);
-            let same = |pool: &&Pool| pool.slice.net.addr().is_ipv4() == net.addr().is_ipv4();
+            let same = |pool: &&Pool| pool.slice.net().addr().is_ipv4() == net.addr().is_ipv4();
             if let Some(pool) = pools.iter().find(same) {
-                return Err(IpamError::TwoSlices(pool.slice.net, slice.net));
+                return Err(IpamError::TwoSlices(pool.slice.net(), slice.net()));
             }
             pools.push(Pool {
                 slice,
@@ -273,7 +156,7 @@ impl<S: LeaseStore> Ipam<S> {
         }
         for lease in store.leases().map_err(IpamError::Store)? {
             for pool in &mut pools {
-                if pool.slice.net.contains(&lease.address) {
+                if pool.slice.net().contains(&lease.address) {
                     pool.taken.insert(lease.address, lease.owner.clone());
                 }
             }
@@ -290,7 +173,7 @@ impl<S: LeaseStore> Ipam<S> {
     #[must_use]
     pub fn gateway_for(&self, address: IpAddr) -> Option<IpAddr> {
         self.slices()
-            .find(|slice| slice.net.contains(&address))
+            .find(|slice| slice.net().contains(&address))
             .map(Slice::gateway)
     }
 
@@ -303,7 +186,7 @@ impl<S: LeaseStore> Ipam<S> {
         let mut found = Vec::with_capacity(self.pools.len());
         for pool in &self.pools {
             found.push(pool.next_free().ok_or_else(|| IpamError::Exhausted {
-                slice: pool.slice.net,
+                slice: pool.slice.net(),
                 capacity: pool.slice.capacity(),
             })?);
         }
@@ -318,7 +201,7 @@ impl<S: LeaseStore> Ipam<S> {
     pub fn allocate_requested(&mut self, owner: &str, addresses: &[IpAddr]) -> Result<(), IpamError> {
         self.check_new(owner)?;
         for &address in addresses {
-            let pool = self.pools.iter().find(|pool| pool.slice.net.contains(&address));
+            let pool = self.pools.iter().find(|pool| pool.slice.net().contains(&address));
             let pool = pool.ok_or(IpamError::Outside(address))?;
             if let Some(reservation) = pool.slice.reservation(address) {
                 return Err(IpamError::Reserved(address, reservation));
@@ -405,6 +288,8 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
     use proptest::prelude::*;
 
     use super::*;
