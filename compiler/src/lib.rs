@@ -28,6 +28,8 @@ pub mod tree;
 
 pub mod de;
 
+pub mod cilium;
+
 pub mod load;
 
 pub mod lower;

@@ -87,6 +87,7 @@ codes! {
     INVALID_VALUE 122 "invalid-value" Error "The value is not one of those that the API allows here."
     MISSING_FIELD 123 "missing-field" Error "The API requires a field that is absent here."
     LIST_LENGTH 124 "list-length" Error "A list is longer or shorter than the API allows."
+    FIELD_WITHOUT_EFFECT 125 "field-without-effect" Warning "What a field says here has no effect."
 
     NAMED_PORT_MANY_NUMBERS 201 "named-port-many-numbers" Error "One rule's port name means different numbers on pods that it reaches."
     NAMED_PORT_OTHER_NUMBER_ELSEWHERE 202 "named-port-other-number-elsewhere" Warning "The port name means another number on a pod that the rule does not reach."
@@ -139,6 +140,9 @@ codes! {
     POLICY_TYPES_OMITTED 607 "policy-types-omitted" Note "`policyTypes` is left out and what it defaults to depends on the other fields."
     POLICY_ON_HOST_NETWORK 608 "policy-on-host-network" Warning "The policy selects host-network pods, on which it has no effect."
     DUPLICATE_POLICY_NAME 609 "duplicate-policy-name" Error "Two policies share kind, namespace and name: only one of them will exist."
+    NAMESPACE_REPLACED 610 "namespace-replaced" Error "The policy's selector names another namespace, and selects pods of its own instead."
+    SELECTOR_REACHES_OUTSIDE 611 "selector-reaches-outside" Error "A pod selector also matches peers that are not pods, such as every address outside the cluster."
+    REFERENCE_NOT_IN_INPUT 612 "reference-not-in-input" Warning "The policy refers to an object that is not in the input."
 
     CIDR_AND_PODS 701 "cidr-and-pods" Warning "Engines differ on whether a CIDR matches pods."
     EMPTY_RULE_MEANS_THE_OPPOSITE 702 "empty-rule-means-the-opposite" Warning "An empty rule means the opposite in the other API."

@@ -1,6 +1,7 @@
 //! A typed object that still knows where every part of it is written.
 
 use super::classify::Kind;
+use crate::cilium::{CiliumCidrGroup, CiliumPolicy};
 use crate::de::{self, Problem};
 use crate::diagnostic::{Finding, ObjectName};
 use crate::route::Route;
@@ -10,6 +11,7 @@ use ir::origin::Origin;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod, ReplicationController, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
@@ -20,10 +22,14 @@ use std::sync::Arc;
 #[expect(missing_docs, reason = "each variant is the Kubernetes kind of its name")]
 pub enum ObjectKind {
     NetworkPolicy(Box<NetworkPolicy>),
+    CiliumNetworkPolicy(Box<CiliumPolicy>),
+    CiliumClusterwideNetworkPolicy(Box<CiliumPolicy>),
+    CiliumCidrGroup(Box<CiliumCidrGroup>),
     Namespace(Box<Namespace>),
     Node(Box<Node>),
     Pod(Box<Pod>),
     Service(Box<Service>),
+    EndpointSlice(Box<EndpointSlice>),
     ReplicationController(Box<ReplicationController>),
     DaemonSet(Box<DaemonSet>),
     Deployment(Box<Deployment>),
@@ -39,10 +45,14 @@ impl ObjectKind {
     pub fn kind(&self) -> Kind {
         match self {
             Self::NetworkPolicy(_) => Kind::NetworkPolicy,
+            Self::CiliumNetworkPolicy(_) => Kind::CiliumNetworkPolicy,
+            Self::CiliumClusterwideNetworkPolicy(_) => Kind::CiliumClusterwideNetworkPolicy,
+            Self::CiliumCidrGroup(_) => Kind::CiliumCIDRGroup,
             Self::Namespace(_) => Kind::Namespace,
             Self::Node(_) => Kind::Node,
             Self::Pod(_) => Kind::Pod,
             Self::Service(_) => Kind::Service,
+            Self::EndpointSlice(_) => Kind::EndpointSlice,
             Self::ReplicationController(_) => Kind::ReplicationController,
             Self::DaemonSet(_) => Kind::DaemonSet,
             Self::Deployment(_) => Kind::Deployment,
@@ -58,10 +68,15 @@ impl ObjectKind {
     pub fn metadata(&self) -> &ObjectMeta {
         match self {
             Self::NetworkPolicy(object) => &object.metadata,
+            Self::CiliumNetworkPolicy(object) | Self::CiliumClusterwideNetworkPolicy(object) => {
+                &object.metadata
+            }
+            Self::CiliumCidrGroup(object) => &object.metadata,
             Self::Namespace(object) => &object.metadata,
             Self::Node(object) => &object.metadata,
             Self::Pod(object) => &object.metadata,
             Self::Service(object) => &object.metadata,
+            Self::EndpointSlice(object) => &object.metadata,
             Self::ReplicationController(object) => &object.metadata,
             Self::DaemonSet(object) => &object.metadata,
             Self::Deployment(object) => &object.metadata,
@@ -89,10 +104,16 @@ pub(super) fn read(kind: Kind, document: &Document, node: NodeId, route: &Route)
     }
     match kind {
         Kind::NetworkPolicy => typed(document, node, route, ObjectKind::NetworkPolicy),
+        Kind::CiliumNetworkPolicy => typed(document, node, route, ObjectKind::CiliumNetworkPolicy),
+        Kind::CiliumClusterwideNetworkPolicy => {
+            typed(document, node, route, ObjectKind::CiliumClusterwideNetworkPolicy)
+        }
+        Kind::CiliumCIDRGroup => typed(document, node, route, ObjectKind::CiliumCidrGroup),
         Kind::Namespace => typed(document, node, route, ObjectKind::Namespace),
         Kind::Node => typed(document, node, route, ObjectKind::Node),
         Kind::Pod => typed(document, node, route, ObjectKind::Pod),
         Kind::Service => typed(document, node, route, ObjectKind::Service),
+        Kind::EndpointSlice => typed(document, node, route, ObjectKind::EndpointSlice),
         Kind::ReplicationController => typed(document, node, route, ObjectKind::ReplicationController),
         Kind::DaemonSet => typed(document, node, route, ObjectKind::DaemonSet),
         Kind::Deployment => typed(document, node, route, ObjectKind::Deployment),

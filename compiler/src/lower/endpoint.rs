@@ -161,7 +161,11 @@ fn template(object: &Object) -> Option<Template<'_>> {
         | ObjectKind::NetworkPolicy(_)
         | ObjectKind::Namespace(_)
         | ObjectKind::Node(_)
-        | ObjectKind::Service(_) => return None,
+        | ObjectKind::Service(_)
+        | ObjectKind::EndpointSlice(_)
+        | ObjectKind::CiliumNetworkPolicy(_)
+        | ObjectKind::CiliumClusterwideNetworkPolicy(_)
+        | ObjectKind::CiliumCidrGroup(_) => return None,
     })
 }
 

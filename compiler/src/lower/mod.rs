@@ -99,7 +99,10 @@ pub fn lower(input: &Input, options: &Options) -> Lowered {
                 }
             }
             // Context for names and translation, not for what policies mean.
-            ObjectKind::Service(_) => {}
+            ObjectKind::Service(_) | ObjectKind::EndpointSlice(_) => {}
+            ObjectKind::CiliumNetworkPolicy(_)
+            | ObjectKind::CiliumClusterwideNetworkPolicy(_)
+            | ObjectKind::CiliumCidrGroup(_) => {}
             // Below: pods and templates are read together, because one may stand for the other.
             ObjectKind::Pod(_)
             | ObjectKind::ReplicationController(_)
