@@ -95,7 +95,7 @@ pub enum PlaceError {
 /// When there is nothing to place, or the nodes' CIDRs cannot be used.
 pub fn place(model: &Model, options: Options) -> Result<Placed, PlaceError> {
     let mut notes = Vec::new();
-    let nodes = nodes(&model.cluster, &mut notes);
+    let nodes = nodes(&model.cluster, options, &mut notes);
     check_overlaps(&nodes)?;
     let mut pods = instances(&model.cluster, &nodes, options, &mut notes);
     if pods.iter().all(|pod| pod.host_network) {
@@ -220,16 +220,25 @@ impl<'a> Pool<'a> {
     }
 }
 
-/// The nodes of the input, completed; two invented ones when there are none.
-fn nodes(cluster: &Cluster, notes: &mut Vec<String>) -> Vec<Node> {
+/// The nodes of the input, completed; invented ones when there are none.
+fn nodes(cluster: &Cluster, options: Options, notes: &mut Vec<String>) -> Vec<Node> {
     let mut nodes = cluster.nodes().to_vec();
     if nodes.is_empty() {
-        notes.push(
-            "no Node objects in the input: assuming node-a (10.244.1.0/24, fd00:10:244:1::/64) and \
-             node-b (10.244.2.0/24, fd00:10:244:2::/64)"
-                .to_owned(),
-        );
-        nodes = ["node-a", "node-b"].map(invented_node).to_vec();
+        nodes = (1..=nodes_needed(cluster, options)).map(invented_node).collect();
+        if let (Some(first), Some(last)) = (nodes.first(), nodes.last()) {
+            let described = |node: &Node| {
+                let [v4, v6] = node.pod_cidrs.as_slice() else {
+                    return node.name.clone();
+                };
+                format!("{} ({v4}, {v6})", node.name)
+            };
+            let between = if nodes.len() == 2 { "and" } else { "to" };
+            notes.push(format!(
+                "no Node objects in the input: assuming {} {between} {}",
+                described(first),
+                described(last)
+            ));
+        }
     }
     let used: Vec<IpNet> = nodes
         .iter()
@@ -272,12 +281,36 @@ fn nodes(cluster: &Cluster, notes: &mut Vec<String>) -> Vec<Node> {
     nodes
 }
 
-fn invented_node(name: &str) -> Node {
+/// Two, so that there is always something to route, and more where two slices would not hold the pods.
+fn nodes_needed(cluster: &Cluster, options: Options) -> u8 {
+    /// Pods on one node, below what its slice holds: DaemonSets come on top.
+    const EACH: usize = 200;
+    let pods: usize = cluster
+        .endpoints()
+        .iter()
+        .filter(|endpoint| endpoint.workload.kind != "DaemonSet")
+        .map(|endpoint| {
+            if is_template(endpoint) && endpoint.workload.replicated {
+                options.replicas.get()
+            } else {
+                1
+            }
+        })
+        .sum();
+    u8::try_from(pods.div_ceil(EACH)).unwrap_or(u8::MAX).max(2)
+}
+
+/// `node-a`, `node-b`, … and behind `node-z` by number.
+fn invented_node(number: u8) -> Node {
+    let name = match (b'a'..=b'z').nth(usize::from(number.saturating_sub(1))) {
+        Some(letter) => format!("node-{}", char::from(letter)),
+        None => format!("node-{number}"),
+    };
     Node {
-        name: name.to_owned(),
+        name,
         labels: Labels::new(),
         addresses: Vec::new(),
-        pod_cidrs: Vec::new(),
+        pod_cidrs: slices(number).to_vec(),
         origin: Origin::synthetic("<placement>"),
     }
 }
@@ -452,6 +485,22 @@ endpoint shop/odd at 172.16.0.9 on n1
         assert_eq!(
             refused("node n1 slice 10.0.0.0/8\nnode n2 slice 10.9.0.0/16\nendpoint a/b\n"),
             "node `n2`: its pod CIDR 10.9.0.0/16 overlaps 10.0.0.0/8 of node `n1`"
+        );
+    }
+
+    #[test]
+    fn as_many_nodes_are_assumed_as_the_pods_need() {
+        let mut text = String::new();
+        for number in 0..300 {
+            text.push_str(&format!("endpoint a/w{number} of Deployment/w{number}\n"));
+        }
+        let placed = place(&model(&text), Options::default()).unwrap();
+        assert_eq!(placed.model.cluster.endpoints().len(), 600);
+        assert_eq!(
+            placed.notes,
+            [
+                "no Node objects in the input: assuming node-a (10.244.1.0/24, fd00:10:244:1::/64) to node-c (10.244.3.0/24, fd00:10:244:3::/64)"
+            ]
         );
     }
 

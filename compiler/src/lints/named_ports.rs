@@ -31,6 +31,8 @@ pub struct NameUse<'m> {
     pub protocol: ProtocolSet,
     /// The destinations that the rule reaches, in order.
     pub reached: Vec<Reached<'m>>,
+    /// The pods that may be sources of what it matches.
+    pub sources: BTreeSet<EndpointId>,
 }
 
 /// A pod that a rule reaches as a destination.
@@ -74,6 +76,7 @@ pub fn uses(model: &Model) -> Vec<NameUse<'_>> {
                         name,
                         protocol: *protocol,
                         reached: Vec::new(),
+                        sources: BTreeSet::new(),
                     });
                 }
             }
@@ -81,10 +84,12 @@ pub fn uses(model: &Model) -> Vec<NameUse<'_>> {
     }
     let pods = Pods::new(model, &uses);
     for one in &mut uses {
-        let destinations = match one.rule.direction {
-            Direction::Ingress => pods.subjects(one.policy),
-            Direction::Egress => pods.peers(&one.rule.peers),
+        let (subjects, peers) = (pods.subjects(one.policy), pods.peers(&one.rule.peers));
+        let (sources, destinations) = match one.rule.direction {
+            Direction::Ingress => (peers, subjects),
+            Direction::Egress => (subjects, peers),
         };
+        one.sources = sources;
         one.reached = destinations
             .into_iter()
             .filter_map(|id| {

@@ -31,11 +31,12 @@ use ir::cluster::{EndpointId, Family};
 use ir::evaluator;
 use ir::flow::{Flow, Party};
 use ir::model::Model;
+use ir::origin::Origin;
 use ir::policy::{Action, Direction};
 use ir::port::Protocol;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many pods are listed in the text of a finding. Labels point at all of them.
+/// How many pods are listed in the text of a finding.
 const LISTED: usize = 12;
 
 /// Finds rules with such a name.
@@ -72,21 +73,47 @@ fn finding(model: &Model, one: &NameUse<'_>) -> Option<Finding> {
         // Every engine takes the subject's own number: nothing fails, and nothing says so either.
         finding.severity = Severity::Note;
     }
-    let mut pointed = BTreeSet::new();
-    for reached in &defining {
-        for port in &reached.ports {
-            if pointed.insert(&port.origin) {
-                finding = finding.because(
-                    port.origin.clone(),
-                    format!("{} on {}", port.number, reached.endpoint),
-                );
-            }
-        }
+    for place in places(&defining) {
+        let more = match place.pods.len().saturating_sub(1) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let first = place.pods.first().map_or_else(String::new, ToString::to_string);
+        finding = finding.because(place.origin.clone(), format!("{} on {first}{more}", place.number));
     }
     if let Some(witness) = witness(model, one, &defining) {
         finding = finding.witness(witness);
     }
     Some(finding.help(help(model, one, &defining)))
+}
+
+/// Where a number is written.
+struct Place<'a> {
+    origin: &'a Origin,
+    number: u16,
+    pods: BTreeSet<String>,
+}
+
+/// For each number and file the first place, with the pods that have the number from that file: enough to see every
+/// meaning in every file concerned, and no more however many pods there are.
+fn places<'a>(defining: &[&Reached<'a>]) -> Vec<Place<'a>> {
+    let mut places: BTreeMap<(u16, &str), Place<'a>> = BTreeMap::new();
+    for reached in defining {
+        for port in &reached.ports {
+            let place = places
+                .entry((port.number, &port.origin.file))
+                .or_insert_with(|| Place {
+                    origin: &port.origin,
+                    number: port.number,
+                    pods: BTreeSet::new(),
+                });
+            place.origin = place.origin.min(&port.origin);
+            place.pods.insert(reached.endpoint.to_string());
+        }
+    }
+    let mut places: Vec<_> = places.into_values().collect();
+    places.sort_by_key(|place| place.origin);
+    places
 }
 
 /// `8080 and 80`, in the order of numbers.
@@ -188,22 +215,18 @@ fn aligned(rows: &[[String; 5]]) -> Vec<String> {
 /// A flow that the rule decides on one of its numbers: for an allow one that is let through, for a deny one that is
 /// not. The engines that skip the rule say the opposite.
 fn witness(model: &Model, one: &NameUse<'_>, defining: &[&Reached<'_>]) -> Option<Witness> {
-    /// Pods that are tried as the other end; the first that fits is nearly always among the first few.
-    const TRIED: usize = 64;
+    /// Sources that are tried for each meaning; the first that fits is nearly always the first.
+    const TRIED: usize = 8;
     let cluster = &model.cluster;
     let wanted = one.rule.action != Action::Deny;
-    let others: Vec<EndpointId> = cluster.endpoint_ids().map(|(id, _)| id).collect();
     // One destination for each meaning: the first.
     let mut first_of = BTreeMap::new();
     for reached in defining {
         first_of.entry(reached.numbers()).or_insert(*reached);
     }
     for (numbers, destination) in first_of {
-        let candidates = others.iter().filter(|id| {
-            let direction = one.rule.direction.opposite();
-            direction == Direction::Ingress || **id != destination.id
-        });
-        for source in candidates.take(TRIED) {
+        let sources = one.sources.iter().filter(|id| **id != destination.id);
+        for source in sources.take(TRIED) {
             for (protocol, port) in &numbers {
                 let flow = flow(model, *source, destination.id, *protocol, *port)?;
                 let judgement = evaluator::evaluate(model, &flow);
