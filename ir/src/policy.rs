@@ -142,7 +142,7 @@ pub enum Action {
     Allow,
     /// Drop it.
     Deny,
-    /// Skip the rest of this tier (admin tier only).
+    /// Skip the rest of this tier (admin and baseline tiers only; behind the baseline everything is allowed).
     Pass,
 }
 

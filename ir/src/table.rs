@@ -252,7 +252,8 @@ impl VerdictTable {
             for rule in tier(Tier::Baseline) {
                 let decided = &open & &*rule.identities;
                 open -= &decided;
-                if rule.action == Action::Allow {
+                // A pass leaves the last tier, behind which everything is allowed.
+                if rule.action != Action::Deny {
                     allowed |= decided;
                 }
             }

@@ -133,20 +133,23 @@ proptest! {
         prop_assert_eq!(verdicts(&scenario, more), verdicts(&scenario, policies(&scenario)));
     }
 
-    /// A pass above everything hides the admin tier.
+    /// A pass above everything hides the admin tier, and one in front of the baseline tier hides that.
     #[test]
-    fn a_pass_before_all_others_is_no_admin_tier(scenario in scenarios(Profile::everything())) {
+    fn a_pass_before_all_others_is_no_tier(
+        scenario in scenarios(Profile::everything()),
+        tier in prop_oneof![Just(Tier::Admin), Just(Tier::Baseline)],
+    ) {
         let mut passed = policies(&scenario);
         let mut bare = policies(&scenario);
         for policy in &mut bare {
-            policy.rules.retain(|rule| rule.rank.tier != Tier::Admin);
+            policy.rules.retain(|rule| rule.rank.tier != tier);
         }
         for policy in &mut passed {
-            let Some(rule) = policy.rules.iter().find(|rule| rule.rank.tier == Tier::Admin) else { continue };
+            let Some(rule) = policy.rules.iter().find(|rule| rule.rank.tier == tier) else { continue };
             let pass = |direction| Rule {
                 direction,
                 action: Action::Pass,
-                rank: Rank { tier: Tier::Admin, priority: 0, order: 0 },
+                rank: Rank { tier, priority: 0, order: 0 },
                 peers: Peers::Any,
                 ports: Ports::Any,
                 beyond: Vec::new(),

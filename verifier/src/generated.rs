@@ -163,7 +163,7 @@ fn rule(shape: Shape, tier: Tier, priority: u32) -> impl Strategy<Value = Rule> 
     let action = match tier {
         Tier::Admin => select(&[Action::Allow, Action::Deny, Action::Pass][..]),
         Tier::Namespaced => select(&[Action::Allow, Action::Allow, Action::Allow, Action::Deny][..]),
-        Tier::Baseline => select(&[Action::Allow, Action::Deny][..]),
+        Tier::Baseline => select(&[Action::Allow, Action::Deny, Action::Pass][..]),
     };
     let peers = prop_oneof![
         2 => Just(Peers::Any),

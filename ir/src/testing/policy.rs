@@ -258,6 +258,8 @@ impl Pen<'_> {
                 Action::Deny
             }
             (Tier::Admin, 4 | 5) => Action::Pass,
+            // Its predecessor has no `Pass`.
+            (Tier::Baseline, 4 | 5) if kind == PolicyKind::ClusterNetworkPolicy => Action::Pass,
             (Tier::Admin | Tier::Baseline, 2..) => Action::Deny,
             _ => Action::Allow,
         };
@@ -358,7 +360,13 @@ impl Pen<'_> {
         };
         let matches = match *sketch {
             PortSketch::Name(name, transport) => PortMatch::Name {
-                protocol: protocol(transport)?,
+                protocol: match kind {
+                    // Their port names stand for every protocol.
+                    PolicyKind::ClusterNetworkPolicy
+                    | PolicyKind::AdminNetworkPolicy
+                    | PolicyKind::BaselineAdminNetworkPolicy => ProtocolSet::AnyTransport,
+                    _ => protocol(transport)?,
+                },
                 name: pick(&words(self.profile, &PORT_NAMES), name)?,
             },
             PortSketch::Number(number, transport) => {
