@@ -14,6 +14,7 @@ use codegen_ebpf::elf::ReadError;
 use codegen_ebpf::source_line::SourceText;
 use ir::cluster::{Endpoint, EndpointId};
 use ir::model::Model;
+use ir::policy::BeyondKind;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::fs;
@@ -72,12 +73,14 @@ pub struct Output {
     pub listings: Vec<String>,
 }
 
-/// What keeps a model from being compiled: pods that no packet could be told by.
+/// What keeps a model from being compiled: rules that maps and programs cannot enforce, and pods that no packet could
+/// be told by.
 ///
-/// All pods count, also those of other nodes: a pod whose address is not known would be taken for the outside.
+/// All pods count, also those of other nodes: a pod whose address is not known would be taken for the outside. A
+/// model [narrowed](ir::enforceable::narrowed) to what can be enforced has no such rules left.
 #[must_use]
 pub fn obstacles(model: &Model) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings = unenforceable(model);
     let mut owner_of: BTreeMap<IpAddr, &Endpoint> = BTreeMap::new();
     for endpoint in model.cluster.endpoints().iter().filter(|pod| !pod.host_network) {
         if endpoint.addresses.is_empty() {
@@ -110,6 +113,40 @@ pub fn obstacles(model: &Model) -> Vec<Finding> {
         }
     }
     crate::diagnostic::sort(&mut findings);
+    findings
+}
+
+/// Rules with demands beyond peers and ports. To leave a demand out would let more through than was written.
+fn unenforceable(model: &Model) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for policy in model.policies() {
+        for demand in policy.rules.iter().flat_map(|rule| &rule.beyond) {
+            let (code, what) = match demand.kind {
+                BeyondKind::Layer7 => (Code::L7_RULES, "looks into requests"),
+                BeyondKind::Authentication => (Code::AUTHENTICATION, "demands mutual authentication"),
+                BeyondKind::Tls => (Code::TLS, "depends on TLS"),
+                BeyondKind::Listener => (Code::LISTENER, "redirects to a listener"),
+                BeyondKind::CloudGroups => (Code::CLOUD_GROUPS, "names a cloud provider's groups"),
+            };
+            findings.push(
+                Finding::new(
+                    code,
+                    format!("this rule {what}, which programs alone cannot enforce"),
+                )
+                .at(demand.origin.clone(), "")
+                .about(ObjectName {
+                    kind: policy.kind.to_string(),
+                    namespace: policy.namespace.clone(),
+                    name: policy.name.clone(),
+                })
+                .help(
+                    "with --unsupported=deny an allow rule like it is left out and a deny rule denies all of \
+                         its peers and ports",
+                )
+                .blocking(),
+            );
+        }
+    }
     findings
 }
 
@@ -215,11 +252,14 @@ fn listings(endpoint: &Endpoint, programs: &[Compiled; 2]) -> Result<Vec<String>
         .collect()
 }
 
-/// The manifests' lines, by file.
-struct Lines<'a>(BTreeMap<&'a str, &'a crate::source::Source>);
+/// The manifests' lines by file, for the line info of programs.
+#[derive(Debug)]
+pub struct Lines<'a>(BTreeMap<&'a str, &'a crate::source::Source>);
 
 impl<'a> Lines<'a> {
-    fn of(sources: &'a Sources) -> Self {
+    /// The lines of all sources.
+    #[must_use]
+    pub fn of(sources: &'a Sources) -> Self {
         Self(
             sources
                 .iter()
@@ -326,5 +366,44 @@ fn failed<'a>(action: &'static str, path: &'a Path) -> impl Fn(io::Error) -> Wri
         action,
         path: path.to_owned(),
         error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(text: &str) -> Vec<String> {
+        let model = ir::text::parse(text).unwrap();
+        obstacles(&model)
+            .iter()
+            .map(|finding| finding.code.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn what_cannot_be_enforced_or_told_apart_is_refused() {
+        let pods = "endpoint a/b at 10.0.0.1\nendpoint a/c at 10.0.0.2\n";
+        assert_eq!(codes(pods), [""; 0]);
+        assert_eq!(codes("endpoint a/b\nendpoint a/host host-network\n"), ["PC506"]);
+        assert_eq!(
+            codes("endpoint a/b at 10.0.0.1\nendpoint a/c at 10.0.0.1\n"),
+            ["PC507"]
+        );
+        for (demand, code) in [
+            ("layer7", "PC501"),
+            ("authentication", "PC502"),
+            ("tls", "PC503"),
+            ("listener", "PC504"),
+            ("cloud-groups", "PC505"),
+        ] {
+            let policy = format!(
+                "policy CiliumNetworkPolicy a/p on pods [] denies ingress {{\nallow ingress beyond {demand}\n}}\n"
+            );
+            let text = format!("{pods}{policy}");
+            assert_eq!(codes(&text), [code]);
+            let narrowed = ir::enforceable::narrowed(&ir::text::parse(&text).unwrap());
+            assert_eq!(obstacles(&narrowed), []);
+        }
     }
 }

@@ -8,12 +8,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use codegen_ebpf::source_line::SourceText;
-use compiler::diagnostic::{self, human};
-use compiler::limits::Limits;
-use compiler::load::{self, LoadError};
-use compiler::lower;
-use compiler::source::Sources;
+use compiler::check;
+use compiler::compile::Lines;
+use compiler::diagnostic::human;
+use compiler::load::LoadError;
 use ir::evaluator;
 
 use super::cancel::Cancel;
@@ -83,22 +81,19 @@ pub fn run(
         return Ok(ExitCode::SUCCESS);
     }
     let cancel = Cancel::on_signals().map_err(CommandError::Signals)?;
-    let input = load::load(&arguments.paths, &Limits::default())?;
-    let lowered = lower::lower(&input, &lower::Options::default());
-    let mut findings = input.findings.clone();
-    findings.extend(lowered.findings.iter().cloned());
-    if !findings.is_empty() {
-        diagnostic::sort(&mut findings);
-        human::write(err, &findings, &input.sources, human::Options::default())?;
+    let understood = check::understand(&arguments.paths, &check::Options::default(), &mut io::stdin())?;
+    let sources = &understood.input.sources;
+    if !understood.findings.is_empty() {
+        human::write(err, &understood.findings, sources, human::Options::default())?;
     }
-    if findings.iter().any(|finding| finding.blocks_analysis) {
+    if understood.blocked() {
         return Err(CommandError::Manifests);
     }
-    let text = Lines(&input.sources);
+    let text = Lines::of(sources);
     let mut programs = Programs::new(&text, Preference::Best);
     let limit = Duration::from_secs(arguments.limit);
     let report = match super::run(
-        &lowered.model,
+        &understood.model,
         &evaluator::evaluate,
         &mut programs,
         limit,
@@ -122,13 +117,4 @@ pub fn run(
     } else {
         ExitCode::from(1)
     })
-}
-
-/// The manifests' lines, for the programs' line info.
-struct Lines<'a>(&'a Sources);
-
-impl SourceText for Lines<'_> {
-    fn line(&self, file: &str, line: u32) -> Option<&str> {
-        self.0.by_name(file)?.line(line).map(|(_, text)| text)
-    }
 }

@@ -13,13 +13,13 @@ use crate::support::{ALLOW, DENY, Wire, assert_arrives, assert_dropped, counting
 
 /// What a run printed and how it ended.
 #[derive(Debug)]
-struct Run {
-    status: i32,
-    out: String,
-    err: String,
+pub(crate) struct Run {
+    pub(crate) status: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
-fn portcullis_node(arguments: &[&str]) -> Run {
+pub(crate) fn portcullis_node(arguments: &[&str]) -> Run {
     let output = Command::new(env!("CARGO_BIN_EXE_portcullis-node"))
         .args(arguments)
         .output()
@@ -53,7 +53,7 @@ fn bundle(directory: &str, endpoints: &[(&str, Vec<u8>)]) {
     fs::write(Path::new(directory).join("bundle.json"), description.to_string()).unwrap();
 }
 
-fn private_directories() {
+pub(crate) fn private_directories() {
     for directory in ["/mnt", "/run"] {
         mount(
             Some("tmpfs"),

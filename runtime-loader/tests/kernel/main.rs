@@ -4,4 +4,5 @@
 mod command_line;
 mod enforcement;
 mod replacement;
+mod shipped_example;
 mod support;
