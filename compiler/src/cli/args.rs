@@ -150,6 +150,10 @@ pub(super) struct Compile {
     #[arg(long, value_name = "N", default_value_t = crate::placement::REPLICAS, requires = "place")]
     pub(super) replicas: NonZeroUsize,
 
+    /// What becomes of rules that programs alone cannot enforce: refuse to compile, or deny whatever they would decide
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    pub(super) unsupported: Unsupported,
+
     /// Print the programs of one pod (namespace/name), or of all, below the lines they come from
     #[arg(long, value_name = "POD", num_args = 0..=1, default_missing_value = "*")]
     pub(super) dump: Option<String>,
@@ -162,6 +166,13 @@ pub(super) enum Format {
     Human,
     /// For programs
     Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Unsupported {
+    #[default]
+    Refuse,
+    Deny,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]

@@ -1,6 +1,6 @@
 //! `portcullis compile`
 
-use super::args::Compile;
+use super::args::{Compile, Unsupported};
 use super::terminal::Terminal;
 use super::{Failure, Status, count, read, refuse_blocked, scope_line};
 use crate::compile::{self, Output};
@@ -30,6 +30,13 @@ pub(super) fn run(arguments: &Compile, terminal: &mut Terminal) -> Result<Status
         &placed
     } else {
         &understood.model
+    };
+    let narrowed;
+    let model = if arguments.unsupported == Unsupported::Deny {
+        narrowed = ir::enforceable::narrowed(model);
+        &narrowed
+    } else {
+        model
     };
     if !common.quiet {
         for note in notes {
