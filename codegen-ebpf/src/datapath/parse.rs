@@ -48,6 +48,11 @@ pub(super) mod icmp {
     pub(super) const NEIGHBOUR_ADVERTISEMENT: i32 = 136;
 }
 
+/// First 16 bits of `ff02::/16` (RFC 4291, 2.7).
+const LINK_LOCAL_MULTICAST: i32 = 0xff02;
+/// First 10 bits of `fe80::/10` (RFC 4291, 2.4), as the upper 10 of 16.
+const LINK_LOCAL: i32 = 0xfe80;
+
 const HOP_BY_HOP: i32 = 0;
 const ROUTING: i32 = 43;
 const FRAGMENT: i32 = 44;
@@ -215,7 +220,7 @@ fn ipv6(asm: &mut Assembler, hook: Hook, ends: &Ends, parsed: &Parsed) {
     asm.jump32(Eq, R5, protocol::TCP, found);
     asm.jump32(Eq, R5, protocol::UDP, found);
     for _ in 0..MAX_EXTENSIONS {
-        let (options, next) = (asm.label(), asm.label());
+        let (options, skip, next) = (asm.label(), asm.label(), asm.label());
         for header in [HOP_BY_HOP, ROUTING, DESTINATION] {
             asm.jump32(Eq, R5, header, options);
         }
@@ -231,6 +236,11 @@ fn ipv6(asm: &mut Assembler, hook: Hook, ends: &Ends, parsed: &Parsed) {
         asm.goto(next);
         asm.bind(options);
         need(asm, 8, ends);
+        asm.jump32(Ne, R5, ROUTING, skip);
+        // While segments are left, the packet's destination is a stop on the way to another (RFC 8200, 4.4).
+        asm.load(Size::B, R0, R2, 3);
+        asm.jump32(Ne, R0, 0, ends.unknown);
+        asm.bind(skip);
         asm.load(Size::B, R5, R2, 0);
         // Length in units of 8 bytes, not counting the first.
         asm.load(Size::B, R0, R2, 1);
@@ -293,6 +303,16 @@ fn transport(asm: &mut Assembler, hook: Hook, family: Family, ends: &Ends, done:
         asm.bind(discovery);
         // RFC 4861 §7.1: valid only with hop limit 255, which no router lets through, and code 0.
         asm.jump32(Ne, R4, 255, policy);
+        if hook == Hook::FromPod {
+            // The pod chose the hop limit: only the destination says that no router will carry the packet further.
+            let on_link = asm.label();
+            asm.mov(R0, R7);
+            asm.alu(Rsh, R0, 48);
+            asm.jump32(Eq, R0, LINK_LOCAL_MULTICAST, on_link);
+            asm.alu(And, R0, 0xffc0);
+            asm.jump32(Ne, R0, LINK_LOCAL, policy);
+            asm.bind(on_link);
+        }
         asm.load(Size::B, R0, R2, 1);
         asm.jump32(Eq, R0, 0, ends.neighbour);
         asm.bind(policy);

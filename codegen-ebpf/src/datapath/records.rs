@@ -31,7 +31,8 @@ pub enum Reason {
     Truncated = 7,
     /// A header contradicts itself.
     Malformed = 8,
-    /// An IPv6 extension header that may hide the transport, or too many of them; ICMP of the wrong family.
+    /// An IPv6 extension header that may hide the transport, or too many of them; a routing header to elsewhere; ICMP
+    /// of the wrong family.
     UnknownHeader = 9,
     /// A later fragment: it has no ports to judge it by.
     Fragment = 10,
