@@ -143,6 +143,7 @@ codes! {
     NAMESPACE_REPLACED 610 "namespace-replaced" Error "The policy's selector names another namespace, and selects pods of its own instead."
     SELECTOR_REACHES_OUTSIDE 611 "selector-reaches-outside" Error "A pod selector also matches peers that are not pods, such as every address outside the cluster."
     REFERENCE_NOT_IN_INPUT 612 "reference-not-in-input" Warning "The policy refers to an object that is not in the input."
+    DUPLICATE_OBJECT 613 "duplicate-object" Warning "Two objects share kind, namespace and name: only one of them will exist."
 
     CIDR_AND_PODS 701 "cidr-and-pods" Warning "Engines differ on whether a CIDR matches pods."
     EMPTY_RULE_MEANS_THE_OPPOSITE 702 "empty-rule-means-the-opposite" Warning "An empty rule means the opposite in the other API."

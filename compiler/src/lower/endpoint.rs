@@ -10,6 +10,7 @@
 use super::name;
 use super::owner::{self, Key, Owners};
 use super::port;
+use super::second_object;
 use super::site::Site;
 use crate::diagnostic::{Code, Finding};
 use crate::load::{Object, ObjectKind};
@@ -26,10 +27,11 @@ pub(super) fn lower_all(
     used: &BTreeSet<String>,
     findings: &mut Vec<Finding>,
 ) -> Vec<Endpoint> {
-    let owners = Owners::of(objects);
+    let objects = second_object::first_workloads(objects, findings);
+    let owners = Owners::of(&objects);
     let mut endpoints = Vec::new();
     let mut pods_of: BTreeMap<Key, usize> = BTreeMap::new();
-    for object in objects {
+    for &object in &objects {
         let mut site = Site::new(object);
         if let ObjectKind::Pod(pod) = &object.kind
             && !has_ended(pod)
@@ -43,7 +45,7 @@ pub(super) fn lower_all(
     // Templates of owned workloads come first: where one runs, its owner's own template does not count.
     let mut templates: Vec<_> = objects
         .iter()
-        .filter_map(|object| Some((object, template(object)?, owners.outermost(object))))
+        .filter_map(|&object| Some((object, template(object)?, owners.outermost(object))))
         .collect();
     templates.sort_by_key(|(object, _, outermost)| owner::key(object) == *outermost);
     let mut represented = pods_of.clone();

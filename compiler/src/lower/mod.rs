@@ -13,6 +13,7 @@ mod network_policy;
 mod node;
 mod owner;
 mod port;
+mod second_object;
 mod site;
 #[cfg(test)]
 mod tests;

@@ -21,7 +21,7 @@ pub(super) struct Owners<'a> {
 const DEEPEST: usize = 8;
 
 impl<'a> Owners<'a> {
-    pub(super) fn of(objects: &'a [Object]) -> Self {
+    pub(super) fn of(objects: &[&'a Object]) -> Self {
         let workloads = objects
             .iter()
             .filter(|object| {
@@ -38,7 +38,7 @@ impl<'a> Owners<'a> {
                         | ObjectKind::CiliumCidrGroup(_)
                 )
             })
-            .map(|object| (key(object), object))
+            .map(|object| (key(object), *object))
             .collect();
         Self { workloads }
     }

@@ -384,6 +384,28 @@ fn pods_stand_for_their_workload() {
 }
 
 #[test]
+fn the_first_of_two_objects_with_one_name_stands_for_both() {
+    let named = |label: &str| {
+        let template = format!(
+            "template: {{metadata: {{labels: {{app: {label}}}}}, spec: {{containers: [{{name: main}}]}}}}"
+        );
+        workload(
+            "Deployment",
+            "web",
+            &format!("spec: {{selector: {{}}, {template}}}"),
+        )
+    };
+    let (one, other) = (named("web"), named("other"));
+    assert_eq!(endpoints(&format!("{one}{one}")), endpoints(&one));
+    let lowered = lowered(&format!("{one}{other}"));
+    assert_eq!(lowered.findings.len(), 1);
+    assert_eq!(lowered.findings[0].code, Code::DUPLICATE_OBJECT);
+    assert!(!lowered.findings[0].blocks_analysis);
+    assert_eq!(lowered.model.cluster.endpoints().len(), 1);
+    assert_eq!(lowered.model.cluster.endpoints()[0].labels["app"], "web");
+}
+
+#[test]
 fn container_ports_know_when_their_container_runs() {
     let yaml = "\
 apiVersion: v1
