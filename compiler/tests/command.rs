@@ -92,7 +92,8 @@ fn check_exits_with_what_it_found() {
     );
 
     assert_eq!(status(&["check", &fine]), 0);
-    assert_eq!(status(&["check", EXAMPLE]), 1);
+    assert_eq!(status(&["check", EXAMPLE]), 0);
+    assert_eq!(status(&["check", EXAMPLE, "--fail-on=warning"]), 1);
     assert_eq!(status(&["check", EXAMPLE, "--fail-on", "never"]), 0);
     assert_eq!(status(&["check", EXAMPLE, "--fail-on=note"]), 1);
     assert_eq!(status(&["check", &refused]), 2);
@@ -113,7 +114,7 @@ fn findings_go_to_standard_output_and_the_run_to_standard_error() {
     assert!(out(&output).contains("PC201"), "{}", out(&output));
     assert!(!out(&output).contains("policies,"));
     assert!(
-        err(&output).contains("1 error, 2 notes in 6 policies"),
+        err(&output).contains("1 warning, 2 notes in 6 policies"),
         "{}",
         err(&output)
     );
@@ -142,7 +143,7 @@ fn the_collision_is_told_over_all_files_concerned() {
         .as_array()
         .unwrap()
         .iter()
-        .find(|finding| finding["code"] == "PC201" && finding["severity"] == "error")
+        .find(|finding| finding["code"] == "PC201" && finding["severity"] == "warning")
         .unwrap();
     let files: Vec<_> = finding["labels"]
         .as_array()

@@ -89,7 +89,7 @@ codes! {
     LIST_LENGTH 124 "list-length" Error "A list is longer or shorter than the API allows."
     FIELD_WITHOUT_EFFECT 125 "field-without-effect" Warning "What a field says here has no effect."
 
-    NAMED_PORT_MANY_NUMBERS 201 "named-port-many-numbers" Error "One rule's port name means different numbers on pods that it reaches."
+    NAMED_PORT_MANY_NUMBERS 201 "named-port-many-numbers" Warning "One rule's port name means different numbers on pods that it reaches."
     NAMED_PORT_OTHER_NUMBER_ELSEWHERE 202 "named-port-other-number-elsewhere" Warning "The port name means another number on a pod that the rule does not reach."
     NAMED_PORT_AMBIGUOUS_DENY 203 "named-port-ambiguous-deny" Error "A deny rule's port name is ambiguous; an engine that skips it leaves the traffic open."
     NAMED_PORT_UNDEFINED 204 "named-port-undefined" Error "No pod that the rule reaches defines the port name: the rule allows nothing."

@@ -45,6 +45,16 @@ pub fn check(model: &Model, uses: &[NameUse<'_>]) -> Vec<Finding> {
     uses.iter().filter_map(|one| finding(model, one)).collect()
 }
 
+/// An engine that skips a deny rule opens what it should close; one that skips an allow rule closes what it should
+/// open. At ingress every engine takes the subject's own number: nothing fails, and nothing says so either.
+fn severity(one: &NameUse<'_>) -> Severity {
+    match (one.rule.direction, one.rule.action) {
+        (Direction::Ingress, _) => Severity::Note,
+        (Direction::Egress, Action::Deny) => Severity::Error,
+        (Direction::Egress, Action::Allow | Action::Pass) => Code::NAMED_PORT_MANY_NUMBERS.default_severity(),
+    }
+}
+
 fn finding(model: &Model, one: &NameUse<'_>) -> Option<Finding> {
     let defining: Vec<&Reached<'_>> = one
         .reached
@@ -69,10 +79,7 @@ fn finding(model: &Model, one: &NameUse<'_>) -> Option<Finding> {
             format!("`{}` stands for each pod's own number", one.name),
         )
         .about(object_name(one.policy));
-    if one.rule.direction == Direction::Ingress {
-        // Every engine takes the subject's own number: nothing fails, and nothing says so either.
-        finding.severity = Severity::Note;
-    }
+    finding.severity = severity(one);
     for place in places(&defining) {
         let more = match place.pods.len().saturating_sub(1) {
             0 => String::new(),

@@ -39,7 +39,7 @@ fn summary(findings: &[Finding]) -> Vec<String> {
 }
 
 #[test]
-fn an_egress_rule_with_one_name_and_two_numbers_is_an_error() {
+fn engines_differ_about_an_egress_rule_with_one_name_and_two_numbers() {
     let found = findings_of(
         "\
 policy NetworkPolicy shop/p on pods [app=web, ns=shop] denies egress @ p.yaml:1:1 {
@@ -49,7 +49,7 @@ policy NetworkPolicy shop/p on pods [app=web, ns=shop] denies egress @ p.yaml:1:
     );
     assert_eq!(
         summary(&found),
-        ["PC201 error shop/web->shop/nginx:80 [p.yaml:2:1 pods.yaml:1:1 pods.yaml:2:1]"]
+        ["PC201 warning shop/web->shop/nginx:80 [p.yaml:2:1 pods.yaml:1:1 pods.yaml:2:1]"]
     );
     insta::assert_snapshot!(format!(
         "{}\n\n{}",
@@ -68,6 +68,7 @@ policy CiliumNetworkPolicy shop/p on pods [app=web, ns=shop] applies egress @ p.
 ",
     );
     assert_eq!(found.len(), 1);
+    assert_eq!(found[0].severity.as_str(), "error");
     assert!(
         found[0].message.ends_with("what it denies is open"),
         "{}",
