@@ -1,7 +1,7 @@
 //! From one endpoint's verdict tables to its two object files.
 
-use ir::address_map::AddressMap;
 use ir::cluster::{Endpoint, EndpointId};
+use ir::identity::AddressMap;
 use ir::model::Model;
 use ir::policy::Direction;
 use ir::table::VerdictTable;

@@ -1,6 +1,6 @@
 //! From verdict tables to eBPF: programs that enforce one endpoint's policy, as ordinary object files.
 //!
-//! Input: an endpoint's two [`ir::table::VerdictTable`]s and the [`ir::address_map::AddressMap`]. Output: two ELF
+//! Input: an endpoint's two [`ir::table::VerdictTable`]s and the [`ir::identity::AddressMap`]. Output: two ELF
 //! relocatables ([`elf::Object`]), one for each direction, and a [`bundle`] that describes them. No clang and no LLVM.
 //!
 //! ```text

@@ -26,7 +26,7 @@ pub mod verdicts;
 
 use std::net::IpAddr;
 
-use ir::address_map::AddressMap;
+use ir::identity::AddressMap;
 use ir::table::VerdictTable;
 use thiserror::Error;
 

@@ -27,7 +27,6 @@ pub mod text;
 pub mod evaluator;
 
 // The meaning of all flows.
-pub mod address_map;
 pub mod identity;
 pub mod label_index;
 pub mod named_port;

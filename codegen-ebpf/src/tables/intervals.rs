@@ -6,7 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ir::address_map::AddressMap;
+use ir::identity::AddressMap;
 use ir::identity::IdentityId;
 
 use super::columns::Columns;

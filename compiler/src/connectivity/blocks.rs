@@ -1,7 +1,7 @@
 //! Intervals of addresses → the fewest blocks that cover exactly them.
 
 use ipnet::{IpNet, Ipv4Net, Ipv4Subnets, Ipv6Net, Ipv6Subnets};
-use ir::address_map::AddressMap;
+use ir::identity::AddressMap;
 use ir::cluster::Family;
 use ir::identity::IdentityId;
 use std::collections::BTreeSet;

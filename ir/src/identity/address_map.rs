@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::identity::IdentityId;
+use super::id::IdentityId;
 
 /// Identities by address: pods and nodes exactly, everything else by the interval it lies in.
 ///
