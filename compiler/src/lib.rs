@@ -29,6 +29,7 @@ pub mod tree;
 pub mod de;
 
 pub mod cilium;
+pub mod network_policy_api;
 
 pub mod load;
 

@@ -59,6 +59,9 @@ macro_rules! kinds {
 
 kinds! {
     NetworkPolicy "networking.k8s.io/v1";
+    ClusterNetworkPolicy "policy.networking.k8s.io/v1alpha2";
+    AdminNetworkPolicy "policy.networking.k8s.io/v1alpha1";
+    BaselineAdminNetworkPolicy "policy.networking.k8s.io/v1alpha1";
     CiliumNetworkPolicy "cilium.io/v2";
     CiliumClusterwideNetworkPolicy "cilium.io/v2";
     CiliumCIDRGroup "cilium.io/v2";
@@ -83,6 +86,9 @@ impl Kind {
         matches!(
             self,
             Self::NetworkPolicy
+                | Self::ClusterNetworkPolicy
+                | Self::AdminNetworkPolicy
+                | Self::BaselineAdminNetworkPolicy
                 | Self::CiliumNetworkPolicy
                 | Self::CiliumClusterwideNetworkPolicy
                 | Self::CiliumCIDRGroup
@@ -93,6 +99,7 @@ impl Kind {
     fn is_in(self, version: &str) -> bool {
         self.api_version() == version
             || (self == Self::CiliumCIDRGroup && version == "cilium.io/v2alpha1")
+            || (self == Self::ClusterNetworkPolicy && version == "policy.networking.k8s.io/v1beta1")
     }
 
     /// The group of its API version; empty for the core.
@@ -105,7 +112,13 @@ impl Kind {
     pub fn is_namespaced(self) -> bool {
         !matches!(
             self,
-            Self::Namespace | Self::Node | Self::CiliumClusterwideNetworkPolicy | Self::CiliumCIDRGroup
+            Self::Namespace
+                | Self::Node
+                | Self::ClusterNetworkPolicy
+                | Self::AdminNetworkPolicy
+                | Self::BaselineAdminNetworkPolicy
+                | Self::CiliumClusterwideNetworkPolicy
+                | Self::CiliumCIDRGroup
         )
     }
 }
@@ -347,6 +360,31 @@ mod tests {
                 "NetworkPolicies",
                 "PC118 did you mean `NetworkPolicy`?",
             ),
+            (
+                "policy.networking.k8s.io/v1alpha2",
+                "ClusterNetworkPolicy",
+                "read ClusterNetworkPolicy",
+            ),
+            (
+                "policy.networking.k8s.io/v1beta1",
+                "ClusterNetworkPolicy",
+                "read ClusterNetworkPolicy",
+            ),
+            (
+                "policy.networking.k8s.io/v1alpha1",
+                "BaselineAdminNetworkPolicy",
+                "read BaselineAdminNetworkPolicy",
+            ),
+            (
+                "policy.networking.k8s.io/v1alpha2",
+                "AdminNetworkPolicy",
+                "PC117 write `apiVersion: policy.networking.k8s.io/v1alpha1`",
+            ),
+            (
+                "policy.networking.k8s.io/v1alpha2",
+                "ClusterNetworkPolicys",
+                "PC118 did you mean `ClusterNetworkPolicy`?",
+            ),
             ("networking.k8s.io/v1", "Ingress", "skip Ingress"),
             ("networking.k8s.io/v1", "Gateway", "PC118 "),
             ("apps/v1", "Deploymnet", "PC118 did you mean `Deployment`?"),
@@ -364,7 +402,6 @@ mod tests {
         for (version, kind) in [
             ("cilium.io/v2", "CiliumNetworkPolicy"),
             ("cilium.io/v2", "CiliumClusterwideNetworkPolicy"),
-            ("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy"),
             ("projectcalico.org/v3", "GlobalNetworkPolicy"),
             ("projectcalico.org/v3", "NetworkPolicy"),
         ] {

@@ -4,6 +4,8 @@ use super::classify::Kind;
 use crate::cilium::{CiliumCidrGroup, CiliumPolicy};
 use crate::de::{self, Problem};
 use crate::diagnostic::{Finding, ObjectName};
+use crate::network_policy_api::v1alpha1::{AdminNetworkPolicy, BaselineAdminNetworkPolicy};
+use crate::network_policy_api::v1alpha2::ClusterNetworkPolicy;
 use crate::route::Route;
 use crate::source::{Source, SourceId, Span};
 use crate::tree::{Document, Found, NodeId};
@@ -22,6 +24,9 @@ use std::sync::Arc;
 #[expect(missing_docs, reason = "each variant is the Kubernetes kind of its name")]
 pub enum ObjectKind {
     NetworkPolicy(Box<NetworkPolicy>),
+    ClusterNetworkPolicy(Box<ClusterNetworkPolicy>),
+    AdminNetworkPolicy(Box<AdminNetworkPolicy>),
+    BaselineAdminNetworkPolicy(Box<BaselineAdminNetworkPolicy>),
     CiliumNetworkPolicy(Box<CiliumPolicy>),
     CiliumClusterwideNetworkPolicy(Box<CiliumPolicy>),
     CiliumCidrGroup(Box<CiliumCidrGroup>),
@@ -45,6 +50,9 @@ impl ObjectKind {
     pub fn kind(&self) -> Kind {
         match self {
             Self::NetworkPolicy(_) => Kind::NetworkPolicy,
+            Self::ClusterNetworkPolicy(_) => Kind::ClusterNetworkPolicy,
+            Self::AdminNetworkPolicy(_) => Kind::AdminNetworkPolicy,
+            Self::BaselineAdminNetworkPolicy(_) => Kind::BaselineAdminNetworkPolicy,
             Self::CiliumNetworkPolicy(_) => Kind::CiliumNetworkPolicy,
             Self::CiliumClusterwideNetworkPolicy(_) => Kind::CiliumClusterwideNetworkPolicy,
             Self::CiliumCidrGroup(_) => Kind::CiliumCIDRGroup,
@@ -68,6 +76,9 @@ impl ObjectKind {
     pub fn metadata(&self) -> &ObjectMeta {
         match self {
             Self::NetworkPolicy(object) => &object.metadata,
+            Self::ClusterNetworkPolicy(object) => &object.metadata,
+            Self::AdminNetworkPolicy(object) => &object.metadata,
+            Self::BaselineAdminNetworkPolicy(object) => &object.metadata,
             Self::CiliumNetworkPolicy(object) | Self::CiliumClusterwideNetworkPolicy(object) => {
                 &object.metadata
             }
@@ -104,6 +115,11 @@ pub(super) fn read(kind: Kind, document: &Document, node: NodeId, route: &Route)
     }
     match kind {
         Kind::NetworkPolicy => typed(document, node, route, ObjectKind::NetworkPolicy),
+        Kind::ClusterNetworkPolicy => typed(document, node, route, ObjectKind::ClusterNetworkPolicy),
+        Kind::AdminNetworkPolicy => typed(document, node, route, ObjectKind::AdminNetworkPolicy),
+        Kind::BaselineAdminNetworkPolicy => {
+            typed(document, node, route, ObjectKind::BaselineAdminNetworkPolicy)
+        }
         Kind::CiliumNetworkPolicy => typed(document, node, route, ObjectKind::CiliumNetworkPolicy),
         Kind::CiliumClusterwideNetworkPolicy => {
             typed(document, node, route, ObjectKind::CiliumClusterwideNetworkPolicy)

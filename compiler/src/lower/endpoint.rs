@@ -161,6 +161,9 @@ fn template(object: &Object) -> Option<Template<'_>> {
         }
         ObjectKind::Pod(_)
         | ObjectKind::NetworkPolicy(_)
+        | ObjectKind::ClusterNetworkPolicy(_)
+        | ObjectKind::AdminNetworkPolicy(_)
+        | ObjectKind::BaselineAdminNetworkPolicy(_)
         | ObjectKind::Namespace(_)
         | ObjectKind::Node(_)
         | ObjectKind::Service(_)

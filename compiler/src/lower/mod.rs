@@ -6,6 +6,7 @@
 //! its findings [block analysis](Finding::blocks_analysis).
 
 mod address_block;
+mod cluster_policy;
 mod endpoint;
 mod label_selector;
 mod name;
@@ -53,6 +54,18 @@ impl CidrMatch {
             Self::External => CidrScope::OutsideCluster,
         }
     }
+
+    /// What a block of a ClusterNetworkPolicy, or of its predecessors, speaks of.
+    ///
+    /// `networks` is meant for what is outside, "but note that cluster-internal traffic will be checked against the
+    /// rule as well" (API text of the field).
+    #[must_use]
+    pub fn of_cluster_network_policy(self) -> CidrScope {
+        match self {
+            Self::ByApi | Self::All => CidrScope::Everything,
+            Self::External => CidrScope::OutsideCluster,
+        }
+    }
 }
 
 /// What manifests leave open.
@@ -91,13 +104,22 @@ pub fn lower(input: &Input, options: &Options) -> Lowered {
                     .extend(labels);
             }
             ObjectKind::Node(node) => nodes.push(node::lower(&mut site, node)),
-            ObjectKind::NetworkPolicy(_) if !first_of_its_name(object, &mut named, &mut site) => {}
+            kind if kind.kind().is_policy() && !first_of_its_name(object, &mut named, &mut site) => {}
             ObjectKind::NetworkPolicy(policy) => {
                 policies.push(network_policy::lower(&mut site, policy, *options));
                 // Policies may name namespaces that nothing else mentions: they exist.
                 if let Some(namespace) = &object.name.namespace {
                     namespaces.entry(namespace.clone()).or_default();
                 }
+            }
+            ObjectKind::ClusterNetworkPolicy(policy) => {
+                policies.extend(cluster_policy::cluster(&mut site, policy, *options));
+            }
+            ObjectKind::AdminNetworkPolicy(policy) => {
+                policies.extend(cluster_policy::admin(&mut site, policy, *options));
+            }
+            ObjectKind::BaselineAdminNetworkPolicy(policy) => {
+                policies.extend(cluster_policy::baseline(&mut site, policy, *options));
             }
             // Context for names and translation, not for what policies mean.
             ObjectKind::Service(_) | ObjectKind::EndpointSlice(_) => {}
@@ -154,13 +176,21 @@ fn first_of_its_name<'a>(
         named.insert(&object.name, object);
         return true;
     };
-    let (ObjectKind::NetworkPolicy(one), ObjectKind::NetworkPolicy(other)) = (&first.kind, &object.kind)
-    else {
-        return true;
-    };
     let at = crate::route!["metadata", "name"];
     let (kind, name) = (&object.name.kind, &object.name.name);
-    let copy = one.spec == other.spec;
+    let copy = match (&first.kind, &object.kind) {
+        (ObjectKind::NetworkPolicy(one), ObjectKind::NetworkPolicy(other)) => one.spec == other.spec,
+        (ObjectKind::ClusterNetworkPolicy(one), ObjectKind::ClusterNetworkPolicy(other)) => {
+            one.spec == other.spec
+        }
+        (ObjectKind::AdminNetworkPolicy(one), ObjectKind::AdminNetworkPolicy(other)) => {
+            one.spec == other.spec
+        }
+        (ObjectKind::BaselineAdminNetworkPolicy(one), ObjectKind::BaselineAdminNetworkPolicy(other)) => {
+            one.spec == other.spec
+        }
+        _ => false,
+    };
     let message = if copy {
         format!("the {kind} `{name}` is written twice, with the same content")
     } else {

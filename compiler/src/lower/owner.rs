@@ -29,6 +29,9 @@ impl<'a> Owners<'a> {
                     object.kind,
                     ObjectKind::Pod(_)
                         | ObjectKind::NetworkPolicy(_)
+                        | ObjectKind::ClusterNetworkPolicy(_)
+                        | ObjectKind::AdminNetworkPolicy(_)
+                        | ObjectKind::BaselineAdminNetworkPolicy(_)
                         | ObjectKind::Namespace(_)
                         | ObjectKind::Node(_)
                         | ObjectKind::Service(_)

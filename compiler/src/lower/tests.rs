@@ -11,7 +11,7 @@ pub(super) fn lowered(yaml: &str) -> Lowered {
 }
 
 /// The policies of the model as text, without their origins.
-fn meaning(yaml: &str) -> String {
+pub(super) fn meaning(yaml: &str) -> String {
     let lowered = lowered(yaml);
     assert_eq!(lowered.findings, []);
     let text = ir::text::print(&lowered.model);
@@ -20,7 +20,7 @@ fn meaning(yaml: &str) -> String {
 }
 
 /// `code line:column message | help` of each finding.
-fn refusals(yaml: &str) -> String {
+pub(super) fn refusals(yaml: &str) -> String {
     let lowered = lowered(yaml);
     let mut lines = Vec::new();
     for finding in &lowered.findings {
