@@ -12,7 +12,7 @@ use crate::cluster::{Endpoint, EndpointId, Family, NodeId};
 use crate::flow::Party;
 use crate::label_index::{self, LabelIndex};
 use crate::model::Model;
-use crate::peer::PeerMatch;
+use crate::peer::{CidrBlock, PeerMatch};
 use crate::port::Protocol;
 
 /// The answers that make two peers equal or different.
@@ -213,43 +213,59 @@ fn known_or_none(addresses: impl IntoIterator<Item = IpAddr>) -> Vec<Option<IpAd
 
 /// Outside addresses, cut wherever a block or a hole begins or ends.
 fn add_outside(questions: &Questions<'_>, partition: &mut Partition) {
-    let mut firsts_v4 = BTreeSet::from([0u32]);
-    let mut firsts_v6 = BTreeSet::from([0u128]);
-    for (_, block) in questions.blocks() {
+    // At each cut, the blocks that may begin or end there: between two of theirs a block's answer does not change.
+    let mut cuts_v4: BTreeMap<u32, Vec<(u32, &CidrBlock)>> = BTreeMap::from([(0, Vec::new())]);
+    let mut cuts_v6: BTreeMap<u128, Vec<(u32, &CidrBlock)>> = BTreeMap::from([(0, Vec::new())]);
+    for (index, block) in questions.blocks() {
         for net in std::iter::once(&block.cidr).chain(&block.except) {
             match net {
                 IpNet::V4(net) => {
-                    firsts_v4.insert(net.network().to_bits());
-                    firsts_v4.extend(net.broadcast().to_bits().checked_add(1));
+                    let behind = net.broadcast().to_bits().checked_add(1);
+                    for cut in std::iter::once(net.network().to_bits()).chain(behind) {
+                        cuts_v4.entry(cut).or_default().push((index, block));
+                    }
                 }
                 IpNet::V6(net) => {
-                    firsts_v6.insert(net.network().to_bits());
-                    firsts_v6.extend(net.broadcast().to_bits().checked_add(1));
+                    let behind = net.broadcast().to_bits().checked_add(1);
+                    for cut in std::iter::once(net.network().to_bits()).chain(behind) {
+                        cuts_v6.entry(cut).or_default().push((index, block));
+                    }
                 }
             }
         }
     }
-    let mut interval = |first: IpAddr| {
-        let signature = Signature {
-            class: Class::Outside(Family::of(first)),
-            matched: questions
-                .where_true(|matcher| matches!(matcher, PeerMatch::Cidr(block) if block.contains(first))),
-            named: questions.no_numbers(),
-        };
-        partition.add(signature, Party::Outside(first))
-    };
-    let v4: Vec<_> = firsts_v4
+    partition.result.addresses.v4 = intervals(cuts_v4, Ipv4Addr::from_bits, questions, partition);
+    partition.result.addresses.v6 = intervals(cuts_v6, Ipv6Addr::from_bits, questions, partition);
+}
+
+/// The identities between the cuts of one family, which begin at 0.
+fn intervals<B, A: Copy + Into<IpAddr>>(
+    cuts: BTreeMap<B, Vec<(u32, &CidrBlock)>>,
+    address: impl Fn(B) -> A,
+    questions: &Questions<'_>,
+    partition: &mut Partition,
+) -> Vec<(A, IdentityId)> {
+    let mut around = BTreeSet::new();
+    let intervals = cuts
         .into_iter()
-        .map(Ipv4Addr::from_bits)
-        .map(|first| (first, interval(first.into())))
+        .map(|(first, blocks)| {
+            let first = address(first);
+            for (index, block) in blocks {
+                if block.contains(first.into()) {
+                    around.insert(index);
+                } else {
+                    around.remove(&index);
+                }
+            }
+            let signature = Signature {
+                class: Class::Outside(Family::of(first.into())),
+                matched: around.iter().copied().collect(),
+                named: questions.no_numbers(),
+            };
+            (first, partition.add(signature, Party::Outside(first.into())))
+        })
         .collect();
-    let v6: Vec<_> = firsts_v6
-        .into_iter()
-        .map(Ipv6Addr::from_bits)
-        .map(|first| (first, interval(first.into())))
-        .collect();
-    partition.result.addresses.v4 = merged(v4);
-    partition.result.addresses.v6 = merged(v6);
+    merged(intervals)
 }
 
 /// Joins neighbours that have one identity.
