@@ -6,6 +6,7 @@
 pub mod named_ports;
 pub mod pc201_named_port_many_numbers;
 pub mod pc302_rule_redundant;
+pub mod pc310_same_priority;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +19,9 @@ use ir::port::Protocol;
 #[must_use]
 pub fn findings(model: &Model) -> Vec<Finding> {
     let uses = named_ports::uses(model);
-    pc201_named_port_many_numbers::check(model, &uses)
+    let mut findings = pc201_named_port_many_numbers::check(model, &uses);
+    findings.extend(pc310_same_priority::check(model));
+    findings
 }
 
 /// A policy as findings name it.
