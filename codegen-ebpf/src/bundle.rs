@@ -27,6 +27,8 @@ use crate::tables::verdicts::Verdicts;
 pub const FORMAT_VERSION: u32 = 1;
 /// Name of the description among the bundle's files.
 pub const DESCRIPTION: &str = "bundle.json";
+/// Name of the directory with the objects.
+pub const OBJECTS: &str = "objects";
 
 /// A file of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -203,7 +205,7 @@ fn object_path(id: EndpointId, namespace: &str, name: &str, hook: Hook) -> Strin
             .collect()
     };
     format!(
-        "objects/{:05}-{}-{}-{}.o",
+        "{OBJECTS}/{:05}-{}-{}-{}.o",
         id.0,
         safe(namespace),
         safe(name),

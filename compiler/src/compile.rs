@@ -7,7 +7,7 @@
 use crate::diagnostic::{Code, Finding, ObjectName};
 use crate::resolve::Resolved;
 use crate::source::Sources;
-use codegen_ebpf::bundle::{Bundle, BundleError, DESCRIPTION, File, InputDigest};
+use codegen_ebpf::bundle::{Bundle, BundleError, DESCRIPTION, File, InputDigest, OBJECTS};
 use codegen_ebpf::compile::{self as codegen, Compiled, Input};
 use codegen_ebpf::disasm::Listing;
 use codegen_ebpf::elf::ReadError;
@@ -46,7 +46,7 @@ pub enum CompileError {
 #[derive(Debug, Error)]
 pub enum WriteError {
     /// The directory is somebody else's.
-    #[error("`{path}` exists and is not a bundle; remove it, or write elsewhere", path = .0.display())]
+    #[error("`{path}` exists and is not a bundle, or holds more; remove it, or write elsewhere", path = .0.display())]
     NotABundle(PathBuf),
     /// The system refused.
     #[error("cannot {action} `{path}`: {error}", path = path.display())]
@@ -338,23 +338,65 @@ fn exchange(one: &Path, other: &Path) -> io::Result<()> {
 }
 
 /// Whether the directory is there; an error where it holds anything that this did not write.
+///
+/// A bundle is its description and objects, and nothing else; beside that, a directory of bundles (one for each node).
+/// What somebody added to one would be lost, so it is not replaced.
 fn is_replaceable(directory: &Path) -> Result<bool, WriteError> {
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
+    let read = |path: &Path| -> Result<Vec<PathBuf>, WriteError> {
+        let entries = fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        Ok(entries
+            .map_err(failed("read", path))?
+            .iter()
+            .map(fs::DirEntry::path)
+            .collect())
+    };
+    match fs::symlink_metadata(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(failed("read", directory)(error)),
+        Ok(metadata) if !metadata.is_dir() => return Err(WriteError::NotABundle(directory.to_owned())),
+        Ok(_) => {}
+    }
+    let is_bundle = |path: &Path| -> Result<bool, WriteError> {
+        if !describes_a_bundle(&path.join(DESCRIPTION)) {
+            return Ok(false);
+        }
+        for entry in read(path)? {
+            let ours = if entry.is_dir() {
+                entry.ends_with(OBJECTS) && read(&entry)?.iter().all(|object| has_extension(object, "o"))
+            } else {
+                entry.ends_with(DESCRIPTION)
+            };
+            if !ours {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     };
-    let is_bundle = |path: &Path| path.join(DESCRIPTION).is_file();
-    if is_bundle(directory) {
+    if is_bundle(directory)? {
         return Ok(true);
     }
-    for entry in entries {
-        let entry = entry.map_err(failed("read", directory))?;
-        if !is_bundle(&entry.path()) {
+    for entry in read(directory)? {
+        if !entry.is_dir() || !is_bundle(&entry)? {
             return Err(WriteError::NotABundle(directory.to_owned()));
         }
     }
     Ok(true)
+}
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.is_file() && path.extension().is_some_and(|own| own == extension)
+}
+
+/// Whether a file is a bundle's description, of any version.
+fn describes_a_bundle(path: &Path) -> bool {
+    fs::read(path)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok())
+        .is_some_and(|description| {
+            description
+                .get("format_version")
+                .is_some_and(serde_json::Value::is_u64)
+        })
 }
 
 fn create(directory: &Path) -> Result<(), WriteError> {

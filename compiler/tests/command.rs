@@ -288,6 +288,42 @@ fn compile_writes_a_bundle_or_nothing() {
 }
 
 #[test]
+fn compile_replaces_nothing_but_bundles() {
+    let scratch = Scratch::new("replace");
+    let refused = |name: &str, files: &[(&str, &str)]| {
+        let directory = scratch.path(name);
+        for (file, text) in files {
+            let path = Path::new(&directory).join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let before = tree(Path::new(&directory));
+        let output = run(&["compile", EXAMPLE, "--place", "-o", &directory]);
+        assert_eq!(output.status.code(), Some(2), "{name}");
+        assert!(err(&output).contains("is not a bundle"), "{}", err(&output));
+        assert_eq!(tree(Path::new(&directory)), before, "{name}");
+    };
+    refused("photos", &[("cat.jpg", "")]);
+    refused("another", &[("bundle.json", "{\"name\": \"npm\"}")]);
+    refused(
+        "notes",
+        &[("bundle.json", "{\"format_version\": 1}"), ("notes.txt", "")],
+    );
+    refused(
+        "source",
+        &[("bundle.json", "{\"format_version\": 1}"), ("objects/main.c", "")],
+    );
+    refused(
+        "nodes",
+        &[("node-a/bundle.json", "{\"format_version\": 1}"), ("README", "")],
+    );
+    // An empty directory is nobody's.
+    let empty = scratch.path("empty");
+    fs::create_dir(&empty).unwrap();
+    assert_eq!(status(&["compile", EXAMPLE, "--place", "-o", &empty]), 0);
+}
+
+#[test]
 fn compile_writes_one_bundle_for_a_node_and_one_for_each() {
     let scratch = Scratch::new("nodes");
     let (one, all) = (scratch.path("one"), scratch.path("all"));
@@ -309,23 +345,6 @@ fn compile_writes_one_bundle_for_a_node_and_one_for_each() {
         status(&["compile", EXAMPLE, "--place", "--node", "node-x", "-o", &one]),
         2
     );
-}
-
-#[test]
-fn compile_leaves_other_peoples_directories_alone() {
-    let scratch = Scratch::new("others");
-    scratch.file("precious.txt", "keep me");
-    let output = run(&["compile", EXAMPLE, "--place", "-o", scratch.0.to_str().unwrap()]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(err(&output).contains("is not a bundle"), "{}", err(&output));
-    assert_eq!(
-        fs::read_to_string(scratch.0.join("precious.txt")).unwrap(),
-        "keep me"
-    );
-    // An empty directory is nobody's.
-    let empty = scratch.path("empty");
-    fs::create_dir(&empty).unwrap();
-    assert_eq!(status(&["compile", EXAMPLE, "--place", "-o", &empty]), 0);
 }
 
 #[test]
