@@ -4,7 +4,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// Rules by protocol; at most one kind at a time.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Layer7Rules {
     /// HTTP requests.
@@ -20,7 +20,7 @@ pub struct Layer7Rules {
 }
 
 /// A kind of HTTP request.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct HttpRule {
     /// Regular expression for the path.
@@ -36,7 +36,7 @@ pub struct HttpRule {
 }
 
 /// A header with a value.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct HeaderMatch {
     /// `LOG`, `ADD`, `DELETE`, `REPLACE` or nothing (refuse).
@@ -50,7 +50,7 @@ pub struct HeaderMatch {
 }
 
 /// A kind of Kafka request.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct KafkaRule {
     /// `produce` or `consume`.
@@ -67,7 +67,7 @@ pub struct KafkaRule {
 }
 
 /// A DNS name or pattern.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct NameMatch {
     /// One name.
@@ -77,7 +77,7 @@ pub struct NameMatch {
 }
 
 /// TLS towards one side.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct TlsContext {
     /// The secret with keys and certificates.
@@ -92,7 +92,7 @@ pub struct TlsContext {
 }
 
 /// A secret by name.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Secret {
     /// Its namespace.
@@ -102,7 +102,7 @@ pub struct Secret {
 }
 
 /// A proxy listener.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Listener {
     /// Where it is configured.
@@ -114,7 +114,7 @@ pub struct Listener {
 }
 
 /// A proxy configuration by kind and name.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct EnvoyConfig {
     /// `CiliumEnvoyConfig` or `CiliumClusterwideEnvoyConfig`.

@@ -12,15 +12,15 @@ pub use layer7::{
     EnvoyConfig, HeaderMatch, HttpRule, KafkaRule, Layer7Rules, Listener, NameMatch, Secret, TlsContext,
 };
 pub use rule::{
-    Authentication, AwsGroup, CidrRule, DefaultDeny, EgressRule, Fqdn, Group, IcmpField, IcmpRule, IngressRule,
-    LogConfig, PortProtocol, PortRule, Rule, RuleLabel, Service, ServiceName, ServiceSelector,
+    Authentication, AwsGroup, CidrRule, DefaultDeny, EgressRule, Fqdn, Group, IcmpField, IcmpRule,
+    IngressRule, LogConfig, PortProtocol, PortRule, Rule, RuleLabel, Service, ServiceName, ServiceSelector,
 };
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 
 /// `CiliumNetworkPolicy` and `CiliumClusterwideNetworkPolicy`: one shape, told apart by their kind.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct CiliumPolicy {
     /// `cilium.io/v2`.
@@ -38,7 +38,7 @@ pub struct CiliumPolicy {
 }
 
 /// `CiliumCIDRGroup`: a named set of address blocks.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct CiliumCidrGroup {
     /// `cilium.io/v2` or `cilium.io/v2alpha1`.
@@ -52,7 +52,7 @@ pub struct CiliumCidrGroup {
 }
 
 /// The blocks of a [`CiliumCidrGroup`].
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct CidrGroupSpec {
     /// Prefixes.

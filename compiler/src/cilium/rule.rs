@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::layer7::{Layer7Rules, Listener, TlsContext};
 
 /// `spec`, or one of `specs`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Rule {
     /// The pods it is about; exactly one of this and `node_selector`.
@@ -36,7 +36,7 @@ pub struct Rule {
 }
 
 /// Default deny by direction; unset means "exactly if the rule has entries of that direction".
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct DefaultDeny {
     /// Ingress.
@@ -46,7 +46,7 @@ pub struct DefaultDeny {
 }
 
 /// A name of a rule.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct RuleLabel {
     /// The key.
@@ -58,7 +58,7 @@ pub struct RuleLabel {
 }
 
 /// What to log.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct LogConfig {
     /// Free text.
@@ -66,7 +66,7 @@ pub struct LogConfig {
 }
 
 /// An entry of `ingress` or `ingressDeny`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct IngressRule {
     /// Pods by label.
@@ -94,7 +94,7 @@ pub struct IngressRule {
 }
 
 /// An entry of `egress` or `egressDeny`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct EgressRule {
     /// Pods by label.
@@ -127,7 +127,7 @@ pub struct EgressRule {
 }
 
 /// A prefix with holes, or a reference to a group of prefixes: exactly one of the three.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct CidrRule {
     /// A prefix.
@@ -143,7 +143,7 @@ pub struct CidrRule {
 }
 
 /// A group that a cloud provider knows.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Group {
     /// Amazon's.
@@ -151,7 +151,7 @@ pub struct Group {
 }
 
 /// Security groups of AWS.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct AwsGroup {
     /// Tags of the instances.
@@ -165,7 +165,7 @@ pub struct AwsGroup {
 }
 
 /// A service: by label or by name.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Service {
     /// By label.
@@ -177,7 +177,7 @@ pub struct Service {
 }
 
 /// Services by label.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ServiceSelector {
     /// The labels.
@@ -187,17 +187,17 @@ pub struct ServiceSelector {
 }
 
 /// A service by name.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ServiceName {
     /// Its name.
     pub service_name: Option<String>,
-    /// Its namespace; the policy's where it is absent.
+    /// Its namespace; any where it is absent.
     pub namespace: Option<String>,
 }
 
 /// A DNS name or pattern: exactly one of the two.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Fqdn {
     /// One name.
@@ -207,7 +207,7 @@ pub struct Fqdn {
 }
 
 /// An entry of `toPorts`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct PortRule {
     /// The ports.
@@ -227,7 +227,7 @@ pub struct PortRule {
 }
 
 /// One port: a number as a string, or a name.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct PortProtocol {
     /// `"8080"`, `"0"` for every port, or a port name.
@@ -239,7 +239,7 @@ pub struct PortProtocol {
 }
 
 /// An entry of `icmps`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct IcmpRule {
     /// The message types.
@@ -247,7 +247,7 @@ pub struct IcmpRule {
 }
 
 /// One message type.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct IcmpField {
     /// `IPv4` (the default) or `IPv6`.
@@ -258,7 +258,7 @@ pub struct IcmpField {
 }
 
 /// Mutual authentication.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Authentication {
     /// `required`, `disabled` or `test-always-fail`.

@@ -154,7 +154,7 @@ fn order_and_repetition_of_findings_do_not_matter() {
     assert_eq!(reversed, sample());
     assert_eq!(
         human::summary(Counts::of(&reversed)),
-        "2 errors, 1 warning, 2 notes"
+        "1 error, 2 warnings, 2 notes"
     );
     assert_eq!(human::summary(Counts::default()), "no findings");
 }

@@ -155,13 +155,6 @@ const OTHERS: &[(&str, &[&str])] = &[
     ("batch/v1", &[]),
 ];
 
-/// Kinds that lowering does not know whole: answers would leave them out.
-const NOT_YET: &[Kind] = &[
-    Kind::CiliumNetworkPolicy,
-    Kind::CiliumClusterwideNetworkPolicy,
-    Kind::CiliumCIDRGroup,
-];
-
 /// Kinds outside [`Kind`] that decide flows, with the group that owns them.
 const OTHER_POLICIES: &[(&str, &str)] = &[
     ("cilium.io", "CiliumCIDRGroup"),
@@ -206,11 +199,11 @@ pub(super) const NOT_AN_OBJECT: &str = "(not an object)";
 fn known(version: &str, kind: &str) -> Class {
     let group = version.split_once('/').map_or("", |(group, _)| group);
     if let Some(read) = by_name(kind) {
-        if read.is_in(version) && !NOT_YET.contains(&read) {
+        if read.is_in(version) {
             return Class::Read(read);
         }
         // `Service` of Knative and `Job` of Volcano are kinds of their own; a wrong group of Kubernetes' own is not.
-        if !read.is_in(version) && (is_builtin(group) || group == read.group()) {
+        if is_builtin(group) || group == read.group() {
             let message = format!("`{kind}` is not in API version `{version}`");
             let finding = Finding::new(Code::API_VERSION, message);
             return Class::Refuse(
@@ -389,6 +382,24 @@ mod tests {
             ("networking.k8s.io/v1", "Gateway", "PC118 "),
             ("apps/v1", "Deploymnet", "PC118 did you mean `Deployment`?"),
             ("cilium.io/v2", "CiliumNode", "skip CiliumNode.cilium.io"),
+            ("cilium.io/v2", "CiliumNetworkPolicy", "read CiliumNetworkPolicy"),
+            (
+                "cilium.io/v2",
+                "CiliumClusterwideNetworkPolicy",
+                "read CiliumClusterwideNetworkPolicy",
+            ),
+            ("cilium.io/v2", "CiliumCIDRGroup", "read CiliumCIDRGroup"),
+            ("cilium.io/v2alpha1", "CiliumCIDRGroup", "read CiliumCIDRGroup"),
+            (
+                "cilium.io/v2alpha1",
+                "CiliumNetworkPolicy",
+                "PC117 write `apiVersion: cilium.io/v2`",
+            ),
+            (
+                "cilium.io/v2alpha1",
+                "CiliumBGPPeeringPolicy",
+                "skip CiliumBGPPeeringPolicy.cilium.io",
+            ),
             (
                 "cilium.io/v2",
                 "CiliumNetworkPolicys",
@@ -400,8 +411,7 @@ mod tests {
             assert_eq!(outcome(version, kind), expected, "{version} {kind}");
         }
         for (version, kind) in [
-            ("cilium.io/v2", "CiliumNetworkPolicy"),
-            ("cilium.io/v2", "CiliumClusterwideNetworkPolicy"),
+            ("crd.projectcalico.org/v1", "NetworkPolicy"),
             ("projectcalico.org/v3", "GlobalNetworkPolicy"),
             ("projectcalico.org/v3", "NetworkPolicy"),
         ] {

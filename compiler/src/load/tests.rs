@@ -95,7 +95,7 @@ fn mistakes_block_analysis_where_answers_would_rest_on_them() {
     assert_eq!(blocked(&policy("ingres: []")), [(102, true)]);
     assert_eq!(blocked(&policy("podSelector: {}")), [(103, true)]);
     assert_eq!(
-        blocked("apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\n"),
+        blocked("apiVersion: projectcalico.org/v3\nkind: GlobalNetworkPolicy\n"),
         [(116, true)]
     );
     assert_eq!(

@@ -36,7 +36,12 @@ pub(super) fn requirements(
     requirements
 }
 
-fn operator(site: &mut Site<'_>, at: &Route, expression: &LabelSelectorRequirement) -> Option<Operator> {
+/// What an expression asks of the value behind its key.
+pub(super) fn operator(
+    site: &mut Site<'_>,
+    at: &Route,
+    expression: &LabelSelectorRequirement,
+) -> Option<Operator> {
     let values = expression.values.as_deref().unwrap_or_default();
     for (index, value) in values.iter().enumerate() {
         name::check_value(site, &at.then("values").then(index), value);

@@ -6,6 +6,7 @@
 //! its findings [block analysis](Finding::blocks_analysis).
 
 mod address_block;
+mod cilium;
 mod cluster_policy;
 mod endpoint;
 mod label_selector;
@@ -24,7 +25,7 @@ use crate::load::{Input, Object, ObjectKind};
 use ir::cluster::Cluster;
 use ir::model::Model;
 use ir::peer::CidrScope;
-use ir::policy::Policy;
+use ir::policy::{Policy, PolicyKind};
 use ir::port::{PortMatch, Ports};
 use ir::selector::Labels;
 use site::Site;
@@ -52,6 +53,18 @@ impl CidrMatch {
         match self {
             Self::ByApi | Self::All => CidrScope::Everything,
             Self::External => CidrScope::OutsideCluster,
+        }
+    }
+
+    /// What a block of a CiliumNetworkPolicy or CiliumClusterwideNetworkPolicy speaks of.
+    ///
+    /// "Only connections which do *not* originate from the cluster or from the local host are subject to CIDR rules"
+    /// (API text of `fromCIDR`).
+    #[must_use]
+    pub fn of_cilium_policy(self) -> CidrScope {
+        match self {
+            Self::ByApi | Self::External => CidrScope::OutsideCluster,
+            Self::All => CidrScope::Everything,
         }
     }
 
@@ -92,6 +105,7 @@ pub fn lower(input: &Input, options: &Options) -> Lowered {
     let mut nodes = Vec::new();
     let mut policies = Vec::new();
     let mut named = BTreeMap::new();
+    let context = cilium::Context::of(&input.objects, &mut findings);
     for object in &input.objects {
         let mut site = Site::new(object);
         name::check_object(&mut site);
@@ -107,6 +121,7 @@ pub fn lower(input: &Input, options: &Options) -> Lowered {
             kind if kind.kind().is_policy() && !first_of_its_name(object, &mut named, &mut site) => {}
             ObjectKind::NetworkPolicy(policy) => {
                 policies.push(network_policy::lower(&mut site, policy, *options));
+                cilium::check_network_policy(&mut site, policy);
                 // Policies may name namespaces that nothing else mentions: they exist.
                 if let Some(namespace) = &object.name.namespace {
                     namespaces.entry(namespace.clone()).or_default();
@@ -123,9 +138,19 @@ pub fn lower(input: &Input, options: &Options) -> Lowered {
             }
             // Context for names and translation, not for what policies mean.
             ObjectKind::Service(_) | ObjectKind::EndpointSlice(_) => {}
-            ObjectKind::CiliumNetworkPolicy(_)
-            | ObjectKind::CiliumClusterwideNetworkPolicy(_)
-            | ObjectKind::CiliumCidrGroup(_) => {}
+            ObjectKind::CiliumNetworkPolicy(policy) => {
+                let kind = PolicyKind::CiliumNetworkPolicy;
+                policies.extend(cilium::lower(&mut site, policy, kind, &context, *options));
+                if let Some(namespace) = &object.name.namespace {
+                    namespaces.entry(namespace.clone()).or_default();
+                }
+            }
+            ObjectKind::CiliumClusterwideNetworkPolicy(policy) => {
+                let kind = PolicyKind::CiliumClusterwideNetworkPolicy;
+                policies.extend(cilium::lower(&mut site, policy, kind, &context, *options));
+            }
+            // Above: what policies refer to is gathered before them.
+            ObjectKind::CiliumCidrGroup(_) => {}
             // Below: pods and templates are read together, because one may stand for the other.
             ObjectKind::Pod(_)
             | ObjectKind::ReplicationController(_)
@@ -180,6 +205,12 @@ fn first_of_its_name<'a>(
     let (kind, name) = (&object.name.kind, &object.name.name);
     let copy = match (&first.kind, &object.kind) {
         (ObjectKind::NetworkPolicy(one), ObjectKind::NetworkPolicy(other)) => one.spec == other.spec,
+        (ObjectKind::CiliumNetworkPolicy(one), ObjectKind::CiliumNetworkPolicy(other))
+        | (
+            ObjectKind::CiliumClusterwideNetworkPolicy(one),
+            ObjectKind::CiliumClusterwideNetworkPolicy(other),
+        ) => (&one.spec, &one.specs) == (&other.spec, &other.specs),
+        (ObjectKind::CiliumCidrGroup(one), ObjectKind::CiliumCidrGroup(other)) => one.spec == other.spec,
         (ObjectKind::ClusterNetworkPolicy(one), ObjectKind::ClusterNetworkPolicy(other)) => {
             one.spec == other.spec
         }
