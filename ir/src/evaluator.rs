@@ -217,6 +217,14 @@ impl Question<'_> {
                 Party::SomeNode => selector.requirements().is_empty() || doubt,
                 Party::Endpoint { .. } | Party::Outside(_) => false,
             },
+            PeerMatch::OtherNodes(selector) => match self.peer {
+                Party::Node { id, .. } => {
+                    selects_node(self.cluster, selector, id)
+                        && self.peer_is_own_node().map_or(doubt, |own| !own)
+                }
+                Party::SomeNode => doubt,
+                Party::Endpoint { .. } | Party::Outside(_) => false,
+            },
             PeerMatch::Cidr(block) => self.peer_is_in(block),
             PeerMatch::Entity(entity) => self.peer_belongs_to(*entity, doubt),
             PeerMatch::Domain(_) => matches!(self.peer, Party::Outside(_)) && doubt,

@@ -130,6 +130,8 @@ pub enum PeerMatch {
     Endpoints(Selector),
     /// Nodes (their host-network pods included) whose labels match the selector.
     Nodes(Selector),
+    /// The same, without the subject's own node: `fromNodes` and `toNodes` of Cilium ask for `reserved:remote-node`.
+    OtherNodes(Selector),
     /// An address block.
     Cidr(CidrBlock),
     /// A named class.

@@ -115,7 +115,9 @@ fn peer(shape: Shape) -> impl Strategy<Value = Peer> {
         select(&["example.org", "*.example.org"][..]).prop_map(|name| DomainPattern(name.to_owned()));
     prop_oneof![
         6 => selector(2).prop_map(PeerMatch::Endpoints),
-        1 => selector(1).prop_map(PeerMatch::Nodes),
+        1 => (any::<bool>(), selector(1)).prop_map(|(other, selector)| {
+            if other { PeerMatch::OtherNodes(selector) } else { PeerMatch::Nodes(selector) }
+        }),
         3 => block().prop_map(PeerMatch::Cidr),
         2 => entity.prop_map(PeerMatch::Entity),
         u32::from(shape.domains) => domain.prop_map(PeerMatch::Domain),

@@ -63,17 +63,19 @@ fn peers_may_overlap(a: &Peers, b: &Peers) -> bool {
 }
 
 fn peer_may_overlap(a: &PeerMatch, b: &PeerMatch) -> bool {
-    use PeerMatch::{Cidr, Domain, Endpoints, Nodes};
+    use PeerMatch::{Cidr, Domain, Endpoints, Nodes, OtherNodes};
     match (a, b) {
         (PeerMatch::Entity(Entity::None), _) | (_, PeerMatch::Entity(Entity::None)) => false,
-        (Endpoints(a), Endpoints(b)) | (Nodes(a), Nodes(b)) => selectors_may_overlap(a, b),
-        (Endpoints(_), Nodes(_) | Domain(_)) | (Nodes(_) | Domain(_), Endpoints(_)) => false,
-        (Nodes(_), Domain(_)) | (Domain(_), Nodes(_)) => false,
+        (Endpoints(a), Endpoints(b)) | (Nodes(a) | OtherNodes(a), Nodes(b) | OtherNodes(b)) => {
+            selectors_may_overlap(a, b)
+        }
+        (Endpoints(_), Nodes(_) | OtherNodes(_) | Domain(_))
+        | (Nodes(_) | OtherNodes(_) | Domain(_), Endpoints(_)) => false,
+        (Nodes(_) | OtherNodes(_), Domain(_)) | (Domain(_), Nodes(_) | OtherNodes(_)) => false,
         // A block of everything also holds pods and nodes whose address is not known.
         (Cidr(a), Cidr(b)) => a.cidr.contains(&b.cidr) || b.cidr.contains(&a.cidr) || unknown_in_both(a, b),
-        (Cidr(block), Endpoints(_) | Nodes(_)) | (Endpoints(_) | Nodes(_), Cidr(block)) => {
-            block.scope == CidrScope::Everything
-        }
+        (Cidr(block), Endpoints(_) | Nodes(_) | OtherNodes(_))
+        | (Endpoints(_) | Nodes(_) | OtherNodes(_), Cidr(block)) => block.scope == CidrScope::Everything,
         (Cidr(_), Domain(_)) | (Domain(_), Cidr(_)) | (Domain(_), Domain(_)) => true,
         (PeerMatch::Entity(_), _) | (_, PeerMatch::Entity(_)) => true,
     }

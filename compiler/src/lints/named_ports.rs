@@ -170,9 +170,11 @@ impl<'m> Pods<'m> {
                 })
                 .map(|(id, _)| id)
                 .collect(),
-            PeerMatch::Cidr(_) | PeerMatch::Nodes(_) | PeerMatch::Entity(_) | PeerMatch::Domain(_) => {
-                BTreeSet::new()
-            }
+            PeerMatch::Cidr(_)
+            | PeerMatch::Nodes(_)
+            | PeerMatch::OtherNodes(_)
+            | PeerMatch::Entity(_)
+            | PeerMatch::Domain(_) => BTreeSet::new(),
         }
     }
 

@@ -142,6 +142,10 @@ impl Identities {
             PeerMatch::Endpoints(_) | PeerMatch::Cidr(_) => answered(),
             PeerMatch::Nodes(_) if viewpoint.doubt => answered() | &self.some_node,
             PeerMatch::Nodes(_) => answered(),
+            PeerMatch::OtherNodes(_) if viewpoint.doubt => {
+                (answered() & self.nodes_where(viewpoint, |own| !own)) | &self.some_node
+            }
+            PeerMatch::OtherNodes(_) => answered() & self.nodes_where(viewpoint, |own| !own),
             PeerMatch::Entity(entity) => self.matching_entity(*entity, viewpoint),
             // Which addresses a name has is known on a node only.
             PeerMatch::Domain(_) if viewpoint.doubt => self.all_outside(),

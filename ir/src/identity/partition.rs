@@ -154,7 +154,7 @@ fn add_nodes(model: &Model, questions: &Questions<'_>, partition: &mut Partition
 
     for (id, node) in cluster.node_ids() {
         let selected = questions.where_true(|matcher| {
-            matches!(matcher, PeerMatch::Nodes(selector)
+            matches!(matcher, PeerMatch::Nodes(selector) | PeerMatch::OtherNodes(selector)
                 if selector.matches(|attribute| cluster.node_attribute(node, attribute)))
         });
         let addresses: BTreeSet<IpAddr> = hosted(Some(id))

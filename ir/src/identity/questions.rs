@@ -28,7 +28,10 @@ impl<'m> Questions<'m> {
             matchers.extend(peers_of(rule).iter().map(|peer| &peer.matches).filter(|matches| {
                 matches!(
                     matches,
-                    PeerMatch::Endpoints(_) | PeerMatch::Nodes(_) | PeerMatch::Cidr(_)
+                    PeerMatch::Endpoints(_)
+                        | PeerMatch::Nodes(_)
+                        | PeerMatch::OtherNodes(_)
+                        | PeerMatch::Cidr(_)
                 )
             }));
             if rule.direction == Direction::Egress {

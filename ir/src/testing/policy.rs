@@ -314,7 +314,12 @@ impl Pen<'_> {
             }
             PeerSketch::Nodes(asked) => {
                 let requirements = asked.iter().filter_map(|asked| self.requirement(asked));
-                PeerMatch::Nodes(Selector::new(requirements))
+                let selector = Selector::new(requirements);
+                if kind == PolicyKind::CiliumClusterwideNetworkPolicy {
+                    PeerMatch::OtherNodes(selector)
+                } else {
+                    PeerMatch::Nodes(selector)
+                }
             }
             PeerSketch::Cidr(block, holes, outside) => {
                 let cidr = pick(&self.blocks, *block)?;

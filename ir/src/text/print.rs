@@ -228,6 +228,7 @@ fn print_peer(peer: &Peer) -> String {
     match &peer.matches {
         PeerMatch::Endpoints(selector) => format!("pods {}", print_selector(selector)),
         PeerMatch::Nodes(selector) => format!("nodes {}", print_selector(selector)),
+        PeerMatch::OtherNodes(selector) => format!("other-nodes {}", print_selector(selector)),
         PeerMatch::Cidr(block) => {
             let word = match block.scope {
                 CidrScope::Everything => "cidr",

@@ -79,6 +79,14 @@ impl Matching<'_> {
                     all([class(Class::SomeNode), constant(unknown_matches)]),
                 ])
             }
+            PeerMatch::OtherNodes(selector) => {
+                let other = all([flow.own_node_known.clone(), !&flow.own_node]);
+                let in_doubt = all([!&flow.own_node_known, constant(doubt)]);
+                any([
+                    all([class(Class::Node), self.node(selector), any([other, in_doubt])]),
+                    all([class(Class::SomeNode), constant(doubt)]),
+                ])
+            }
             PeerMatch::Cidr(block) => self.block(block),
             PeerMatch::Entity(entity) => self.entity(*entity, doubt),
             PeerMatch::Domain(pattern) => {

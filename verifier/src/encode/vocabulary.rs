@@ -153,7 +153,9 @@ impl Gathered {
             for peer in peers {
                 match &peer.matches {
                     PeerMatch::Endpoints(selector) => self.pod_selector(selector),
-                    PeerMatch::Nodes(selector) => self.node_selector(selector),
+                    PeerMatch::Nodes(selector) | PeerMatch::OtherNodes(selector) => {
+                        self.node_selector(selector);
+                    }
                     PeerMatch::Cidr(block) => {
                         self.rest.addresses_matter |= block.scope == CidrScope::Everything;
                     }

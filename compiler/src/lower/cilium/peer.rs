@@ -27,7 +27,7 @@ pub(super) fn lower(entry: &Entry<'_>, site: &mut Site<'_>, scope: &Scope<'_>) -
     for (index, selector) in entry.nodes.iter().copied().flatten().enumerate() {
         let at = place("Nodes").then(index);
         let selector = selector::nodes(site, &at, selector, selector::Source::Node);
-        peers.push(peer(site, &at, PeerMatch::Nodes(selector)));
+        peers.push(peer(site, &at, PeerMatch::OtherNodes(selector)));
     }
     for (index, written) in entry.entities.iter().copied().flatten().enumerate() {
         let at = place("Entities").then(index);

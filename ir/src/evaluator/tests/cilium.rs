@@ -41,7 +41,9 @@ fn entities_are_what_cilium_says() {
     reaches_for_certain("entity world-ipv4", &["v4"]);
     reaches_for_certain("entity world-ipv6", &["v6"]);
     reaches_for_certain("entity cluster", &inside);
-    reaches_for_certain("entity none", &[]);
+    for nobody in ["none", "ingress", "health", "init", "unmanaged"] {
+        reaches_for_certain(&format!("entity {nobody}"), &[]);
+    }
 }
 
 #[test]
@@ -60,6 +62,16 @@ fn what_is_not_known_opens_nothing_and_closes_what_it_may() {
     );
     assert_eq!(reached("nodes [!zone]"), (vec![], vec!["some node"]));
     reaches_for_certain("nodes []", &["own node", "other node", "some node"]);
+    assert_eq!(
+        reached("other-nodes []"),
+        (vec!["other node"], vec!["other node", "some node"])
+    );
+    assert_eq!(reached("other-nodes [zone=a]"), (vec![], vec!["some node"]));
+    // The API server is some nodes, or some addresses outside.
+    assert_eq!(
+        reached("entity kube-apiserver"),
+        (vec![], vec!["own node", "other node", "some node", "v4", "v6"])
+    );
     // Addresses of a domain are outside, and not known before DNS answers.
     assert_eq!(reached("domain example.com"), (vec![], vec!["v4", "v6"]));
 }

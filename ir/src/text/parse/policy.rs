@@ -201,6 +201,7 @@ fn peer(text: &str) -> Parsed<'_, PeerMatch> {
     alt((
         led("pods", selector).map(PeerMatch::Endpoints),
         led("nodes", selector).map(PeerMatch::Nodes),
+        led("other-nodes", selector).map(PeerMatch::OtherNodes),
         led("cidr", block(CidrScope::Everything)).map(PeerMatch::Cidr),
         led("outside", block(CidrScope::OutsideCluster)).map(PeerMatch::Cidr),
         led(
