@@ -411,3 +411,33 @@ policy NetworkPolicy shop/p{number:02} on pods [ns=shop] denies ingress {{
     assert!(!one.found.is_empty());
     assert_eq!(one, run(4));
 }
+
+#[test]
+fn a_rule_that_demands_more_than_ports_covers_nothing() {
+    let policies = |one: &str, other: &str| {
+        shop(&format!(
+            "policy CiliumNetworkPolicy shop/one on pods [ns=shop] denies egress {{\n{one}\n}}\npolicy CiliumNetworkPolicy shop/other on pods [ns=shop] denies egress {{\n{other}\n}}\n"
+        ))
+    };
+    let plain = "allow egress to entity world ports 80/TCP";
+    let demanding = "allow egress to entity world ports 80/TCP beyond layer7";
+    let covered = policies(plain, demanding);
+    assert!(covered.starts_with("other#0 repeats [one#0]\n"), "{covered}");
+    assert_eq!(covered.lines().count(), 2, "{covered}");
+    // Of two demanding rules neither is known to let through what the other does.
+    assert_eq!(policies(demanding, demanding), "");
+}
+
+#[test]
+fn the_api_server_is_neither_nobody_nor_everybody() {
+    let policies = |rules: &str| {
+        shop(&format!(
+            "policy CiliumNetworkPolicy shop/p on pods [ns=shop] denies egress {{\n{rules}\n}}\n"
+        ))
+    };
+    assert_eq!(policies("allow egress to entity kube-apiserver"), "");
+    assert_eq!(
+        policies("allow egress to entity world\ndeny egress to entity kube-apiserver"),
+        ""
+    );
+}
