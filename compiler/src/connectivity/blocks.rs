@@ -1,8 +1,8 @@
 //! Intervals of addresses → the fewest blocks that cover exactly them.
 
 use ipnet::{IpNet, Ipv4Net, Ipv4Subnets, Ipv6Net, Ipv6Subnets};
-use ir::identity::AddressMap;
 use ir::cluster::Family;
+use ir::identity::AddressMap;
 use ir::identity::IdentityId;
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};

@@ -131,6 +131,7 @@ codes! {
     POD_WITHOUT_ADDRESS 506 "pod-without-address" Error "The pod has no address in the input, so programs cannot tell its packets."
     ADDRESS_TWICE 507 "address-twice" Error "Two pods have one address, so programs cannot tell their packets apart."
     HOST_POLICY 508 "host-policy" Warning "The policy applies to nodes: it is checked and shown, and not enforced here."
+    DOMAIN_NAMES 509 "domain-names" Error "The rule names peers by DNS, whose addresses are known only where DNS is watched."
 
     POLICY_SELECTS_NOTHING 601 "policy-selects-nothing" Warning "The policy selects no pod."
     PEER_SELECTS_NOTHING 602 "peer-selects-nothing" Warning "A peer selects no pod."
