@@ -60,7 +60,11 @@ impl Context {
                 }
                 ObjectKind::Service(service) => {
                     let selector = selector_of(service);
-                    context.services.insert(key, ServiceContext { labels, selector });
+                    // Of two objects with one name the first one stands for both.
+                    context
+                        .services
+                        .entry(key)
+                        .or_insert(ServiceContext { labels, selector });
                 }
                 ObjectKind::EndpointSlice(slice) => {
                     let addresses = slice
