@@ -1,7 +1,7 @@
 //! Who can talk to whom, on what: all workloads and all addresses outside.
 //!
 //! Read from the verdict tables: a port is open between two ends when the source's egress table and the destination's
-//! ingress table both let it through. Pods that share their tables and identities share one [`Class`], so that the
+//! ingress table both let it through. Pods that share their tables and identities share one class, so that the
 //! work grows with what policies tell apart and not with the number of pods.
 
 mod blocks;
