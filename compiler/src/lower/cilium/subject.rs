@@ -79,7 +79,8 @@ fn endpoints(site: &mut Site<'_>, at: &Route, pods: &LabelSelector, namespace: O
         };
         if let Some(own) = namespace {
             let is_namespace = attribute == Attribute::Namespace;
-            if is_namespace && condition.is_label {
+            // Only the entry with this very key is overwritten; one without `k8s:` stays beside the policy's own.
+            if is_namespace && condition.is_label && condition.source == Source::Kubernetes {
                 if !condition.operator.accepts(Some(own)) {
                     replaced(site, &condition, own);
                 }
