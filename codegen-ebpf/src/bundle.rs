@@ -417,6 +417,7 @@ impl TablesEntry {
             (true, None) => "compare-tree",
             (true, Some(_)) => "halving",
         };
+        let intervals = |intervals: &Intervals| if looked_up { intervals.starts().len() } else { 0 };
         Self {
             bytes: plan.rodata.len(),
             columns: plan.columns,
@@ -426,8 +427,8 @@ impl TablesEntry {
             v6_interval_search: by_interval(&plan.intervals_v6),
             v4_addresses: ExactEntry::of(&plan.exact_v4),
             v6_addresses: ExactEntry::of(&plan.exact_v6),
-            v4_intervals: plan.intervals_v4.starts().len(),
-            v6_intervals: plan.intervals_v6.starts().len(),
+            v4_intervals: intervals(&plan.intervals_v4),
+            v6_intervals: intervals(&plan.intervals_v6),
             verdicts: if looked_up { "bit-matrix" } else { "constants" },
             matrix_offset: plan.matrix.start(),
             matrix_rows: plan.matrix.rows(),

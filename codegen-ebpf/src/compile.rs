@@ -1,5 +1,7 @@
 //! From one endpoint's verdict tables to its two object files.
 
+use std::net::IpAddr;
+
 use ir::cluster::{Endpoint, EndpointId};
 use ir::identity::AddressMap;
 use ir::model::Model;
@@ -129,10 +131,12 @@ fn program(input: &Input<'_>, hook: Hook) -> Result<Compiled, CompileError> {
         error,
     })?;
     let origin = SourceLine::of(origins::of_table(input.model, endpoint, own), input.text);
+    let own_node = own_node(input);
     let program = datapath::emit(&Subject {
         hook,
         endpoint: input.endpoint.0,
         addresses: &endpoint.addresses,
+        own_node: &own_node,
         plan: &plan,
         origin: &origin,
         rows: &row_lines(input, endpoint, own),
@@ -155,6 +159,16 @@ fn program(input: &Input<'_>, hook: Hook) -> Result<Compiled, CompileError> {
         plan,
         slots: program.insns.iter().map(|insn| insn.slots()).sum(),
     })
+}
+
+/// The addresses that the ingress table lets in whatever the policy: the node's, and its host-network pods'.
+fn own_node(input: &Input<'_>) -> Vec<IpAddr> {
+    let always = &input.ingress.always;
+    let exact = input.addresses.exact.iter();
+    exact
+        .filter(|(_, identity)| always.contains(identity.0))
+        .map(|(address, _)| *address)
+        .collect()
 }
 
 fn row_lines(input: &Input<'_>, endpoint: &Endpoint, table: &VerdictTable) -> Vec<SourceLine> {

@@ -13,6 +13,7 @@
 //! - *To the pod* (its ingress policy) a program sits at the egress hook of the host's end of the veth pair, *from the
 //!   pod* (its egress policy) at the ingress hook.
 //! - Between parse and verdict no helper is called.
+//! - The node reaches its own pods whatever the policy; so what comes from elsewhere in its name is dropped.
 //! - A packet that the policy alone denies is let through when it belongs to a flow that the endpoint's *other*
 //!   direction has let through, and still would under the tables in this very object: revocation is immediate, and the
 //!   connection table never needs a flush.
@@ -96,6 +97,9 @@ pub struct Subject<'a> {
     pub endpoint: u32,
     /// The endpoint's own addresses. A family without one is dropped.
     pub addresses: &'a [IpAddr],
+    /// The addresses of the node that the endpoint is on, its host-network pods' among them. Only what this host sends
+    /// itself may come from them.
+    pub own_node: &'a [IpAddr],
     /// The tables.
     pub plan: &'a Plan,
     /// The line that code common to all rows is shown with: the policy or the endpoint.

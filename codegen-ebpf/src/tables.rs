@@ -142,6 +142,9 @@ impl Plan {
         };
         if !plan.needs_column() && !plan.own.is_indexed() && !plan.opposite.is_indexed() {
             plan.rodata.clear();
+            plan.exact_v4 = Exact::none(exact::Shape::V4);
+            plan.exact_v6 = Exact::none(exact::Shape::V6);
+            plan.matrix = Matrix::new(&columns, 0);
         }
         Ok(plan)
     }

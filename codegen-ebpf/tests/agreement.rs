@@ -111,11 +111,15 @@ fn follow(story: &Story) -> Result<Vec<Reason>, TestCaseError> {
             story.endpoint,
             sent.hook,
             &sent.segment,
+            sent.forwarded,
         );
         let (frame, _) = sent.segment.frame();
         // Where the linear part ends, if before the end: anywhere, and the same whenever the story is told again.
         let linear = 14 + usize::from(sent.segment.source_port ^ u16::from(sent.segment.flags)) % frame.len();
-        let packet = Packet::ethernet(frame).with_linear_len(linear);
+        let packet = Packet {
+            ingress_ifindex: sent.ingress_ifindex(),
+            ..Packet::ethernet(frame).with_linear_len(linear)
+        };
         let found = judged(
             &mut machine,
             &programs[sent.model][at(sent.hook)],
@@ -214,6 +218,7 @@ fn revocation_is_immediate_where_replies_are_unrestricted() {
                     flags,
                     shape: Shape::PLAIN,
                 },
+                forwarded: true,
                 model,
             };
             let back = |flags, model| {
@@ -285,6 +290,7 @@ fn truncations_at_every_byte() {
                     story.endpoint,
                     sent.hook,
                     &sent.segment,
+                    sent.forwarded,
                 );
                 let expected = match whole {
                     // The frame's type tells.
@@ -292,7 +298,10 @@ fn truncations_at_every_byte() {
                     _ if length < needed => Reason::Truncated,
                     whole => whole,
                 };
-                let packet = Packet::ethernet(frame[..length].to_vec());
+                let packet = Packet {
+                    ingress_ifindex: sent.ingress_ifindex(),
+                    ..Packet::ethernet(frame[..length].to_vec())
+                };
                 let found = judged(&mut machine, &program, sent.hook, packet);
                 // The protocol of the wrong family shows before its header is complete.
                 let early = whole == Reason::UnknownHeader && found == Ok(whole) && length >= 34;
@@ -332,7 +341,8 @@ fn what_lies_before_a_transport_without_ports_must_be_there() {
             flags: 0,
             shape,
         };
-        let whole = Oracle::default().judge(&model, true, &directory, endpoint, Hook::FromPod, &segment);
+        let whole =
+            Oracle::default().judge(&model, true, &directory, endpoint, Hook::FromPod, &segment, false);
         assert_eq!(whole, Reason::Allowed);
         let (frame, needed) = segment.frame();
         for length in 0..=frame.len() {

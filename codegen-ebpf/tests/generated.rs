@@ -110,6 +110,7 @@ fn emit(
     opposite: &VerdictTable,
     map: &AddressMap,
     own_addresses: &[IpAddr],
+    own_node: &[IpAddr],
 ) -> (Plan, Program) {
     let plan = Plan::new(own, opposite, map).unwrap();
     let hook = match own.direction {
@@ -120,6 +121,7 @@ fn emit(
         hook,
         endpoint: 1,
         addresses: own_addresses,
+        own_node,
         plan: &plan,
         origin: &line(),
         rows: &[],
@@ -187,12 +189,13 @@ proptest! {
         v4 in prop::collection::vec((any::<u32>(), any::<u32>()), 0..10),
         v6 in prop::collection::vec((any::<u128>(), any::<u32>()), 0..10),
         own in prop::collection::vec(any::<IpAddr>(), 0..3),
+        own_node in prop::collection::vec(any::<IpAddr>(), 0..3),
     ) {
         let ingress = table(Direction::Ingress, 10, &ingress);
         let egress = table(Direction::Egress, 10, &egress);
         let map = addresses(10, &exact, &v4, &v6);
         for (first, second) in [(&ingress, &egress), (&egress, &ingress)] {
-            let (plan, program) = emit(first, second, &map, &own);
+            let (plan, program) = emit(first, second, &map, &own, &own_node);
             prop_assert_eq!(unreachable(&program.insns), Vec::<usize>::new());
             let object = elf::write("program", &program, &records::MAPS, &plan.rodata).unwrap();
             let read = object.load().unwrap();
@@ -233,6 +236,7 @@ fn large_tables() {
         &opposite,
         &map,
         &["10.0.0.1".parse().unwrap(), "fd00::1".parse().unwrap()],
+        &[],
     );
     assert_eq!(unreachable(&program.insns), Vec::<usize>::new());
     // Its size does not depend on that of the policy.
@@ -308,7 +312,7 @@ fn a_row_for_every_port() {
         .map(|n| (IpAddr::from([10, 0, 1, n]), u32::from(n)))
         .collect();
     let map = addresses(3, &pods, &[], &[]);
-    let (plan, program) = emit(&own, &opposite, &map, &["10.0.0.1".parse().unwrap()]);
+    let (plan, program) = emit(&own, &opposite, &map, &["10.0.0.1".parse().unwrap()], &[]);
     let object = elf::write("to_pod", &program, &records::MAPS, &plan.rodata).unwrap();
     let mut machine = Machine::new();
     let bound = machine.load(&object.load().unwrap(), &records::MAPS).unwrap();

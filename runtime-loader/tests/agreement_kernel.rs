@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use runtime_loader::load::{LoadedProgram, Loader, MapPins};
 use runtime_loader::object::PolicyObject;
-use runtime_loader::test_run::test_run;
+use runtime_loader::test_run::test_run_from;
 use support::oracle::{Directory, Oracle};
 use support::scenario::{self, Enforced, Sent, Story, at, same_in_table};
 
@@ -82,7 +82,8 @@ impl Kernel {
     /// What the program did with a packet: whether it passed, and the reason it counted.
     fn judged(&mut self, sent: &Sent, frame: &[u8]) -> Result<Reason, String> {
         let program = &self.programs[2 * sent.model + at(sent.hook)];
-        let result = test_run(program.classifier().unwrap(), frame, 1).map_err(|error| error.to_string())?;
+        let result = test_run_from(program.classifier().unwrap(), sent.ingress_ifindex(), frame, 1)
+            .map_err(|error| error.to_string())?;
         let map = program.map(COUNTERS.name).unwrap();
         let counters = PerCpuArray::<_, [u64; 2]>::try_from(map).unwrap();
         let mut found = Vec::new();
@@ -151,6 +152,7 @@ fn follow(story: &Story, loader: &mut Loader, directory: PathBuf) -> Result<Vec<
                     story.endpoint,
                     sent.hook,
                     &sent.segment,
+                    sent.forwarded,
                 )
             };
             let found = kernel.judged(sent, &frame[..length]);

@@ -15,8 +15,10 @@ use crate::insn::Reg::{R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10};
 use crate::insn::Size;
 
 /// Offsets in `struct __sk_buff`.
-mod context {
+pub(super) mod context {
     pub(super) const LEN: i16 = 0;
+    /// `skb->skb_iif`
+    pub(in super::super) const INGRESS_IFINDEX: i16 = 36;
     pub(super) const DATA: i16 = 76;
     pub(super) const DATA_END: i16 = 80;
 }
@@ -56,11 +58,14 @@ const LINK_LOCAL: i32 = 0xfe80;
 const HOP_BY_HOP: i32 = 0;
 const ROUTING: i32 = 43;
 const FRAGMENT: i32 = 44;
+/// RFC 4302. In IPv4 too it stands before a transport that it leaves in the clear, and hides it from a judge that takes
+/// it for the transport.
+const AUTHENTICATION: i32 = 51;
 const DESTINATION: i32 = 60;
 /// Extension headers that are not followed, and may hide a transport that the receiver understands: encapsulating
 /// security payload, authentication, no next header, mobility, host identity, shim6, experiments (IANA's registry of
 /// IPv6 extension header types).
-const OPAQUE: [i32; 8] = [50, 51, 59, 135, 139, 140, 253, 254];
+const OPAQUE: [i32; 8] = [50, AUTHENTICATION, 59, 135, 139, 140, 253, 254];
 
 /// Where parsed packets go.
 pub(super) struct Parsed {
@@ -273,7 +278,9 @@ fn transport(asm: &mut Assembler, hook: Hook, family: Family, ends: &Ends, done:
     asm.jump32(Eq, R5, own, icmp);
     asm.jump32(Eq, R5, protocol::SCTP, sctp);
     asm.jump32(Eq, R5, wrong, ends.unknown);
-    if family == Family::V6 {
+    if family == Family::V4 {
+        asm.jump32(Eq, R5, AUTHENTICATION, ends.unknown);
+    } else {
         for header in [HOP_BY_HOP, ROUTING, FRAGMENT, DESTINATION]
             .into_iter()
             .chain(OPAQUE)

@@ -23,7 +23,8 @@ pub enum Reason {
     Untracked = 3,
     /// Denied by the policy.
     Policy = 4,
-    /// From the pod, with a source address that is not the pod's.
+    /// From the pod, with a source address that is not the pod's; or to the pod from elsewhere, with the source address
+    /// of the pod's own node.
     Spoofed = 5,
     /// To the pod, with a destination address that is not the pod's.
     Foreign = 6,
@@ -31,8 +32,8 @@ pub enum Reason {
     Truncated = 7,
     /// A header contradicts itself.
     Malformed = 8,
-    /// An IPv6 extension header that may hide the transport, or too many of them; a routing header to elsewhere; ICMP
-    /// of the wrong family.
+    /// A header that may hide the transport (an IPv6 extension header, or IPsec's authentication header in either
+    /// family), or too many of them; a routing header to elsewhere; ICMP of the wrong family.
     UnknownHeader = 9,
     /// A later fragment: it has no ports to judge it by.
     Fragment = 10,

@@ -16,7 +16,7 @@ pub struct Packet {
     pub pkt_type: u32,
     /// `skb->mark`, writable.
     pub mark: u32,
-    /// Device the packet came in by.
+    /// Device the packet came in by; 0 for one that the host sends itself.
     pub ingress_ifindex: u32,
     /// Device the program is attached to.
     pub ifindex: u32,
@@ -50,7 +50,7 @@ impl Packet {
             protocol,
             pkt_type: 0,
             mark: 0,
-            ingress_ifindex: 1,
+            ingress_ifindex: 0,
             ifindex: 1,
             vlan: None,
             priority: 0,

@@ -111,11 +111,8 @@ impl Exact {
     /// [`TablesError::NoTable`] when even the largest table does not do.
     pub fn build(shape: Shape, entries: &[(u128, u16)], rodata: &mut Vec<u8>) -> Result<Self, TablesError> {
         let mut table = Self {
-            shape,
             keys: entries.len(),
-            offset: 0,
-            bits: 0,
-            multipliers: Multipliers::of(0),
+            ..Self::none(shape)
         };
         if entries.is_empty() {
             return Ok(table);
@@ -141,6 +138,17 @@ impl Exact {
             addresses: entries.len(),
             buckets: 1 << MAX_BITS,
         })
+    }
+
+    /// No table.
+    pub(super) fn none(shape: Shape) -> Self {
+        Self {
+            shape,
+            keys: 0,
+            offset: 0,
+            bits: 0,
+            multipliers: Multipliers::of(0),
+        }
     }
 
     /// The two buckets of a key. The program computes the same.

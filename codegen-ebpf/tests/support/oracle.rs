@@ -49,6 +49,15 @@ pub(crate) fn direction(hook: Hook) -> Direction {
     }
 }
 
+/// Whether a party is the node that the endpoint is on.
+fn is_own_node(model: &Model, endpoint: EndpointId, party: Party) -> bool {
+    let Party::Node { id, .. } = party else {
+        return false;
+    };
+    let endpoint = model.cluster.endpoint(endpoint).unwrap();
+    endpoint.node.as_ref() == Some(&model.cluster.node(id).unwrap().name)
+}
+
 /// One endpoint's connections, remembered across changes of policy.
 #[derive(Default)]
 pub(crate) struct Oracle {
@@ -56,8 +65,8 @@ pub(crate) struct Oracle {
 }
 
 impl Oracle {
-    /// What becomes of a packet at a hook of the endpoint, under `model`. Flows that begin while both directions are
-    /// `unrestricted` are not remembered.
+    /// What becomes of a packet at a hook of the endpoint, under `model`, `forwarded` or sent by the node itself. Flows
+    /// that begin while both directions are `unrestricted` are not remembered.
     pub(crate) fn judge(
         &mut self,
         model: &Model,
@@ -66,6 +75,7 @@ impl Oracle {
         endpoint: EndpointId,
         hook: Hook,
         segment: &Segment,
+        forwarded: bool,
     ) -> Reason {
         let (local, peer, local_port, peer_port) = match hook {
             Hook::ToPod => (
@@ -108,6 +118,11 @@ impl Oracle {
                 Hook::ToPod => Reason::Foreign,
                 Hook::FromPod => Reason::Spoofed,
             };
+        }
+
+        // Nobody but the host itself speaks for the node.
+        if hook == Hook::ToPod && forwarded && is_own_node(model, endpoint, directory.party(peer)) {
+            return Reason::Spoofed;
         }
 
         let flow = |opened_at: Hook| {

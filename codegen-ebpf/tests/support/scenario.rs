@@ -22,6 +22,9 @@ use proptest::sample::Index;
 use super::oracle::{Directory, direction};
 use super::packet::{ACK, Extension, Fragment, SYN, SYN_ACK, Segment, Shape};
 
+/// An interface that forwarded packets came in by.
+pub(crate) const UPLINK: u32 = 7;
+
 /// A story about one endpoint.
 #[derive(Clone)]
 pub(crate) struct Story {
@@ -47,6 +50,8 @@ impl fmt::Debug for Story {
 pub(crate) struct Sent {
     pub(crate) hook: Hook,
     pub(crate) segment: Segment,
+    /// Whether it came to this host from elsewhere; else the host sends it itself.
+    pub(crate) forwarded: bool,
     /// Under which of the two models.
     pub(crate) model: usize,
 }
@@ -77,8 +82,9 @@ fn shape() -> impl Strategy<Value = Shape> + Clone {
     prop_oneof![4 => Just(Shape::PLAIN), 1 => odd]
 }
 
-/// How a flow is told: where it begins, with whom, to which port, what is odd about it.
-type Choice = (bool, [Index; 4], Shape, bool);
+/// How a flow is told: where it begins, with whom, to which port, what is odd about it, and whether
+/// the peer is reached through this host.
+type Choice = (bool, [Index; 4], Shape, bool, bool);
 
 /// Stories of about `flows` flows each.
 pub(crate) fn story(flows: usize) -> impl Strategy<Value = Story> {
@@ -87,6 +93,7 @@ pub(crate) fn story(flows: usize) -> impl Strategy<Value = Story> {
         any::<[Index; 4]>(),
         shape(),
         prop::bool::weighted(0.05),
+        any::<bool>(),
     );
     let models = prop_oneof![
         testing::models(Profile::network_policy()),
@@ -129,7 +136,7 @@ fn tell(models: [Model; 2], subject: Index, choices: &[Choice]) -> Story {
     let ports: BTreeSet<_> = models.iter().flat_map(testing::ports).collect();
     let ports: Vec<_> = ports.into_iter().collect();
     let mut packets = Vec::new();
-    for (at, (inbound, [local, peer, port, reply], shape, spoofed)) in (0u16..).zip(choices) {
+    for (at, (inbound, [local, peer, port, reply], shape, spoofed, forwarded)) in (0u16..).zip(choices) {
         let local = *local.get(&own);
         let peers: Vec<IpAddr> = peers
             .iter()
@@ -183,12 +190,14 @@ fn tell(models: [Model; 2], subject: Index, choices: &[Choice]) -> Story {
         ];
         // Not every story has every turn.
         let from = reply.index(3);
-        packets.extend(
-            turns
-                .into_iter()
-                .skip(if from == 2 { 1 } else { 0 })
-                .map(|(hook, segment, model)| Sent { hook, segment, model }),
-        );
+        packets.extend(turns.into_iter().skip(if from == 2 { 1 } else { 0 }).map(
+            |(hook, segment, model)| Sent {
+                hook,
+                segment,
+                forwarded: *forwarded,
+                model,
+            },
+        ));
     }
     packets.sort_by_key(|sent| sent.model);
     Story {
@@ -196,6 +205,13 @@ fn tell(models: [Model; 2], subject: Index, choices: &[Choice]) -> Story {
         endpoint,
         packets,
         flows: choices.len(),
+    }
+}
+
+impl Sent {
+    /// The interface that the packet came in by, as `skb->skb_iif` has it: 0 for one that the host sends itself.
+    pub(crate) fn ingress_ifindex(&self) -> u32 {
+        if self.forwarded { UPLINK } else { 0 }
     }
 }
 
