@@ -16,7 +16,7 @@ use crate::attach::{Hook, Mechanism};
 use crate::bundle::{Bundle, BundleError, BundledProgram};
 use crate::conntrack::conntrack_entries;
 use crate::counters::Counters;
-use crate::device::EndpointName;
+use crate::device::{DevicePlace, EndpointName, NamespaceNumber};
 use crate::lab::command::{self, CommandError};
 use crate::load::LoadError;
 use crate::netns::NETNS_DIR;
@@ -52,9 +52,16 @@ enum Verb {
         attach: Attach,
     },
     /// Take everything off.
+    ///
+    /// Refuses, and changes nothing, where a clsact filter is in another network namespace: it can be removed only
+    /// there. tcx links are taken off from anywhere.
     Unload {
         #[command(flatten)]
         place: Place,
+        /// Forget clsact filters in other network namespaces. For namespaces that are gone: in one that is not, the
+        /// filters stay in force, and only `tc` can remove them.
+        #[arg(long)]
+        forget_elsewhere: bool,
     },
     /// What is attached, and what it counted.
     Status {
@@ -145,7 +152,10 @@ pub fn run() -> ExitCode {
             devices,
             attach,
         } => load(&directory, &place, &devices, attach.into(), &mut err),
-        Verb::Unload { place } => unload(&place, &mut err),
+        Verb::Unload {
+            place,
+            forget_elsewhere,
+        } => unload(&place, forget_elsewhere, &mut err),
         Verb::Status { place } => status(&place, &mut out),
     };
     result.unwrap_or_else(|error| {
@@ -207,7 +217,14 @@ fn load(
         replaced,
         unchanged,
         removed,
-    } = node.apply(&wanted, Others::Remove)?;
+    } = match node.apply(&wanted, Others::Remove) {
+        // The bundle is in force, and something else beside it.
+        Err(error @ NodeError::Leftover { .. }) => {
+            node.pins().note_bundle(Some(&bundle.digest))?;
+            return Err(error.into());
+        }
+        applied => applied?,
+    };
     node.pins().note_bundle(Some(&bundle.digest))?;
     writeln!(
         err,
@@ -217,10 +234,20 @@ fn load(
     Ok(ExitCode::SUCCESS)
 }
 
-fn unload(place: &Place, err: &mut impl Write) -> Result<ExitCode, CliError> {
+fn unload(place: &Place, forget_elsewhere: bool, err: &mut impl Write) -> Result<ExitCode, CliError> {
     enter(place)?;
     let removed = match Node::open_existing(&place.pins)? {
-        Some(node) => node.unload()?,
+        Some(node) => {
+            if forget_elsewhere {
+                for DevicePlace { namespace, device } in node.forget_elsewhere()? {
+                    writeln!(
+                        err,
+                        "forgotten, not removed: the filter on `{device}` in {namespace}"
+                    )?;
+                }
+            }
+            node.unload()?
+        }
         None => 0,
     };
     writeln!(err, "{removed} programs taken off")?;
@@ -233,15 +260,18 @@ fn status(place: &Place, out: &mut impl Write) -> Result<ExitCode, CliError> {
         writeln!(out, "nothing is loaded")?;
         return Ok(ExitCode::SUCCESS);
     };
+    let here = NamespaceNumber::here()?;
     let mut missing = false;
     for slot in node.slots()? {
+        let DevicePlace { namespace, device } = slot.place;
         let Some(in_force) = slot.in_force else {
             missing = true;
-            writeln!(
-                out,
-                "{} {} on {}: NOT IN FORCE",
-                slot.endpoint, slot.direction, slot.device
-            )?;
+            write!(out, "{} {} on {device}: ", slot.endpoint, slot.direction)?;
+            if namespace == here {
+                writeln!(out, "NOT IN FORCE")?;
+            } else {
+                writeln!(out, "UNKNOWN from here, it is in {namespace}")?;
+            }
             continue;
         };
         let generation = in_force.generation;
@@ -251,7 +281,7 @@ fn status(place: &Place, out: &mut impl Write) -> Result<ExitCode, CliError> {
             "{} {} on {} by {}: object {} (generation {}), {} passed, {} dropped",
             slot.endpoint,
             slot.direction,
-            slot.device,
+            device,
             in_force.mechanism.name(),
             generation.digest,
             generation.generation,

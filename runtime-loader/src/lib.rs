@@ -4,8 +4,8 @@
 //! enforces them, and what it says of itself.
 //!
 //! A program's way: [`bundle`] (a directory) → [`object`] (what the file says) → [`load`] (what the kernel's verifier says) → [`pins`] (what
-//! outlives the process) → [`attach`] (a device's hook) → [`enforce`] (one endpoint and direction) → [`node`] (a
-//! change as a whole). [`test_run`] sends a packet through a program without a device.
+//! outlives the process) → [`attach`] (a device's hook) → [`enforce`] (one endpoint and direction) → [`change`]
+//! (all of them, or none) → [`node`] (what is in force). [`test_run`] sends a packet through a program without a device.
 //! [`counters`], [`events`] and [`conntrack`] say what programs did.
 //!
 //! Invariants:
@@ -34,6 +34,8 @@ pub mod pins;
 pub mod attach;
 
 pub mod enforce;
+
+pub mod change;
 
 pub mod node;
 

@@ -1,22 +1,17 @@
 //! What a node enforces, as a whole: change it, describe it, take it off.
 //!
-//! A change is all or nothing: every new program is loaded, verified and pinned before the first is swapped in, and a
-//! swap that fails takes the earlier ones back. Each swap is one atomic step for its endpoint and direction.
+//! How it is changed is in [`change`](crate::change).
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ir::policy::Direction;
 
-use crate::attach::{AttachError, Hook, Mechanism};
-use crate::device::EndpointName;
+use crate::attach::{Hook, Mechanism};
+use crate::device::{DevicePlace, EndpointName, NamespaceNumber};
 use crate::enforce::{self, EnforceError, InForce};
-use crate::load::{LoadError, Loader, MapPins};
+use crate::load::{LoadError, Loader};
 use crate::object::PolicyObject;
-use crate::pins::{
-    CONNTRACK, COUNTERS, EVENTS, EndpointPins, GenerationPins, Pins, PinsError, Slot, pinned_shape,
-    remove_pin,
-};
+use crate::pins::{EndpointPins, Pins, PinsError};
 
 /// One endpoint's program for one direction, and the device to enforce it on.
 #[derive(Clone, Debug)]
@@ -87,14 +82,27 @@ pub enum NodeError {
         source: Box<EnforceError>,
     },
     /// A change failed, and so did taking back a part of it that had succeeded.
-    #[error("{failure}; and {endpoint} could not be put back as it was: {rollback}")]
+    #[error(
+        "{failure}; what was in force before is in force again, except where the new program still judges: {}",
+        list(left)
+    )]
     Rollback {
         /// Why the change failed.
         failure: Box<NodeError>,
-        /// Whose program is the new one still.
-        endpoint: EndpointName,
-        /// Why.
-        rollback: Box<EnforceError>,
+        /// What could not be put back, each with its reason.
+        left: Vec<NodeError>,
+    },
+    /// A change is in force, and something older could not be taken off.
+    #[error(
+        "the change is in force, but what it replaces or leaves out could not all be taken off and may still judge \
+             packets (loading or unloading again tries again): {}",
+        list(left)
+    )]
+    Leftover {
+        /// What the change did.
+        applied: Applied,
+        /// What could not be taken off, each with its reason.
+        left: Vec<NodeError>,
     },
     /// One endpoint and direction twice in one change.
     #[error("{direction} of {endpoint} is given twice")]
@@ -109,32 +117,29 @@ pub enum NodeError {
     Pins(#[from] PinsError),
 }
 
-/// A node's enforcement. Holds the lock on its pins: one change at a time.
-#[derive(Debug)]
-pub struct Node {
-    pins: Pins,
-    loader: Loader,
-    preference: Preference,
+fn list(errors: &[NodeError]) -> String {
+    let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    texts.join("; ")
 }
 
-/// A program that is loaded and pinned, not yet in force.
-struct Prepared<'a> {
-    wanted: &'a Wanted,
-    endpoint: EndpointPins,
-    slot: Slot,
-    hook: Hook,
-    generation: GenerationPins,
-    current: Option<InForce>,
-}
-
-impl Prepared<'_> {
-    fn enforce_error(&self, source: EnforceError) -> NodeError {
-        NodeError::Enforce {
-            endpoint: self.wanted.endpoint.clone(),
-            direction: self.wanted.direction,
+impl NodeError {
+    /// What went wrong with one endpoint and direction.
+    pub(crate) fn of(endpoint: &EndpointName, direction: Direction) -> impl Fn(EnforceError) -> Self {
+        let endpoint = endpoint.clone();
+        move |source| Self::Enforce {
+            endpoint: endpoint.clone(),
+            direction,
             source: Box::new(source),
         }
     }
+}
+
+/// A node's enforcement. Holds the lock on its pins: one change at a time.
+#[derive(Debug)]
+pub struct Node {
+    pub(crate) pins: Pins,
+    pub(crate) loader: Loader,
+    pub(crate) preference: Preference,
 }
 
 impl Node {
@@ -169,203 +174,21 @@ impl Node {
         &self.pins
     }
 
-    /// Makes the node enforce what is wanted, on devices of the calling thread's network namespace.
-    ///
-    /// # Errors
-    /// When a device is missing, a program is refused or a swap fails; what was in force then still is, unless the
-    /// error is [`NodeError::Rollback`].
-    pub fn apply(&mut self, wanted: &[Wanted], others: Others) -> Result<Applied, NodeError> {
-        let mut by_slot: BTreeMap<(&EndpointName, Direction), &Wanted> = BTreeMap::new();
-        for one in wanted {
-            if by_slot.insert((&one.endpoint, one.direction), one).is_some() {
-                return Err(NodeError::Twice {
-                    endpoint: one.endpoint.clone(),
-                    direction: one.direction,
-                });
-            }
-        }
-        self.pins.prepare_shared()?;
-        let mut applied = Applied::default();
-        let mut prepared = Vec::new();
-        for one in by_slot.values() {
-            match self.prepare(one) {
-                Ok(Some(ready)) => prepared.push(ready),
-                Ok(None) => applied.unchanged += 1,
-                Err(error) => {
-                    self.discard(&prepared)?;
-                    return Err(error);
-                }
-            }
-        }
-        for (done, one) in prepared.iter().enumerate() {
-            if let Err(error) = self.swap(one) {
-                let failure = one.enforce_error(error);
-                let swapped = prepared.get(..done).unwrap_or_default();
-                return Err(self.take_back(swapped, failure, &prepared));
-            }
-        }
-        for one in &prepared {
-            one.slot.forget_all_but(Some(&one.generation))?;
-            match one.current {
-                Some(_) => applied.replaced += 1,
-                None => applied.attached += 1,
-            }
-        }
-        if others == Others::Remove {
-            for endpoint in self.pins.endpoints()? {
-                for direction in Direction::BOTH {
-                    if !by_slot.contains_key(&(&endpoint.name, direction)) {
-                        applied.removed += usize::from(take_off(&endpoint, direction)?);
-                    }
-                }
-                endpoint.tidy()?;
-            }
-        }
-        self.pins.tidy()?;
-        Ok(applied)
-    }
-
-    /// Loads and pins the next generation of a slot; `None` when the wanted object is in force already.
-    fn prepare<'a>(&mut self, wanted: &'a Wanted) -> Result<Option<Prepared<'a>>, NodeError> {
-        let enforce_error = |source: EnforceError| NodeError::Enforce {
-            endpoint: wanted.endpoint.clone(),
-            direction: wanted.direction,
-            source: Box::new(source),
-        };
-        let load_error = |source: LoadError| NodeError::Load {
-            endpoint: wanted.endpoint.clone(),
-            direction: wanted.direction,
-            source: Box::new(source),
-        };
-        let hook = Hook::find(&wanted.device, wanted.direction)
-            .ok_or_else(|| enforce_error(AttachError::NoDevice(wanted.device.clone()).into()))?;
-        let endpoint = self.pins.endpoint(&wanted.endpoint);
-        let slot = endpoint.slot(wanted.direction);
-        enforce::recover(&slot).map_err(enforce_error)?;
-        let current = enforce::in_force(&slot, &hook).map_err(enforce_error)?;
-        let digest = wanted.object.digest().short();
-        if let Some(current) = &current {
-            let right = match self.preference {
-                Preference::Best => true,
-                Preference::Only(mechanism) => mechanism == current.mechanism,
-            };
-            if right && current.generation.digest == digest {
-                slot.forget_all_but(Some(&current.generation))?;
-                return Ok(None);
-            }
-        }
-        endpoint.prepare(&wanted.device)?;
-        slot.prepare()?;
-        // Whatever a killed predecessor left is behind us, in force or not.
-        let newest = slot.generations()?.last().map_or(0, |pins| pins.generation);
-        let generation = slot.generation(newest + 1, &digest);
-        let result = self.load(wanted, &generation, current.as_ref());
-        if let Err(error) = result {
-            discard(&endpoint, &slot, &generation)?;
-            self.pins.tidy()?;
-            return Err(load_error(error));
-        }
-        Ok(Some(Prepared {
-            wanted,
-            endpoint,
-            slot,
-            hook,
-            generation,
-            current,
-        }))
-    }
-
-    fn load(
-        &mut self,
-        wanted: &Wanted,
-        generation: &GenerationPins,
-        current: Option<&InForce>,
-    ) -> Result<(), LoadError> {
-        // Left by a predecessor that was killed between its counters and its program.
-        remove_pin(&generation.counters)?;
-        if let Some(current) = current
-            && let Some(shape) = pinned_shape(&current.generation.counters)?
-            && wanted.object.map(COUNTERS) == Some(shape)
-        {
-            enforce::share_map(&current.generation.counters, &generation.counters)?;
-        }
-        let maps = MapPins {
-            conntrack: self.pins.shared_map(CONNTRACK),
-            events: self.pins.shared_map(EVENTS),
-            counters: generation.counters.clone(),
-        };
-        let mut loaded = self.loader.load(&wanted.object, Some(&maps))?;
-        loaded.pin(&generation.program)
-    }
-
-    fn swap(&self, one: &Prepared<'_>) -> Result<(), EnforceError> {
-        let mechanism = match (self.preference, &one.current) {
-            (Preference::Only(mechanism), _) => mechanism,
-            (Preference::Best, Some(current)) => current.mechanism,
-            (Preference::Best, None) => match one.hook.tcx_programs()? {
-                Some(_) => Mechanism::Tcx,
-                None => Mechanism::Clsact,
-            },
-        };
-        enforce::put(
-            &one.endpoint,
-            &one.slot,
-            &one.hook,
-            &one.generation,
-            one.current.as_ref(),
-            mechanism,
-        )
-    }
-
-    /// Puts back what was in force before a change that failed, and forgets the change.
-    fn take_back(&self, swapped: &[Prepared<'_>], failure: NodeError, all: &[Prepared<'_>]) -> NodeError {
-        for one in swapped.iter().rev() {
-            let back = match &one.current {
-                Some(before) => enforce::in_force(&one.slot, &one.hook).and_then(|now| {
-                    let (slot, hook) = (&one.slot, &one.hook);
-                    enforce::put(
-                        &one.endpoint,
-                        slot,
-                        hook,
-                        &before.generation,
-                        now.as_ref(),
-                        before.mechanism,
-                    )
-                }),
-                None => enforce::detach(&one.endpoint, &one.slot, Some(&one.hook)),
-            };
-            if let Err(rollback) = back {
-                let endpoint = one.wanted.endpoint.clone();
-                return NodeError::Rollback {
-                    failure: Box::new(failure),
-                    endpoint,
-                    rollback: Box::new(rollback),
-                };
-            }
-        }
-        match self.discard(all) {
-            // The pins that stay behind are in nobody's way; the failure is what matters.
-            Ok(()) | Err(_) => failure,
-        }
-    }
-
-    fn discard(&self, prepared: &[Prepared<'_>]) -> Result<(), PinsError> {
-        for one in prepared {
-            discard(&one.endpoint, &one.slot, &one.generation)?;
-        }
-        self.pins.tidy()
-    }
-
     /// Takes every program off and removes every pin, the directory included; says how many programs were taken off.
     /// Nothing of others is touched.
     ///
     /// # Errors
-    /// What the kernel refused; calling it again goes on.
+    /// [`EnforceError::Elsewhere`] when a clsact filter is in another network namespace than the calling thread's:
+    /// then nothing is taken off. Else what the kernel refused; calling it again goes on.
     pub fn unload(self) -> Result<usize, NodeError> {
+        let (here, endpoints) = (here()?, self.pins.endpoints()?);
+        for endpoint in &endpoints {
+            reachable(endpoint, here)?;
+        }
         let mut removed = 0;
-        for endpoint in self.pins.endpoints()? {
+        for endpoint in endpoints {
             for direction in Direction::BOTH {
-                removed += usize::from(take_off(&endpoint, direction)?);
+                removed += usize::from(take_off(&endpoint, direction, here)?);
             }
             endpoint.tidy()?;
         }
@@ -374,33 +197,64 @@ impl Node {
         Ok(removed)
     }
 
+    /// Forgets the clsact filters in other network namespaces than the calling thread's, and says where they were. For
+    /// namespaces that are gone: in one that is not, the filters stay in force and `tc` has to remove them.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn forget_elsewhere(&self) -> Result<Vec<DevicePlace>, NodeError> {
+        let here = here()?;
+        let mut forgotten = Vec::new();
+        for endpoint in self.pins.endpoints()? {
+            for direction in Direction::BOTH {
+                let slot = endpoint.slot(direction);
+                for place in slot.filters()? {
+                    if place.namespace != here {
+                        slot.forget_filter(&place)?;
+                        forgotten.push(place);
+                    }
+                }
+            }
+        }
+        Ok(forgotten)
+    }
+
     /// What is in force, endpoint by endpoint, sorted.
     ///
     /// # Errors
     /// What the kernel refused.
     pub fn slots(&self) -> Result<Vec<SlotStatus>, NodeError> {
+        let here = here()?;
         let mut slots = Vec::new();
         for endpoint in self.pins.endpoints()? {
-            let device = endpoint.device()?;
             for direction in Direction::BOTH {
                 let slot = endpoint.slot(direction);
                 if !slot.exists() {
                     continue;
                 }
-                let in_force = match Hook::find(&device, direction) {
-                    None => None,
-                    Some(hook) => enforce::in_force(&slot, &hook).map_err(|source| NodeError::Enforce {
-                        endpoint: endpoint.name.clone(),
-                        direction,
-                        source: Box::new(source),
-                    })?,
-                };
-                let (endpoint, device) = (endpoint.name.clone(), device.clone());
+                let (mut found, mut place) = (None, None);
+                for device in slot.devices()? {
+                    if found.is_none()
+                        && device.namespace == here
+                        && let Some(hook) = Hook::find(&device.device, direction)
+                    {
+                        found = enforce::in_force(&slot, &hook, &device)
+                            .map_err(NodeError::of(&endpoint.name, direction))?;
+                        if found.is_some() {
+                            place = Some(device);
+                            continue;
+                        }
+                    }
+                    place.get_or_insert(device);
+                }
                 slots.push(SlotStatus {
-                    endpoint,
-                    device,
+                    endpoint: endpoint.name.clone(),
+                    place: place.unwrap_or_else(|| DevicePlace {
+                        namespace: here,
+                        device: endpoint.name.host_device(),
+                    }),
                     direction,
-                    in_force,
+                    in_force: found,
                 });
             }
         }
@@ -414,31 +268,42 @@ pub struct SlotStatus {
     /// Whose policy.
     pub endpoint: EndpointName,
     /// The device.
-    pub device: String,
+    pub place: DevicePlace,
     /// The policy direction.
     pub direction: Direction,
-    /// What judges packets there; `None` when the device or the attachment is gone.
+    /// What judges packets there; `None` when the device or the attachment is gone, or in another network namespace
+    /// than the calling thread's.
     pub in_force: Option<InForce>,
 }
 
+/// The calling thread's network namespace.
+pub(crate) fn here() -> Result<NamespaceNumber, PinsError> {
+    NamespaceNumber::here().map_err(|source| PinsError::Io {
+        action: "stat",
+        path: PathBuf::from("/proc/thread-self/ns/net"),
+        source,
+    })
+}
+
+/// Whether both slots of an endpoint can be changed from here.
+pub(crate) fn reachable(endpoint: &EndpointPins, here: NamespaceNumber) -> Result<(), NodeError> {
+    for direction in Direction::BOTH {
+        enforce::reachable(&endpoint.slot(direction), here)
+            .map_err(NodeError::of(&endpoint.name, direction))?;
+    }
+    Ok(())
+}
+
 /// Says whether there was anything to take off.
-fn take_off(endpoint: &EndpointPins, direction: Direction) -> Result<bool, NodeError> {
+pub(crate) fn take_off(
+    endpoint: &EndpointPins,
+    direction: Direction,
+    here: NamespaceNumber,
+) -> Result<bool, NodeError> {
     let slot = endpoint.slot(direction);
     if !slot.exists() {
         return Ok(false);
     }
-    let hook = Hook::find(&endpoint.device()?, direction);
-    enforce::take_off(endpoint, &slot, hook.as_ref()).map_err(|source| NodeError::Enforce {
-        endpoint: endpoint.name.clone(),
-        direction,
-        source: Box::new(source),
-    })?;
+    enforce::take_off(endpoint, &slot, here).map_err(NodeError::of(&endpoint.name, direction))?;
     Ok(true)
-}
-
-fn discard(endpoint: &EndpointPins, slot: &Slot, generation: &GenerationPins) -> Result<(), PinsError> {
-    remove_pin(&generation.program)?;
-    remove_pin(&generation.counters)?;
-    slot.tidy()?;
-    endpoint.tidy()
 }

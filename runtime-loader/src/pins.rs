@@ -4,14 +4,19 @@
 //! <root>/bundle=<digest>/                             the bundle that was loaded last
 //! <root>/shared/conntrack, events                     maps that all programs of the node share
 //! <root>/endpoints/<namespace>/<name>/
-//!     device=<name>/                                  the device that carries the endpoint
-//!     qdisc/                                          we made the device's clsact qdisc
+//!     qdisc=<namespace>-<device>/                     we made this device's clsact qdisc
 //!     <ingress|egress>/                               one policy direction: a slot
+//!         device=<namespace>-<device>/                the device that carries the endpoint
 //!         program-<generation>-<digest>               a loaded program; the digest is its object's
 //!         counters-<generation>                       that program's counters
 //!         link                                        tcx: the attachment
-//!         clsact/                                     clsact: we have a filter there
+//!         link-next                                   tcx: the attachment that is about to take its place
+//!         clsact=<namespace>-<device>/                clsact: we have, or are about to have, a filter there
 //! ```
+//!
+//! `<namespace>` is a [`NamespaceNumber`]: a filter can be asked for and removed only in the namespace of its device,
+//! so its note says which one that is. (A tcx link can be asked and detached from anywhere.) While an endpoint moves to
+//! another device there are notes of both.
 //!
 //! The BPF file system holds pinned objects and directories, no data: what has to be remembered is said by a name,
 //! and an empty directory is a note. It refuses dots in names (`bpf_lookup` in kernel/bpf/inode.c), hence
@@ -31,7 +36,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::mount::{MsFlags, mount, umount};
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
-use crate::device::EndpointName;
+use crate::device::{DevicePlace, EndpointName, NamespaceNumber};
 use crate::object::MapShape;
 
 /// Where a node keeps its pins unless told otherwise.
@@ -48,6 +53,9 @@ pub const EVENTS: &str = "events";
 pub const COUNTERS: &str = "counters";
 
 const BUNDLE_NOTE: &str = "bundle=";
+const QDISC_NOTE: &str = "qdisc=";
+const DEVICE_NOTE: &str = "device=";
+const FILTER_NOTE: &str = "clsact=";
 
 /// The maps that every program of the node shares.
 pub const SHARED: [&str; 2] = [CONNTRACK, EVENTS];
@@ -285,52 +293,28 @@ pub struct EndpointPins {
 }
 
 impl EndpointPins {
-    /// Makes the directory and remembers the device.
-    ///
-    /// # Errors
-    /// When the file system refuses.
-    pub fn prepare(&self, device: &str) -> Result<(), PinsError> {
-        let note = format!("device={}", encode(device));
-        make_directory(&self.directory.join(&note))?;
-        for other in names_in(&self.directory)? {
-            if other.starts_with("device=") && other != note {
-                remove_if_empty(&self.directory.join(other))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The device that carries the endpoint.
+    /// The devices whose clsact qdisc is of our making.
     ///
     /// # Errors
     /// When the directory cannot be read.
-    pub fn device(&self) -> Result<String, PinsError> {
-        let noted = names_in(&self.directory)?
-            .iter()
-            .find_map(|name| name.strip_prefix("device=").and_then(decode));
-        Ok(noted.unwrap_or_else(|| self.name.host_device()))
+    pub fn qdiscs(&self) -> Result<Vec<DevicePlace>, PinsError> {
+        places(&self.directory, QDISC_NOTE)
     }
 
-    /// Whether the device's clsact qdisc is of our making.
-    #[must_use]
-    pub fn made_qdisc(&self) -> bool {
-        self.directory.join("qdisc").is_dir()
-    }
-
-    /// Remembers that the clsact qdisc is of our making.
+    /// Remembers that a device's clsact qdisc is of our making.
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn note_qdisc(&self) -> Result<(), PinsError> {
-        make_directory(&self.directory.join("qdisc"))
+    pub fn note_qdisc(&self, place: &DevicePlace) -> Result<(), PinsError> {
+        make_directory(&self.directory.join(note(QDISC_NOTE, place)))
     }
 
-    /// Forgets that the clsact qdisc is of our making.
+    /// Forgets that a device's clsact qdisc is of our making.
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn forget_qdisc(&self) -> Result<(), PinsError> {
-        remove_if_empty(&self.directory.join("qdisc")).map(drop)
+    pub fn forget_qdisc(&self, place: &DevicePlace) -> Result<(), PinsError> {
+        remove_if_empty(&self.directory.join(note(QDISC_NOTE, place))).map(drop)
     }
 
     /// The slot of one policy direction, whether or not it is there.
@@ -358,10 +342,8 @@ impl EndpointPins {
         {
             return Ok(());
         }
-        for name in names_in(&self.directory)? {
-            if name.starts_with("device=") || name == "qdisc" {
-                remove_if_empty(&self.directory.join(name))?;
-            }
+        for place in self.qdiscs()? {
+            self.forget_qdisc(&place)?;
         }
         remove_if_empty(&self.directory).map(drop)
     }
@@ -415,26 +397,52 @@ impl Slot {
         self.directory.join("link-next")
     }
 
-    /// Whether we have, or are about to have, a clsact filter for this slot.
-    #[must_use]
-    pub fn has_filter(&self) -> bool {
-        self.directory.join("clsact").is_dir()
+    /// The devices that carry, or are about to carry, the endpoint.
+    ///
+    /// # Errors
+    /// When the slot cannot be read.
+    pub fn devices(&self) -> Result<Vec<DevicePlace>, PinsError> {
+        places(&self.directory, DEVICE_NOTE)
+    }
+
+    /// Remembers a device that is about to carry the endpoint.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn note_device(&self, place: &DevicePlace) -> Result<(), PinsError> {
+        make_directory(&self.directory.join(note(DEVICE_NOTE, place)))
+    }
+
+    /// Forgets a device.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn forget_device(&self, place: &DevicePlace) -> Result<(), PinsError> {
+        remove_if_empty(&self.directory.join(note(DEVICE_NOTE, place))).map(drop)
+    }
+
+    /// Where we have, or are about to have, a clsact filter for this slot.
+    ///
+    /// # Errors
+    /// When the slot cannot be read.
+    pub fn filters(&self) -> Result<Vec<DevicePlace>, PinsError> {
+        places(&self.directory, FILTER_NOTE)
     }
 
     /// Remembers that there is a clsact filter of ours.
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn note_filter(&self) -> Result<(), PinsError> {
-        make_directory(&self.directory.join("clsact"))
+    pub fn note_filter(&self, place: &DevicePlace) -> Result<(), PinsError> {
+        make_directory(&self.directory.join(note(FILTER_NOTE, place)))
     }
 
     /// Forgets the clsact filter.
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn forget_filter(&self) -> Result<(), PinsError> {
-        remove_if_empty(&self.directory.join("clsact")).map(drop)
+    pub fn forget_filter(&self, place: &DevicePlace) -> Result<(), PinsError> {
+        remove_if_empty(&self.directory.join(note(FILTER_NOTE, place))).map(drop)
     }
 
     /// The pins of a generation that need not exist.
@@ -480,11 +488,18 @@ impl Slot {
         Ok(())
     }
 
-    /// Removes the slot if nothing is left in it.
+    /// Removes the slot if it has neither program nor attachment.
     ///
     /// # Errors
     /// When the file system refuses.
     pub fn tidy(&self) -> Result<(), PinsError> {
+        let names = names_in(&self.directory)?;
+        if names.iter().any(|name| !name.starts_with(DEVICE_NOTE)) {
+            return Ok(());
+        }
+        for name in names {
+            remove_if_empty(&self.directory.join(name))?;
+        }
         remove_if_empty(&self.directory).map(drop)
     }
 }
@@ -532,6 +547,34 @@ pub fn encode(name: &str) -> String {
 pub fn decode(name: &str) -> Option<String> {
     let decoded = name.replace("%2e", ".").replace("%2f", "/").replace("%25", "%");
     (encode(&decoded) == name).then_some(decoded)
+}
+
+/// The name of a note about a device.
+fn note(kind: &str, place: &DevicePlace) -> String {
+    format!("{kind}{}-{}", place.namespace.0, encode(&place.device))
+}
+
+/// The devices that a directory has notes of this kind about, sorted.
+fn places(directory: &Path, kind: &str) -> Result<Vec<DevicePlace>, PinsError> {
+    let mut places = Vec::new();
+    for name in names_in(directory)? {
+        let Some(text) = name.strip_prefix(kind) else {
+            continue;
+        };
+        let place = text.split_once('-').and_then(|(number, device)| {
+            Some(DevicePlace {
+                namespace: NamespaceNumber(number.parse().ok()?),
+                device: decode(device)?,
+            })
+        });
+        // Not skipped: what a note says of a filter that goes on enforcing must not be lost.
+        places.push(place.ok_or_else(|| PinsError::Foreign {
+            path: directory.join(&name),
+            reason: "not a note about a device",
+        })?);
+    }
+    places.sort();
+    Ok(places)
 }
 
 fn make_directory(path: &Path) -> Result<(), PinsError> {

@@ -244,8 +244,8 @@ fn enforcement_survives_kills(mechanism: Mechanism, name: &str) {
             let left = std::fs::read_dir(format!("{DEFAULT_ROOT}/endpoints/test/killed/ingress")).unwrap();
             assert_eq!(
                 left.count(),
-                3,
-                "round {round}: program, counters and link or note, nothing older"
+                4,
+                "round {round}: device, program, counters and link or filter, nothing older"
             );
         }
     }
