@@ -6,7 +6,7 @@
 //! that file's own name and line numbers.
 
 use super::canvas::{CONTEXT, Canvas};
-use super::{Counts, Finding, Label, Severity, escape};
+use super::{Counts, Finding, Label, Severity, escape, named_ports};
 use crate::source::Sources;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
 use std::fmt;
@@ -132,19 +132,11 @@ impl<'a> Drawing<'a> {
                 witness.from, witness.to, witness.protocol
             )
         });
-        let help: Vec<_> = finding
-            .help
-            .clone()
-            .into_iter()
-            .chain(witness)
-            .chain(unplaced)
-            .collect();
-        let help = (!help.is_empty()).then(|| {
-            let lines: Vec<_> = help
-                .iter()
-                .flat_map(|text| text.lines())
-                .map(escape::message)
-                .collect();
+        let mut lines = named_ports::lines(&finding.named_ports, finding.engines.as_ref());
+        let help = finding.help.iter().flat_map(|help| help.lines());
+        lines.extend(help.map(str::to_owned).chain(witness).chain(unplaced));
+        let help = (!lines.is_empty()).then(|| {
+            let lines: Vec<_> = lines.iter().map(|line| escape::message(line)).collect();
             lines.join("\n")
         });
         Self {

@@ -3,6 +3,7 @@
 //! A contract with other programs: fields are added, never renamed or removed. These are wire types of their own;
 //! nothing inside the program is serialised as it is.
 
+use super::named_ports::Row;
 use super::{Counts, Finding, escape};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -48,6 +49,42 @@ struct WireFinding<'a> {
     labels: Vec<WireLabel<'a>>,
     objects: Vec<WireObject<'a>>,
     witness: Option<WireWitness<'a>>,
+    /// Absent where the finding is not about port names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    named_ports: Vec<WireNamedPort<'a>>,
+    /// Rows of `named_ports` that are left out.
+    #[serde(skip_serializing_if = "is_zero")]
+    named_ports_left_out: usize,
+    /// Absent where engines agree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    engines: Option<WireEngines<'a>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+#[derive(Serialize)]
+struct WireNamedPort<'a> {
+    /// The first pod.
+    pod: String,
+    /// How many pods of its workload are alike, itself included.
+    pods: usize,
+    container: Option<&'a str>,
+    name: Option<&'a str>,
+    number: Option<u16>,
+    protocol: Option<String>,
+    file: &'a str,
+    line: u32,
+    column: u32,
+}
+
+#[derive(Serialize)]
+struct WireEngines<'a> {
+    kubernetes: &'a str,
+    cilium_1_20: &'a str,
+    cilium_1_19: &'a str,
 }
 
 #[derive(Serialize)]
@@ -146,6 +183,28 @@ fn wire(finding: &Finding) -> WireFinding<'_> {
             protocol: &witness.protocol,
             port: witness.port,
         }),
+        named_ports: finding.named_ports.rows.iter().map(wire_named_port).collect(),
+        named_ports_left_out: finding.named_ports.left_out,
+        engines: finding.engines.as_ref().map(|engines| WireEngines {
+            kubernetes: &engines.kubernetes,
+            cilium_1_20: &engines.cilium_1_20,
+            cilium_1_19: &engines.cilium_1_19,
+        }),
+    }
+}
+
+fn wire_named_port(row: &Row) -> WireNamedPort<'_> {
+    let port = row.port.as_ref();
+    WireNamedPort {
+        pod: row.pod.to_string(),
+        pods: row.pods,
+        container: port.map(|port| port.container.as_str()),
+        name: port.and_then(|port| port.name.as_deref()),
+        number: port.map(|port| port.number),
+        protocol: port.map(|port| port.protocol.to_string()),
+        file: &row.origin.file,
+        line: row.origin.line,
+        column: row.origin.column,
     }
 }
 

@@ -8,11 +8,13 @@ pub mod code;
 pub mod escape;
 pub mod human;
 pub mod json;
+pub mod named_ports;
 
 #[cfg(test)]
 mod tests;
 
 pub use code::{Code, Severity};
+pub use named_ports::{Engines, NamedPorts};
 
 use ir::origin::Origin;
 
@@ -33,6 +35,10 @@ pub struct Finding {
     pub objects: Vec<ObjectName>,
     /// A concrete flow that shows it.
     pub witness: Option<Witness>,
+    /// What the pods concerned call their ports, where it is about port names.
+    pub named_ports: NamedPorts,
+    /// What each engine does, where they differ.
+    pub engines: Option<Engines>,
     /// Whether answers about flows would rest on what could not be read. Verbs that analyse must refuse, not guess.
     pub blocks_analysis: bool,
 }
@@ -84,6 +90,8 @@ impl Finding {
             labels: Vec::new(),
             objects: Vec::new(),
             witness: None,
+            named_ports: NamedPorts::default(),
+            engines: None,
             blocks_analysis: false,
         }
     }
@@ -127,6 +135,20 @@ impl Finding {
     #[must_use]
     pub fn witness(mut self, witness: Witness) -> Self {
         self.witness = Some(witness);
+        self
+    }
+
+    /// Says what the pods concerned call their ports.
+    #[must_use]
+    pub fn named_ports(mut self, named_ports: NamedPorts) -> Self {
+        self.named_ports = named_ports;
+        self
+    }
+
+    /// Says what each engine does.
+    #[must_use]
+    pub fn engines(mut self, engines: Engines) -> Self {
+        self.engines = Some(engines);
         self
     }
 
