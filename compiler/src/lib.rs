@@ -43,6 +43,10 @@ pub mod lints;
 
 pub mod check;
 
+// Forms that several answers are written in.
+pub mod graphviz;
+pub mod tabular;
+
 pub mod connectivity;
 pub mod query;
 

@@ -15,12 +15,12 @@ pub(super) struct Cli {
 }
 
 impl Cli {
-    pub(super) fn common(&self) -> &Common {
+    pub(super) fn run(&self) -> &Run {
         match &self.command {
-            Command::Check(arguments) => &arguments.common,
-            Command::Connectivity(arguments) => &arguments.common,
-            Command::Query(arguments) => &arguments.common,
-            Command::Compile(arguments) => &arguments.common,
+            Command::Check(arguments) => &arguments.common.run,
+            Command::Connectivity(arguments) => &arguments.common.run,
+            Command::Query(arguments) => &arguments.common.run,
+            Command::Compile(arguments) => &arguments.common.run,
         }
     }
 }
@@ -30,20 +30,27 @@ pub(super) enum Command {
     /// Are these policies right? Validation, port names, rules that change nothing
     Check(Check),
     /// Who can talk to whom, on what: all workloads and all addresses outside
-    Connectivity(Connectivity),
+    Connectivity(super::connectivity::Arguments),
     /// One flow: is it allowed, and which lines decide
-    Query(Query),
+    Query(super::query::Arguments),
     /// The programs and tables that enforce the policies, one bundle for a node or for all
     Compile(Compile),
 }
 
-/// What every verb takes.
+/// What every verb takes that reads one set of manifests.
 #[derive(Debug, Args)]
 pub(super) struct Common {
     /// Files, directories (all *.yaml, *.yml and *.json below them), or - for standard input
     #[arg(required = true, value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
 
+    #[command(flatten)]
+    pub(super) run: Run,
+}
+
+/// What every verb takes.
+#[derive(Debug, Args)]
+pub(super) struct Run {
     /// Whether address blocks match pods and nodes: by each API's own contract, only addresses outside the cluster
     /// (Cilium's default), or every address
     #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
@@ -85,47 +92,6 @@ pub(super) struct Check {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Connectivity {
-    #[command(flatten)]
-    pub(super) common: Common,
-
-    /// How to write connections
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(super) format: Format,
-
-    /// Do not fail when there is no workload
-    #[arg(long)]
-    pub(super) allow_empty: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-FROM and TO are namespace/name of a workload or pod, an address (203.0.113.7, 2001:db8::7), or a pod that need not \
-exist: namespace{app=web,tier=front}.
-PORT is a number or a name with a protocol (8080/TCP, 53/UDP, http), or an ICMP type (icmp/8, icmpv6/128).
-Exit status: 0 allowed, 1 denied, 2 no answer.")]
-pub(super) struct Query {
-    #[command(flatten)]
-    pub(super) common: Common,
-
-    /// Who opens the flow
-    #[arg(long, value_name = "FROM")]
-    pub(super) from: String,
-
-    /// Who receives it
-    #[arg(long, value_name = "TO")]
-    pub(super) to: String,
-
-    /// Destination port
-    #[arg(long, value_name = "PORT")]
-    pub(super) port: String,
-
-    /// How to write the answer
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(super) format: Format,
-}
-
-#[derive(Debug, Args)]
 pub(super) struct Compile {
     #[command(flatten)]
     pub(super) common: Common,
@@ -159,6 +125,7 @@ pub(super) struct Compile {
     pub(super) dump: Option<String>,
 }
 
+/// How `check` writes. The verbs that answer questions have formats of their own, beside their arguments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     /// For people

@@ -11,7 +11,7 @@ use std::time::Instant;
 pub(super) fn run(arguments: &Check, terminal: &mut Terminal) -> Result<Status, Failure> {
     let started = Instant::now();
     let common = &arguments.common;
-    let understood = read(common)?;
+    let understood = read(&common.paths, &common.run)?;
     let solver = (!arguments.no_solver).then(verifier::options::Options::default);
     let checked = check::check(&understood, solver.as_ref()).map_err(Failure::said)?;
     let findings = &checked.findings;
@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &Check, terminal: &mut Terminal) -> Result<Status, 
         let sentence = crate::diagnostic::escape::message(sentence);
         writeln!(terminal.err, "incomplete: {sentence}")?;
     }
-    if !common.quiet {
+    if !common.run.quiet {
         let policies = match understood.model.policies().len() {
             1 => "1 policy".to_owned(),
             policies => format!("{policies} policies"),

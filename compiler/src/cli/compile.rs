@@ -14,8 +14,8 @@ use std::io::Write;
 
 pub(super) fn run(arguments: &Compile, terminal: &mut Terminal) -> Result<Status, Failure> {
     let common = &arguments.common;
-    let understood = read(common)?;
-    if let Some(status) = refuse_blocked(&understood, common, terminal)? {
+    let understood = read(&common.paths, &common.run)?;
+    if let Some(status) = refuse_blocked(&understood, &common.run, terminal)? {
         return Ok(status);
     }
     let mut notes = Vec::new();
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Compile, terminal: &mut Terminal) -> Result<Status
     } else {
         model
     };
-    if !common.quiet {
+    if !common.run.quiet {
         for note in notes {
             writeln!(terminal.err, "note: {}", escape::message(&note))?;
         }
@@ -100,7 +100,7 @@ pub(super) fn run(arguments: &Compile, terminal: &mut Terminal) -> Result<Status
     let instructions: usize = outputs.iter().map(|output| output.instructions).sum();
     let files: Vec<File> = outputs.into_iter().flat_map(|output| output.files).collect();
     compile::write(&arguments.output, &files).map_err(Failure::said)?;
-    if !common.quiet {
+    if !common.run.quiet {
         let bytes: usize = files.iter().map(|file| file.bytes.len()).sum();
         writeln!(
             terminal.err,

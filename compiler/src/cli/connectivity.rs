@@ -1,32 +1,86 @@
 //! `portcullis connectivity`
 
-use super::args::{Connectivity, Format};
+use super::args::Common;
+use super::output::Answer;
 use super::terminal::Terminal;
 use super::{Failure, Status, count, read, refuse_blocked, scope_line};
-use crate::connectivity::{self, human, json};
+use crate::connectivity::focus::Focus;
+use crate::connectivity::{self, dot, human, json, rows};
 use crate::resolve::Resolved;
+use clap::{Args, ValueEnum};
 use std::io::Write;
+use std::path::PathBuf;
 
-pub(super) fn run(arguments: &Connectivity, terminal: &mut Terminal) -> Result<Status, Failure> {
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) common: Common,
+
+    /// How to write connections
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Format,
+
+    /// Only connections from or to this workload or pod (namespace/name, or name); may be given more than once
+    #[arg(long, value_name = "WORKLOAD")]
+    focus: Vec<String>,
+
+    /// The file to write, whole or not at all; standard output unless said
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Do not fail when there is no workload
+    #[arg(long)]
+    allow_empty: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    #[default]
+    Human,
+    /// For programs
+    Json,
+    /// For spreadsheets
+    Csv,
+    /// For pages: a table in Markdown
+    Md,
+    /// For Graphviz: a graph
+    Dot,
+}
+
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Status, Failure> {
     let common = &arguments.common;
-    let understood = read(common)?;
-    if let Some(status) = refuse_blocked(&understood, common, terminal)? {
+    let understood = read(&common.paths, &common.run)?;
+    if let Some(status) = refuse_blocked(&understood, &common.run, terminal)? {
         return Ok(status);
     }
-    if understood.model.cluster.endpoints().is_empty() && !arguments.allow_empty {
+    let cluster = &understood.model.cluster;
+    if cluster.endpoints().is_empty() && !arguments.allow_empty {
         writeln!(
             terminal.err,
             "error: there is no workload here (--allow-empty accepts that)"
         )?;
         return Ok(Status::Failed);
     }
-    let connections = connectivity::connections(&Resolved::of(&understood.model));
-    match arguments.format {
-        Format::Human => human::write(&mut terminal.out, &connections)?,
-        Format::Json => json::write(&mut terminal.out, &connections)?,
+    let focus = match arguments.focus.as_slice() {
+        [] => None,
+        names => Some(Focus::on(names, cluster).map_err(Failure::said)?),
+    };
+    let mut connections = connectivity::connections(&Resolved::of(&understood.model));
+    if let Some(focus) = &focus {
+        connections.retain(|connection| focus.keeps(connection));
     }
-    terminal.out.flush()?;
-    if !common.quiet {
+    let mut answer = Answer::new(terminal, arguments.output.as_deref());
+    let out = answer.out();
+    match arguments.format {
+        Format::Human => human::write(out, &connections)?,
+        Format::Json => json::write(out, &connections)?,
+        Format::Csv => rows::table(&connections).write_csv(out)?,
+        Format::Md => rows::table(&connections).write_markdown(out)?,
+        Format::Dot => dot::write(out, &connections)?,
+    }
+    answer.finish()?;
+    if !common.run.quiet {
         writeln!(
             terminal.err,
             "{} ({})",

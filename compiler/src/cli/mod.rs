@@ -7,15 +7,17 @@ mod args;
 mod check;
 mod compile;
 mod connectivity;
+mod output;
 mod query;
 mod terminal;
 
 use crate::check::{Options, Understood, understand};
 use crate::diagnostic::{Counts, Finding, human};
-use args::{Cli, Command, Common};
+use args::{Cli, Command, Run};
 use clap::Parser;
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use terminal::Terminal;
 
@@ -78,8 +80,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             };
         }
     };
-    let mut terminal = Terminal::new(cli.common().color);
-    if let Some(jobs) = cli.common().jobs {
+    let mut terminal = Terminal::new(cli.run().color);
+    if let Some(jobs) = cli.run().jobs {
         // Fails only where the pool exists already, as when tests run the command twice in one process.
         let _ = rayon::ThreadPoolBuilder::new()
             .num_threads(jobs.get())
@@ -107,15 +109,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Reads and lowers what the common arguments name.
-fn read(common: &Common) -> Result<Understood, Failure> {
+/// Reads and lowers what is at `paths`.
+fn read(paths: &[PathBuf], run: &Run) -> Result<Understood, Failure> {
     let options = Options {
         lower: crate::lower::Options {
-            cidr_match: common.cidr_match.into(),
+            cidr_match: run.cidr_match.into(),
         },
         ..Options::default()
     };
-    Ok(understand(&common.paths, &options, &mut io::stdin().lock())?)
+    Ok(understand(paths, &options, &mut io::stdin().lock())?)
 }
 
 /// For verbs whose answer would rest on a guess otherwise: shows what blocks it, and says so.
@@ -123,7 +125,7 @@ fn read(common: &Common) -> Result<Understood, Failure> {
 /// Findings that do not block are `check`'s subject; here they are counted.
 fn refuse_blocked(
     understood: &Understood,
-    common: &Common,
+    run: &Run,
     terminal: &mut Terminal,
 ) -> Result<Option<Status>, Failure> {
     let (blocking, others): (Vec<Finding>, Vec<Finding>) = understood
@@ -141,7 +143,7 @@ fn refuse_blocked(
         )?;
         return Ok(Some(Status::Failed));
     }
-    if !others.is_empty() && !common.quiet {
+    if !others.is_empty() && !run.quiet {
         writeln!(
             terminal.err,
             "note: {} in the input; `portcullis check` shows them",

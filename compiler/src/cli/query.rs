@@ -1,12 +1,54 @@
 //! `portcullis query`
 
-use super::args::{Format, Query};
+use super::args::Common;
+use super::output::Answer;
 use super::terminal::Terminal;
 use super::{Failure, Status, read, refuse_blocked};
 use crate::query::{self, human, json};
-use std::io::Write;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 
-pub(super) fn run(arguments: &Query, terminal: &mut Terminal) -> Result<Status, Failure> {
+#[derive(Debug, Args)]
+#[command(after_help = "\
+FROM and TO are namespace/name of a workload or pod, an address (203.0.113.7, 2001:db8::7), or a pod that need not \
+exist: namespace{app=web,tier=front}.
+PORT is a number or a name with a protocol (8080/TCP, 53/UDP, http), or an ICMP type (icmp/8, icmpv6/128).
+Exit status: 0 allowed, 1 denied, 2 no answer.")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) common: Common,
+
+    /// Who opens the flow
+    #[arg(long, value_name = "FROM")]
+    from: String,
+
+    /// Who receives it
+    #[arg(long, value_name = "TO")]
+    to: String,
+
+    /// Destination port
+    #[arg(long, value_name = "PORT")]
+    port: String,
+
+    /// How to write the answer
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Format,
+
+    /// The file to write, whole or not at all; standard output unless said
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    #[default]
+    Human,
+    /// For programs
+    Json,
+}
+
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Status, Failure> {
     // What is asked is looked at first: a slip in it should not wait for the input.
     let question = query::Query {
         from: arguments.from.parse().map_err(Failure::said)?,
@@ -14,17 +56,18 @@ pub(super) fn run(arguments: &Query, terminal: &mut Terminal) -> Result<Status, 
         port: arguments.port.parse().map_err(Failure::said)?,
     };
     let common = &arguments.common;
-    let understood = read(common)?;
-    if let Some(status) = refuse_blocked(&understood, common, terminal)? {
+    let understood = read(&common.paths, &common.run)?;
+    if let Some(status) = refuse_blocked(&understood, &common.run, terminal)? {
         return Ok(status);
     }
-    let answer = query::query(&understood.model, &question).map_err(Failure::said)?;
+    let reply = query::query(&understood.model, &question).map_err(Failure::said)?;
+    let mut answer = Answer::new(terminal, arguments.output.as_deref());
     match arguments.format {
-        Format::Human => human::write(&mut terminal.out, &answer, &understood.input.sources)?,
-        Format::Json => json::write(&mut terminal.out, &answer)?,
+        Format::Human => human::write(answer.out(), &reply, &understood.input.sources)?,
+        Format::Json => json::write(answer.out(), &reply)?,
     }
-    terminal.out.flush()?;
-    Ok(if answer.allowed() {
+    answer.finish()?;
+    Ok(if reply.allowed() {
         Status::Fine
     } else {
         Status::Found

@@ -2,7 +2,6 @@
 
 use super::{Connection, Peer};
 use crate::diagnostic::escape;
-use ipnet::IpNet;
 use std::io::{self, Write};
 
 /// Writes `connections`, which are sorted.
@@ -39,25 +38,5 @@ pub fn write(out: &mut dyn Write, connections: &[Connection]) -> io::Result<()> 
 const WIDEST: usize = 60;
 
 fn name(peer: &Peer) -> String {
-    match peer {
-        Peer::Workload {
-            namespace,
-            name,
-            kind,
-            host_network,
-        } => {
-            let host = if *host_network { ", host network" } else { "" };
-            escape::message(&format!("{namespace}/{name} ({kind}{host})")).into_owned()
-        }
-        Peer::Outside(blocks) => {
-            let whole = |net: &IpNet| net.prefix_len() == 0;
-            match blocks.as_slice() {
-                [one, other] if whole(one) && whole(other) => "anywhere outside".to_owned(),
-                blocks => {
-                    let blocks: Vec<_> = blocks.iter().map(ToString::to_string).collect();
-                    format!("outside: {}", blocks.join(", "))
-                }
-            }
-        }
-    }
+    escape::message(&peer.to_string()).into_owned()
 }

@@ -1,7 +1,7 @@
 //! Open ports between classes of pods, and between them and the outside.
 
 use super::blocks;
-use super::{Peer, PortSet};
+use super::{Apart, Peer, PortSet};
 use crate::resolve::{self, Resolved};
 use ipnet::IpNet;
 use ir::cluster::{Endpoint, EndpointId, Family};
@@ -32,8 +32,8 @@ impl Row {
 
 /// Everything that was read from the tables.
 pub(super) struct Matrix {
-    /// The peers, sorted.
-    pub(super) peers: Vec<Row>,
+    /// By endpoint.
+    class_of: Vec<Class>,
     /// By source class and destination class.
     inside: Vec<Vec<PortSet>>,
     /// For each class, what it may reach, with the blocks.
@@ -62,14 +62,12 @@ impl Matrix {
             .par_iter()
             .map(|id| outside(resolved, resolved.tables(*id).map(|tables| &tables.ingress)))
             .collect();
-        let mut matrix = Self {
-            peers: Vec::new(),
+        Self {
+            class_of,
             inside,
             leaving,
             entering,
-        };
-        matrix.peers = matrix.rows(resolved, &class_of);
-        matrix
+        }
     }
 
     /// The open ports from one peer to another.
@@ -89,30 +87,55 @@ impl Matrix {
         self.entering.get(peer.class.0).cloned().unwrap_or_default()
     }
 
-    /// One row for each workload whose pods all have the same connections, else one for each of its pods.
-    fn rows(&self, resolved: &Resolved<'_>, class_of: &[Class]) -> Vec<Row> {
-        let mut pods_of: BTreeMap<WorkloadKey<'_>, Vec<(&Endpoint, Class)>> = BTreeMap::new();
-        for (endpoint, class) in resolved.model.cluster.endpoints().iter().zip(class_of) {
+    /// The pods of each workload, with their classes.
+    fn workloads<'a>(
+        &self,
+        resolved: &'a Resolved<'_>,
+    ) -> BTreeMap<WorkloadKey<'a>, Vec<(&'a Endpoint, Class)>> {
+        let mut pods_of: BTreeMap<WorkloadKey<'_>, Vec<_>> = BTreeMap::new();
+        for (endpoint, class) in resolved.model.cluster.endpoints().iter().zip(&self.class_of) {
             let workload = &endpoint.workload;
             pods_of
                 .entry((&endpoint.namespace, &workload.name, &workload.kind))
                 .or_default()
                 .push((endpoint, *class));
         }
+        pods_of
+    }
+
+    /// The workloads whose pods do not all have the same connections.
+    pub(super) fn apart(&self, resolved: &Resolved<'_>) -> Apart {
+        self.workloads(resolved)
+            .into_iter()
+            .filter(|(_, pods)| !self.are_one(pods))
+            .map(|((namespace, name, kind), _)| (namespace.to_owned(), name.to_owned(), kind.to_owned()))
+            .collect()
+    }
+
+    /// Whether pods all have the same connections.
+    fn are_one(&self, pods: &[(&Endpoint, Class)]) -> bool {
+        pods.first().is_some_and(|(first, class)| {
+            pods.iter()
+                .all(|(pod, other)| pod.host_network == first.host_network && self.are_alike(*class, *other))
+        })
+    }
+
+    /// The peers, sorted: one for each workload whose pods all have the same connections, else, and for those told
+    /// `apart`, one for each of its pods.
+    pub(super) fn peers(&self, resolved: &Resolved<'_>, apart: &Apart) -> Vec<Row> {
         let mut rows = Vec::new();
-        for ((namespace, name, kind), pods) in pods_of {
+        for ((namespace, name, kind), pods) in self.workloads(resolved) {
             let Some((first, class)) = pods.first() else {
                 continue;
             };
-            let alike = pods
-                .iter()
-                .all(|(pod, other)| pod.host_network == first.host_network && self.are_alike(*class, *other));
-            if alike {
+            let named = (namespace.to_owned(), name.to_owned(), kind.to_owned());
+            if !apart.contains(&named) && self.are_one(&pods) {
+                let (namespace, name, kind) = named;
                 rows.push(Row {
                     peer: Peer::Workload {
-                        namespace: namespace.to_owned(),
-                        name: name.to_owned(),
-                        kind: kind.to_owned(),
+                        namespace,
+                        name,
+                        kind,
                         host_network: first.host_network,
                     },
                     replicated: pods.len() > 1 || first.workload.replicated,
@@ -120,6 +143,7 @@ impl Matrix {
                 });
                 continue;
             }
+            let alone = pods.len() == 1;
             for (pod, class) in pods {
                 rows.push(Row {
                     peer: Peer::Workload {
@@ -128,7 +152,8 @@ impl Matrix {
                         kind: "Pod".to_owned(),
                         host_network: pod.host_network,
                     },
-                    replicated: false,
+                    // The only pod stands for all of its workload.
+                    replicated: alone && pod.workload.replicated,
                     class,
                 });
             }

@@ -5,10 +5,13 @@
 //! work grows with what policies tell apart and not with the number of pods.
 
 mod blocks;
+pub mod dot;
+pub mod focus;
 pub mod human;
 pub mod json;
 mod matrix;
 mod ports;
+pub mod rows;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +19,8 @@ pub use ports::{PortRange, PortSet};
 
 use crate::resolve::Resolved;
 use ipnet::IpNet;
+use std::collections::BTreeSet;
+use std::fmt;
 
 /// One end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +40,33 @@ pub enum Peer {
     Outside(Vec<IpNet>),
 }
 
+/// `shop/web (Deployment)`, or `outside: 10.0.0.0/8`. Not escaped.
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Workload {
+                namespace,
+                name,
+                kind,
+                host_network,
+            } => {
+                let host = if *host_network { ", host network" } else { "" };
+                write!(f, "{namespace}/{name} ({kind}{host})")
+            }
+            Self::Outside(blocks) => {
+                let whole = |net: &IpNet| net.prefix_len() == 0;
+                match blocks.as_slice() {
+                    [one, other] if whole(one) && whole(other) => f.write_str("anywhere outside"),
+                    blocks => {
+                        let blocks: Vec<_> = blocks.iter().map(ToString::to_string).collect();
+                        write!(f, "outside: {}", blocks.join(", "))
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// What may pass from one end to the other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Connection {
@@ -49,37 +81,70 @@ pub struct Connection {
 /// Every connection, sorted; one for each ordered pair of ends with an open port.
 #[must_use]
 pub fn connections(resolved: &Resolved<'_>) -> Vec<Connection> {
-    let matrix = matrix::Matrix::of(resolved);
-    let mut connections = Vec::new();
-    for source in &matrix.peers {
-        for destination in &matrix.peers {
-            if source.is_same(destination) && !source.replicated {
-                continue;
+    Connectivity::of(resolved).connections(&Apart::new())
+}
+
+/// Namespace, name and kind of workloads whose pods are told one by one.
+pub type Apart = BTreeSet<(String, String, String)>;
+
+/// Who can talk to whom, before it is decided by what names that is told.
+pub struct Connectivity<'r, 'm> {
+    resolved: &'r Resolved<'m>,
+    matrix: matrix::Matrix,
+}
+
+impl<'r, 'm> Connectivity<'r, 'm> {
+    /// Reads the tables.
+    #[must_use]
+    pub fn of(resolved: &'r Resolved<'m>) -> Self {
+        Self {
+            resolved,
+            matrix: matrix::Matrix::of(resolved),
+        }
+    }
+
+    /// The workloads whose pods do not all have the same connections.
+    #[must_use]
+    pub fn apart(&self) -> Apart {
+        self.matrix.apart(self.resolved)
+    }
+
+    /// Every connection, sorted; one for each ordered pair of ends with an open port. The pods of workloads in
+    /// `apart` are ends of their own, as are those that do not all have the same connections.
+    #[must_use]
+    pub fn connections(&self, apart: &Apart) -> Vec<Connection> {
+        let peers = self.matrix.peers(self.resolved, apart);
+        let mut connections = Vec::new();
+        for source in &peers {
+            for destination in &peers {
+                if source.is_same(destination) && !source.replicated {
+                    continue;
+                }
+                let ports = self.matrix.between(source, destination);
+                if !ports.is_empty() {
+                    connections.push(Connection {
+                        source: source.peer.clone(),
+                        destination: destination.peer.clone(),
+                        ports: ports.clone(),
+                    });
+                }
             }
-            let ports = matrix.between(source, destination);
-            if !ports.is_empty() {
+            for (ports, blocks) in self.matrix.leaving(source) {
                 connections.push(Connection {
                     source: source.peer.clone(),
-                    destination: destination.peer.clone(),
-                    ports: ports.clone(),
+                    destination: Peer::Outside(blocks),
+                    ports,
+                });
+            }
+            for (ports, blocks) in self.matrix.entering(source) {
+                connections.push(Connection {
+                    source: Peer::Outside(blocks),
+                    destination: source.peer.clone(),
+                    ports,
                 });
             }
         }
-        for (ports, blocks) in matrix.leaving(source) {
-            connections.push(Connection {
-                source: source.peer.clone(),
-                destination: Peer::Outside(blocks),
-                ports,
-            });
-        }
-        for (ports, blocks) in matrix.entering(source) {
-            connections.push(Connection {
-                source: Peer::Outside(blocks),
-                destination: source.peer.clone(),
-                ports,
-            });
-        }
+        connections.sort();
+        connections
     }
-    connections.sort();
-    connections
 }

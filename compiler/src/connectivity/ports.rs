@@ -48,6 +48,35 @@ impl PortSet {
         Self::of_sorted(ranges)
     }
 
+    /// Every port.
+    #[must_use]
+    pub fn everything() -> Self {
+        let ranges = Protocol::TRANSPORT.map(|protocol| PortRange {
+            protocol,
+            first: 1,
+            last: u16::MAX,
+        });
+        Self {
+            ranges: ranges.into(),
+        }
+    }
+
+    /// The ports `first..=last` of one protocol, without port 0.
+    #[must_use]
+    pub fn range(protocol: Protocol, first: u16, last: u16) -> Self {
+        let first = first.max(1);
+        if last < first {
+            return Self::NONE;
+        }
+        Self {
+            ranges: vec![PortRange {
+                protocol,
+                first,
+                last,
+            }],
+        }
+    }
+
     /// Joins neighbours. `ranges` are sorted and may touch or overlap.
     fn of_sorted(ranges: impl IntoIterator<Item = PortRange>) -> Self {
         let mut joined: Vec<PortRange> = Vec::new();
@@ -92,6 +121,41 @@ impl PortSet {
         let mut ranges: Vec<_> = self.ranges.iter().chain(&other.ranges).copied().collect();
         ranges.sort_unstable();
         Self::of_sorted(ranges)
+    }
+
+    /// The ports of this set that are not in the other.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        let mut ranges = Vec::new();
+        for range in &self.ranges {
+            // What is left of the range, from here up.
+            let mut first = Some(range.first);
+            for hole in other.ranges.iter().filter(|hole| hole.protocol == range.protocol) {
+                match first {
+                    Some(from) if hole.first <= range.last && hole.last >= from => {
+                        if from < hole.first {
+                            ranges.push(PortRange {
+                                first: from,
+                                last: hole.first - 1,
+                                ..*range
+                            });
+                        }
+                        first = hole.last.checked_add(1).filter(|next| *next <= range.last);
+                    }
+                    _ => {}
+                }
+            }
+            if let Some(first) = first {
+                ranges.push(PortRange { first, ..*range });
+            }
+        }
+        Self { ranges }
+    }
+
+    /// Whether it holds any port of a protocol.
+    #[must_use]
+    pub fn speaks_of(&self, protocol: Protocol) -> bool {
+        self.ranges.iter().any(|range| range.protocol == protocol)
     }
 
     /// The ranges.
@@ -177,8 +241,8 @@ mod tests {
         #[test]
         fn sets_are_canonical_and_mean_what_their_operations_say(a in ranges(), b in ranges()) {
             let (a, b) = (set(&a), set(&b));
-            let (both, either) = (a.and(&b), a.or(&b));
-            for set in [&a, &b, &both, &either] {
+            let (both, either, rest) = (a.and(&b), a.or(&b), a.without(&b));
+            for set in [&a, &b, &both, &either, &rest] {
                 for pair in set.ranges().windows(2) {
                     prop_assert!(pair[0] < pair[1]);
                     prop_assert!(pair[0].protocol != pair[1].protocol || u32::from(pair[0].last) + 1 < u32::from(pair[1].first));
@@ -189,6 +253,7 @@ mod tests {
                     let (x, y) = (a.contains(protocol, port), b.contains(protocol, port));
                     prop_assert_eq!(both.contains(protocol, port), x && y);
                     prop_assert_eq!(either.contains(protocol, port), x || y);
+                    prop_assert_eq!(rest.contains(protocol, port), x && !y);
                 }
             }
         }
