@@ -2,7 +2,9 @@
 
 use crate::diagnostic::Severity;
 use crate::lower::CidrMatch;
+use clap::builder::{EnumValueParser, PossibleValue, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsStr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -74,9 +76,14 @@ pub(super) struct Check {
     #[command(flatten)]
     pub(super) common: Common,
 
-    /// How to write findings
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(super) format: Format,
+    /// How to write findings; give it again to write several at once, with FORMAT=FILE into files. What goes to standard
+    /// output is human unless said
+    #[arg(long, value_parser = CheckOutputParser, value_name = "FORMAT[=FILE]")]
+    pub(super) format: Vec<CheckOutput>,
+
+    /// Write to this file what would go to standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
 
     /// Exit with 1 when there are findings at this level or above
     #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
@@ -135,6 +142,73 @@ pub(super) enum Format {
     Json,
 }
 
+/// What `check` writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum CheckFormat {
+    /// For people
+    #[default]
+    Human,
+    /// For programs: docs/schemas/check.v1.json
+    Json,
+    /// SARIF 2.1.0, for code scanning and editors
+    Sarif,
+    /// JUnit XML, for test reports
+    Junit,
+    /// GitHub workflow commands, for annotations
+    Github,
+    /// GitLab code quality report
+    Gitlab,
+    /// Markdown, for a comment under a change
+    Md,
+}
+
+/// `FORMAT` or `FORMAT=FILE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CheckOutput {
+    pub(super) format: CheckFormat,
+    pub(super) file: Option<PathBuf>,
+}
+
+/// Reads a [`CheckOutput`]; help and completions list the formats.
+#[derive(Clone)]
+pub(super) struct CheckOutputParser;
+
+impl TypedValueParser for CheckOutputParser {
+    type Value = CheckOutput;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<CheckOutput, clap::Error> {
+        let text = value.to_string_lossy();
+        let (format, file) = match text.split_once('=') {
+            Some((format, file)) => (format.to_owned(), Some(file.to_owned())),
+            None => (text.into_owned(), None),
+        };
+        if file.as_deref() == Some("") {
+            let kind = clap::error::ErrorKind::InvalidValue;
+            return Err(command
+                .clone()
+                .error(kind, format!("`{format}=` needs the name of a file")));
+        }
+        Ok(CheckOutput {
+            format: EnumValueParser::<CheckFormat>::new().parse_ref(
+                command,
+                argument,
+                OsStr::new(&format),
+            )?,
+            file: file.map(PathBuf::from),
+        })
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let values = CheckFormat::value_variants().iter();
+        Some(Box::new(values.filter_map(ValueEnum::to_possible_value)))
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Unsupported {
     #[default]
@@ -178,13 +252,13 @@ pub(super) enum FailOn {
 }
 
 impl FailOn {
-    /// Whether a finding of this severity fails the run.
-    pub(super) fn fails(self, severity: Severity) -> bool {
+    /// The lowest severity that fails the run.
+    pub(super) fn level(self) -> Option<Severity> {
         match self {
-            Self::Error => severity == Severity::Error,
-            Self::Warning => severity <= Severity::Warning,
-            Self::Note => true,
-            Self::Never => false,
+            Self::Error => Some(Severity::Error),
+            Self::Warning => Some(Severity::Warning),
+            Self::Note => Some(Severity::Note),
+            Self::Never => None,
         }
     }
 }

@@ -1,40 +1,40 @@
 //! `portcullis check`
 
-use super::args::{Check, Format};
+use super::args::{Check, CheckFormat, CheckOutput};
 use super::terminal::Terminal;
-use super::{Failure, Status, count, read, scope_line};
+use super::{Failure, Status, count, output, read, scope_line};
 use crate::check;
-use crate::diagnostic::{Counts, human, json};
-use std::io::Write;
+use crate::diagnostic::report::Report;
+use crate::diagnostic::{Counts, escape, github, gitlab, human, json, junit, markdown, sarif};
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 use std::time::Instant;
 
 pub(super) fn run(arguments: &Check, terminal: &mut Terminal) -> Result<Status, Failure> {
     let started = Instant::now();
     let common = &arguments.common;
+    let outputs = Outputs::of(arguments)?;
     let understood = read(&common.paths, &common.run)?;
     let solver = (!arguments.no_solver).then(verifier::options::Options::default);
     let checked = check::check(&understood, solver.as_ref()).map_err(Failure::said)?;
-    let findings = &checked.findings;
-
-    match arguments.format {
-        Format::Human => {
-            let options = terminal.out_options();
-            human::write(&mut terminal.out, findings, &understood.input.sources, options)?;
-        }
-        Format::Json => {
-            let scope = json::Scope {
-                files: understood.input.sources.len(),
-                objects: understood.input.objects.len(),
-                skipped: understood.input.skipped.values().sum(),
-            };
-            json::write(&mut terminal.out, findings, &scope)?;
-        }
-    }
-    terminal.out.flush()?;
+    let base = std::env::current_dir().unwrap_or_default();
+    let report = Report {
+        findings: &checked.findings,
+        sources: &understood.input.sources,
+        scope: json::Scope {
+            files: understood.input.sources.len(),
+            objects: understood.input.objects.len(),
+            skipped: understood.input.skipped.values().sum(),
+        },
+        fail_on: arguments.fail_on.level(),
+        successful: !understood.blocked(),
+        undecided: &checked.undecided,
+        base: &base,
+    };
+    outputs.write(&report, terminal)?;
 
     for sentence in &checked.undecided {
-        let sentence = crate::diagnostic::escape::message(sentence);
-        writeln!(terminal.err, "incomplete: {sentence}")?;
+        writeln!(terminal.err, "incomplete: {}", escape::message(sentence))?;
     }
     if !common.run.quiet {
         let policies = match understood.model.policies().len() {
@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Check, terminal: &mut Terminal) -> Result<Status, 
         writeln!(
             terminal.err,
             "{} in {policies}, {} ({}; {:.2} s)",
-            human::summary(Counts::of(findings)),
+            human::summary(Counts::of(&checked.findings)),
             count(understood.model.cluster.endpoints().len(), "endpoint"),
             scope_line(&understood),
             started.elapsed().as_secs_f64()
@@ -64,14 +64,86 @@ pub(super) fn run(arguments: &Check, terminal: &mut Terminal) -> Result<Status, 
         )?;
         return Ok(Status::Failed);
     }
-    if findings
-        .iter()
-        .any(|finding| arguments.fail_on.fails(finding.severity))
-    {
+    if checked.findings.iter().any(|finding| report.fails(finding)) {
         return Ok(Status::Found);
     }
     if !checked.undecided.is_empty() {
         return Ok(Status::Incomplete);
     }
     Ok(Status::Fine)
+}
+
+/// What to write, and where.
+struct Outputs<'a> {
+    files: Vec<(CheckFormat, &'a PathBuf)>,
+    /// What goes to standard output, unless `--output` takes it.
+    out: Option<CheckFormat>,
+}
+
+impl<'a> Outputs<'a> {
+    /// Any number of formats with a file of their own, and one for standard output or `--output`.
+    fn of(arguments: &'a Check) -> Result<Self, Failure> {
+        let mut files = Vec::new();
+        let mut out = None;
+        for CheckOutput { format, file } in &arguments.format {
+            match file {
+                Some(file) => files.push((*format, file)),
+                None if out.is_none() => out = Some(*format),
+                None => {
+                    return Err(Failure::Said(
+                        "only one --format can go to standard output; give the others a file: --format FORMAT=FILE"
+                            .to_owned(),
+                    ));
+                }
+            }
+        }
+        let out = match &arguments.output {
+            Some(file) => {
+                files.push((out.unwrap_or_default(), file));
+                None
+            }
+            None => Some(out.unwrap_or_default()),
+        };
+        let mut paths: Vec<_> = files.iter().map(|(_, file)| *file).collect();
+        paths.sort();
+        if let Some([twice, _]) = paths.array_windows().find(|[one, next]| one == next) {
+            return Err(Failure::Said(format!(
+                "two formats would go to `{}`",
+                twice.display()
+            )));
+        }
+        Ok(Self { files, out })
+    }
+
+    fn write(&self, report: &Report<'_>, terminal: &mut Terminal) -> Result<(), Failure> {
+        for (format, file) in &self.files {
+            output::to_file(file, |out| {
+                render(*format, report, out, human::Options::default())
+            })?;
+        }
+        if let Some(format) = self.out {
+            let options = terminal.out_options();
+            let mut out = BufWriter::with_capacity(1 << 16, &mut terminal.out);
+            render(format, report, &mut out, options)?;
+            out.flush()?;
+        }
+        Ok(())
+    }
+}
+
+fn render(
+    format: CheckFormat,
+    report: &Report<'_>,
+    out: &mut dyn Write,
+    options: human::Options,
+) -> io::Result<()> {
+    match format {
+        CheckFormat::Human => human::write(out, report.findings, report.sources, options),
+        CheckFormat::Json => json::write(out, report.findings, &report.scope),
+        CheckFormat::Sarif => sarif::write(out, report),
+        CheckFormat::Junit => junit::write(out, report),
+        CheckFormat::Github => github::write(out, report),
+        CheckFormat::Gitlab => gitlab::write(out, report),
+        CheckFormat::Md => markdown::write(out, report),
+    }
 }

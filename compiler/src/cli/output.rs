@@ -34,12 +34,26 @@ impl<'t> Answer<'t> {
     pub(super) fn finish(self) -> Result<(), Failure> {
         match self.file {
             None => Ok(self.terminal.out.flush()?),
-            Some((path, text)) => put(&path, &text).map_err(|error| {
-                let path = path.display();
-                Failure::said(format!("cannot write `{path}`: {error}"))
-            }),
+            Some((path, text)) => placed(&path, &text),
         }
     }
+}
+
+/// Writes what `write` gives to a file, once it is whole.
+pub(super) fn to_file(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    write(&mut text)?;
+    placed(path, &text)
+}
+
+fn placed(path: &Path, text: &[u8]) -> Result<(), Failure> {
+    put(path, text).map_err(|error| {
+        let path = path.display();
+        Failure::said(format!("cannot write `{path}`: {error}"))
+    })
 }
 
 /// Writes a file beside its place, then renames it: a reader finds the old text or the new one, and no failure leaves

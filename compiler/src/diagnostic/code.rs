@@ -88,6 +88,7 @@ codes! {
     MISSING_FIELD 123 "missing-field" Error "The API requires a field that is absent here."
     LIST_LENGTH 124 "list-length" Error "A list is longer or shorter than the API allows."
     FIELD_WITHOUT_EFFECT 125 "field-without-effect" Warning "What a field says here has no effect."
+    CONFIGURATION 126 "configuration" Error "The configuration file says something that Portcullis does not know."
 
     NAMED_PORT_MANY_NUMBERS 201 "named-port-many-numbers" Warning "One rule's port name means different numbers on pods that it reaches."
     NAMED_PORT_OTHER_NUMBER_ELSEWHERE 202 "named-port-other-number-elsewhere" Warning "The port name means another number on a pod that the rule does not reach."
@@ -146,6 +147,10 @@ codes! {
     SELECTOR_REACHES_OUTSIDE 611 "selector-reaches-outside" Error "A pod selector also matches peers that are not pods, such as every address outside the cluster."
     REFERENCE_NOT_IN_INPUT 612 "reference-not-in-input" Warning "The policy refers to an object that is not in the input."
     DUPLICATE_OBJECT 613 "duplicate-object" Warning "Two objects share kind, namespace and name: only one of them will exist."
+    UNUSED_ACCEPTANCE 614 "unused-acceptance" Warning "A comment or annotation accepts a finding that is not there."
+    ACCEPTANCE_WITHOUT_REASON 615 "acceptance-without-reason" Warning "A comment or annotation accepts a finding and does not say why, so it does not count."
+    ACCEPTANCE_EXPIRED 616 "acceptance-expired" Warning "The day until which a finding was accepted has passed, so it counts again."
+    ACCEPTANCE_UNREADABLE 617 "acceptance-unreadable" Warning "A comment or annotation for Portcullis cannot be read, so it does not count."
 
     CIDR_AND_PODS 701 "cidr-and-pods" Warning "Engines differ on whether a CIDR matches pods."
     EMPTY_RULE_MEANS_THE_OPPOSITE 702 "empty-rule-means-the-opposite" Warning "An empty rule means the opposite in the other API."

@@ -30,7 +30,7 @@ impl Default for Options {
     }
 }
 
-/// Writes `findings`, which should be sorted, each followed by an empty line.
+/// Writes the `findings` that count, which should be sorted, each followed by an empty line.
 ///
 /// # Errors
 /// When `out` cannot be written.
@@ -49,7 +49,7 @@ pub fn write(
         .with_width(options.width)
         .with_context_lines(CONTEXT as usize)
         .with_links(false);
-    for finding in findings {
+    for finding in findings.iter().filter(|finding| finding.counts()) {
         let drawing = Drawing::new(finding, sources);
         let mut text = String::new();
         handler
@@ -64,7 +64,31 @@ pub fn write(
     Ok(())
 }
 
-/// The closing line: `2 errors, 1 warning`.
+/// Writes one line for each finding that was accepted: what, where, why.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_accepted(out: &mut dyn Write, findings: &[Finding]) -> io::Result<()> {
+    for finding in findings {
+        let Some(accepted) = &finding.accepted else {
+            continue;
+        };
+        let place = finding
+            .primary()
+            .map_or(String::new(), |label| format!(" at {}", label.origin));
+        let line = format!(
+            "accepted {} {}{place} by {}: {}",
+            finding.code,
+            finding.code.name(),
+            accepted.by.as_str(),
+            accepted.reason
+        );
+        writeln!(out, "{}", escape::message(&line.replace('\n', " ")))?;
+    }
+    Ok(())
+}
+
+/// The closing line: `2 errors, 1 warning, 3 accepted`.
 #[must_use]
 pub fn summary(counts: Counts) -> String {
     let part = |count: usize, one: &str| match count {
@@ -72,7 +96,7 @@ pub fn summary(counts: Counts) -> String {
         1 => Some(format!("1 {one}")),
         _ => Some(format!("{count} {one}s")),
     };
-    let parts: Vec<_> = [
+    let mut parts: Vec<_> = [
         part(counts.errors, "error"),
         part(counts.warnings, "warning"),
         part(counts.notes, "note"),
@@ -81,10 +105,12 @@ pub fn summary(counts: Counts) -> String {
     .flatten()
     .collect();
     if parts.is_empty() {
-        "no findings".to_owned()
-    } else {
-        parts.join(", ")
+        parts.push("no findings".to_owned());
     }
+    if counts.accepted > 0 {
+        parts.push(format!("{} accepted", counts.accepted));
+    }
+    parts.join(", ")
 }
 
 /// A finding as miette sees it.
@@ -125,13 +151,10 @@ impl<'a> Drawing<'a> {
                 None => unplaced.push(format!("{}: {}", label.origin, label.text)),
             }
         }
-        let witness = finding.witness.as_ref().map(|witness| {
-            let port = witness.port.map_or(String::new(), |port| format!(" {port}"));
-            format!(
-                "for example: {} → {}, {}{port}",
-                witness.from, witness.to, witness.protocol
-            )
-        });
+        let witness = finding
+            .witness
+            .as_ref()
+            .map(|witness| format!("for example: {witness}"));
         let mut lines = named_ports::lines(&finding.named_ports, finding.engines.as_ref());
         let help = finding.help.iter().flat_map(|help| help.lines());
         lines.extend(help.map(str::to_owned).chain(witness).chain(unplaced));

@@ -1,7 +1,7 @@
 //! Findings as JSON: `{"version": 1, "summary": {…}, "findings": […]}`.
 //!
-//! A contract with other programs: fields are added, never renamed or removed. These are wire types of their own;
-//! nothing inside the program is serialised as it is.
+//! A contract with other programs: fields are added, never renamed or removed. `docs/schemas/check.v1.json` is its JSON
+//! Schema. These are wire types of their own; nothing inside the program is serialised as it is.
 
 use super::named_ports::Row;
 use super::{Counts, Finding, escape};
@@ -12,7 +12,7 @@ use std::io::{self, Write};
 const VERSION: u32 = 1;
 
 /// What the run read, for the summary.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
     /// Files read, standard input included.
     pub files: usize,
@@ -34,6 +34,7 @@ struct Summary {
     errors: usize,
     warnings: usize,
     notes: usize,
+    accepted: usize,
     files: usize,
     objects: usize,
     skipped: usize,
@@ -49,6 +50,7 @@ struct WireFinding<'a> {
     labels: Vec<WireLabel<'a>>,
     objects: Vec<WireObject<'a>>,
     witness: Option<WireWitness<'a>>,
+    accepted: Option<WireAccepted<'a>>,
     /// Absent where the finding is not about port names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     named_ports: Vec<WireNamedPort<'a>>,
@@ -115,6 +117,12 @@ struct WireWitness<'a> {
     port: Option<u16>,
 }
 
+#[derive(Serialize)]
+struct WireAccepted<'a> {
+    reason: &'a str,
+    by: &'static str,
+}
+
 /// Writes `findings`, which should be sorted, and a line break.
 ///
 /// # Errors
@@ -127,6 +135,7 @@ pub fn write(out: &mut dyn Write, findings: &[Finding], scope: &Scope) -> io::Re
             errors: counts.errors,
             warnings: counts.warnings,
             notes: counts.notes,
+            accepted: counts.accepted,
             files: scope.files,
             objects: scope.objects,
             skipped: scope.skipped,
@@ -182,6 +191,10 @@ fn wire(finding: &Finding) -> WireFinding<'_> {
             to: &witness.to,
             protocol: &witness.protocol,
             port: witness.port,
+        }),
+        accepted: finding.accepted.as_ref().map(|accepted| WireAccepted {
+            reason: &accepted.reason,
+            by: accepted.by.as_str(),
         }),
         named_ports: finding.named_ports.rows.iter().map(wire_named_port).collect(),
         named_ports_left_out: finding.named_ports.left_out,

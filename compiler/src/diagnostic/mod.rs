@@ -6,9 +6,18 @@
 mod canvas;
 pub mod code;
 pub mod escape;
+pub mod fingerprint;
+pub mod named_ports;
+pub mod report;
+
+// One file for each format.
+pub mod github;
+pub mod gitlab;
 pub mod human;
 pub mod json;
-pub mod named_ports;
+pub mod junit;
+pub mod markdown;
+pub mod sarif;
 
 #[cfg(test)]
 mod tests;
@@ -17,6 +26,7 @@ pub use code::{Code, Severity};
 pub use named_ports::{Engines, NamedPorts};
 
 use ir::origin::Origin;
+use std::fmt;
 
 /// One thing to tell the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +51,40 @@ pub struct Finding {
     pub engines: Option<Engines>,
     /// Whether answers about flows would rest on what could not be read. Verbs that analyse must refuse, not guess.
     pub blocks_analysis: bool,
+    /// Why it does not count, if so. It stays visible in formats for programs.
+    pub accepted: Option<Accepted>,
+}
+
+/// Why a finding does not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The reason given.
+    pub reason: String,
+    /// Where it was given.
+    pub by: AcceptedBy,
+}
+
+/// What accepted a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AcceptedBy {
+    /// A comment beside it.
+    Comment,
+    /// An annotation of the object that it is in.
+    Annotation,
+    /// A baseline file.
+    Baseline,
+}
+
+impl AcceptedBy {
+    /// The word in formats for programs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Comment => "comment",
+            Self::Annotation => "annotation",
+            Self::Baseline => "baseline",
+        }
+    }
 }
 
 /// A place in the input and what to say there.
@@ -78,6 +122,17 @@ pub struct Witness {
     pub port: Option<u16>,
 }
 
+/// `shop/web → shop/api, TCP 8080`
+impl fmt::Display for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} → {}, {}", self.from, self.to, self.protocol)?;
+        match self.port {
+            Some(port) => write!(f, " {port}"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Finding {
     /// A finding with the code's default severity and nothing else yet.
     #[must_use]
@@ -93,6 +148,7 @@ impl Finding {
             named_ports: NamedPorts::default(),
             engines: None,
             blocks_analysis: false,
+            accepted: None,
         }
     }
 
@@ -159,6 +215,20 @@ impl Finding {
         self
     }
 
+    /// Says why it does not count.
+    #[must_use]
+    pub fn accepted(mut self, reason: impl Into<String>, by: AcceptedBy) -> Self {
+        let reason = reason.into();
+        self.accepted = Some(Accepted { reason, by });
+        self
+    }
+
+    /// Whether it counts: nothing accepted it.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        self.accepted.is_none()
+    }
+
     /// The first primary label, else the first.
     #[must_use]
     pub fn primary(&self) -> Option<&Label> {
@@ -211,7 +281,7 @@ fn says_the_same(a: &Finding, b: &Finding) -> bool {
         && a.labels.iter().zip(&b.labels).all(same_label)
 }
 
-/// How many findings there are of each severity.
+/// How many findings there are of each severity, and how many that do not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Errors.
@@ -220,6 +290,8 @@ pub struct Counts {
     pub warnings: usize,
     /// Notes.
     pub notes: usize,
+    /// Accepted ones, of any severity; they are in none of the other numbers.
+    pub accepted: usize,
 }
 
 impl Counts {
@@ -229,6 +301,7 @@ impl Counts {
         let mut counts = Self::default();
         for finding in findings {
             match finding.severity {
+                _ if !finding.counts() => counts.accepted += 1,
                 Severity::Error => counts.errors += 1,
                 Severity::Warning => counts.warnings += 1,
                 Severity::Note => counts.notes += 1,

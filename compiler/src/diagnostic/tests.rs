@@ -1,5 +1,7 @@
 //! Every format over the same sample. Read a snapshot before you accept it.
 
+mod formats;
+
 use super::*;
 use crate::source::{Position, Source, Sources};
 
@@ -75,7 +77,34 @@ fn sample() -> Vec<Finding> {
     );
     let elsewhere = Finding::new(Code::PEER_SELECTS_NOTHING, "no pod matches")
         .at(Origin::synthetic("not-loaded.yaml"), "this peer");
-    let mut findings = vec![elsewhere, nowhere, hostile.clone(), lines, collision, hostile];
+    let markup = Finding::new(
+        Code::REFERENCE_NOT_IN_INPUT,
+        "`\n::error::a%0Ab]]></failure><script>```\n# h @team [a](1)`",
+    )
+    .because(
+        at("shop/api.yaml", (4, 9), (4, 12), "metadata.name"),
+        "[b](2) & `` ` ``",
+    )
+    .at(
+        at("a,b:c<&>`'\"%20 [d](3).yaml", (3, 1), (3, 4), "x"),
+        "::warning::\\",
+    );
+    let accepted = Finding::new(Code::DNS_FORGOTTEN, "DNS is not allowed")
+        .at(
+            at("shop/api.yaml", (6, 3), (6, 9), "spec.egress"),
+            "restricted here",
+        )
+        .accepted("resolves nothing\n::error::\u{1b}[2J <b>", AcceptedBy::Comment);
+    let mut findings = vec![
+        elsewhere,
+        nowhere,
+        hostile.clone(),
+        lines,
+        accepted,
+        markup,
+        collision,
+        hostile,
+    ];
     sort(&mut findings);
     findings
 }
@@ -154,7 +183,7 @@ fn order_and_repetition_of_findings_do_not_matter() {
     assert_eq!(reversed, sample());
     assert_eq!(
         human::summary(Counts::of(&reversed)),
-        "1 error, 2 warnings, 2 notes"
+        "1 error, 3 warnings, 2 notes, 1 accepted"
     );
     assert_eq!(human::summary(Counts::default()), "no findings");
 }

@@ -1,0 +1,164 @@
+//! What stays the same of a finding while lines move around it.
+//!
+//! Two answers, because two readers ask. Services that show findings beside code ask for a hash of the *line*, and add
+//! rule and file themselves. A baseline asks what the finding *is*: the code, the object and the field that it is in, and
+//! the text of every line that is evidence for it. Our own sentences are in neither, so that better words do not make a
+//! finding new; but a port that changes its number does.
+
+use super::{Finding, Label};
+use crate::source::{STDIN, Sources};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+/// For each finding, in order: a hash of its code and line, then which one of those in its file it is (`…:1`).
+#[must_use]
+pub fn line_hashes(findings: &[Finding], sources: &Sources) -> Vec<String> {
+    let mut seen: BTreeMap<(&str, String), usize> = BTreeMap::new();
+    findings
+        .iter()
+        .map(|finding| {
+            let file = finding.primary().map_or("", |label| &*label.origin.file);
+            let line = finding.primary().map_or("", |label| line(label, sources));
+            let hash = hash(&[&finding.code.to_string(), line], 8);
+            let nth = seen.entry((file, hash.clone())).or_default();
+            *nth += 1;
+            format!("{hash}:{nth}")
+        })
+        .collect()
+}
+
+/// What the finding is, without where its lines stand.
+#[must_use]
+pub fn fingerprint(finding: &Finding, sources: &Sources) -> String {
+    let code = finding.code.to_string();
+    let objects: Vec<_> = finding
+        .objects
+        .iter()
+        .map(|object| {
+            let namespace = object.namespace.as_deref().unwrap_or("");
+            format!("{}/{namespace}/{}", object.kind, object.name)
+        })
+        .collect();
+    // An object is the same wherever it is written; what belongs to none is known by its file.
+    let holder = match finding.primary() {
+        Some(label) if objects.is_empty() => file(label).to_owned(),
+        _ => objects.join(" "),
+    };
+    let field = finding
+        .primary()
+        .map_or(String::new(), |label| without_indices(&label.origin.path));
+    let evidence: BTreeSet<_> = finding.labels.iter().map(|label| line(label, sources)).collect();
+    let parts: Vec<&str> = [&*code, &*holder, &*field].into_iter().chain(evidence).collect();
+    hash(&parts, 16)
+}
+
+fn file(label: &Label) -> &str {
+    let file = &*label.origin.file;
+    if file == STDIN {
+        file
+    } else {
+        file.strip_prefix("./").unwrap_or(file)
+    }
+}
+
+/// The text of the label's first line, without its indentation.
+fn line<'s>(label: &Label, sources: &'s Sources) -> &'s str {
+    sources
+        .by_name(&label.origin.file)
+        .and_then(|source| source.line(label.origin.line))
+        .map_or("", |(_, text)| text.trim())
+}
+
+/// `spec.egress[0].ports[1]` as `spec.egress[].ports[]`: a rule that moves is the same rule.
+fn without_indices(path: &str) -> String {
+    path.chars().filter(|c| !c.is_ascii_digit()).collect()
+}
+
+/// A hash of any parts, for formats that want one of their own.
+#[must_use]
+pub fn of(parts: &[&str]) -> String {
+    hash(parts, 16)
+}
+
+/// The first bytes of SHA-256 over parts, each with its length so that no two lists of parts read the same.
+fn hash(parts: &[&str], bytes: usize) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update((part.len() as u64).to_le_bytes());
+        digest.update(part.as_bytes());
+    }
+    digest
+        .finalize()
+        .iter()
+        .take(bytes)
+        .fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Code;
+    use crate::source::Source;
+    use ir::origin::Origin;
+
+    fn finding(line: u32, path: &str) -> Finding {
+        let origin = Origin {
+            line,
+            end_line: line,
+            path: path.into(),
+            ..Origin::synthetic("a.yaml")
+        };
+        Finding::new(Code::NAMED_PORT_MANY_NUMBERS, "x").at(origin, "")
+    }
+
+    fn sources(text: &str) -> Sources {
+        let mut sources = Sources::default();
+        sources.push(Source::new("a.yaml", text));
+        sources
+    }
+
+    #[test]
+    fn lines_may_move_and_rules_change_places() {
+        let before = sources("- port: http\n");
+        let after = sources("# new\n\n    - port: http\n");
+        let (here, there) = (finding(1, "egress[0].port"), finding(3, "egress[7].port"));
+        assert_eq!(fingerprint(&here, &before), fingerprint(&there, &after));
+        assert_eq!(line_hashes(&[here], &before), line_hashes(&[there], &after));
+    }
+
+    #[test]
+    fn another_line_field_or_object_is_another_finding() {
+        let text = sources("- port: http\n- port: web\n");
+        let one = finding(1, "egress[0].port");
+        let mut other = one.clone();
+        other.objects.push(crate::diagnostic::ObjectName {
+            kind: "NetworkPolicy".into(),
+            namespace: None,
+            name: "a".into(),
+        });
+        let all: BTreeSet<_> = [
+            one,
+            finding(2, "egress[0].port"),
+            finding(1, "ingress[0].port"),
+            other,
+        ]
+        .iter()
+        .map(|finding| fingerprint(finding, &text))
+        .collect();
+        assert_eq!(all.len(), 4);
+    }
+
+    #[test]
+    fn repetitions_on_one_line_are_numbered() {
+        let text = sources("a\n");
+        let hashes = line_hashes(&[finding(1, "a"), finding(1, "b")], &text);
+        let (first, second) = (hashes[0].split_once(':'), hashes[1].split_once(':'));
+        let ((hash, one), (same, two)) = (first.unwrap(), second.unwrap());
+        assert_eq!((hash.len(), one, two), (16, "1", "2"));
+        assert_eq!(hash, same);
+    }
+}

@@ -1,0 +1,50 @@
+//! Findings as [workflow commands], which GitHub shows as annotations beside the lines of a change.
+//!
+//! The runner reads commands from whatever a step prints, so a manifest that could print a line of its own could set
+//! outputs or hide text. Here every finding is one line that starts with our own command; what a command's syntax means
+//! something to is percent-encoded, as the runner's own toolkit does it.
+//!
+//! [workflow commands]: https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
+
+use super::report::Report;
+use super::{Severity, escape};
+use crate::source::STDIN;
+use std::io::{self, Write};
+
+/// Writes a command for each finding that counts.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
+    for finding in report.counting() {
+        let command = match finding.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "notice",
+        };
+        write!(out, "::{command} ")?;
+        if let Some(origin) = report.place(finding).filter(|origin| &*origin.file != STDIN) {
+            let (file, line) = (property(&report.path(&origin.file)), origin.line);
+            write!(out, "file={file},line={line}")?;
+            // GitHub takes columns only with a place on one line.
+            if origin.end_line > origin.line {
+                write!(out, ",endLine={},", origin.end_line)?;
+            } else {
+                write!(out, ",col={},endColumn={},", origin.column, origin.end_column)?;
+            }
+        }
+        let title = format!("{} {}", finding.code, finding.code.name());
+        writeln!(out, "title={}::{}", property(&title), data(&report.text(finding)))?;
+    }
+    Ok(())
+}
+
+/// Text behind the command's second `::`.
+fn data(text: &str) -> String {
+    escape::message(text).replace('%', "%25").replace('\n', "%0A")
+}
+
+/// The value of a command's property.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}

@@ -1,0 +1,78 @@
+//! Findings as Markdown, for a comment under a change.
+//!
+//! In a comment, text can mention people, link elsewhere and hide what follows. So everything that may come from a
+//! manifest stands in code: paths in code spans, the drawings that people see in a terminal in code blocks, each with more
+//! backticks around it than there are in it.
+
+use super::report::Report;
+use super::{Counts, escape, human};
+use std::io::{self, Write};
+
+/// Bytes of a comment that are filled at most; GitHub refuses more than 65,536 characters.
+const LONGEST: usize = 60_000;
+
+/// Columns of a drawing; wider ones scroll.
+const WIDTH: usize = 100;
+
+/// Writes the findings that count, as many as fit a comment, the others counted.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
+    let counts = Counts::of(report.findings);
+    let mut text = format!("### Portcullis: {}\n", human::summary(counts));
+    if !report.successful {
+        text.push_str("\nThe input is not what the API server would take; nothing behind it was analysed.\n");
+    } else if !report.undecided.is_empty() {
+        text.push_str("\nIncomplete: the solver gave up on a question.\n");
+    }
+    let all = report.counting().count();
+    for (shown, finding) in report.counting().enumerate() {
+        let place = report.place(finding).map_or(String::new(), |origin| {
+            let (path, line) = (report.path(&origin.file), origin.line);
+            format!(" in {}", span(&format!("{path}:{line}")))
+        });
+        let mut drawing = Vec::new();
+        let options = human::Options {
+            color: false,
+            width: WIDTH,
+        };
+        let one = std::slice::from_ref(finding);
+        human::write(&mut drawing, one, report.sources, options)?;
+        let section = format!(
+            "\n**{}** {} {}{place}\n{}",
+            finding.severity.as_str(),
+            finding.code,
+            finding.code.name(),
+            block(&String::from_utf8_lossy(&drawing))
+        );
+        if text.len() + section.len() > LONGEST {
+            text.push_str(&format!("\nand {} more.\n", all - shown));
+            break;
+        }
+        text.push_str(&section);
+    }
+    out.write_all(text.as_bytes())
+}
+
+/// A fence that nothing in `text` closes.
+fn fence(text: &str, shortest: usize) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    "`".repeat((longest + 1).max(shortest))
+}
+
+fn span(text: &str) -> String {
+    let text = escape::message(text).replace('\n', " ");
+    let fence = fence(&text, 1);
+    // A blank on both sides is taken off again, and keeps a backtick at the end apart from the fence.
+    if text.contains('`') {
+        format!("{fence} {text} {fence}")
+    } else {
+        format!("{fence}{text}{fence}")
+    }
+}
+
+fn block(text: &str) -> String {
+    let fence = fence(text, 3);
+    format!("{fence}text\n{}\n{fence}\n", text.trim_end())
+}

@@ -1,0 +1,118 @@
+//! What a run found, as every format is given it.
+
+use super::{Finding, Label, Severity, named_ports};
+use crate::source::{STDIN, Sources};
+use ir::origin::Origin;
+use std::path::Path;
+
+/// A run's findings and what is needed to write them.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    /// Every finding, sorted; accepted ones too.
+    pub findings: &'a [Finding],
+    /// What was read.
+    pub sources: &'a Sources,
+    /// How much was read.
+    pub scope: super::json::Scope,
+    /// Findings at this level or above fail the run; `None` when none does.
+    pub fail_on: Option<Severity>,
+    /// Whether the job could be done: everything was read as written.
+    pub successful: bool,
+    /// Questions that the solver gave up on, as sentences.
+    pub undecided: &'a [String],
+    /// Where relative paths start, for inputs that were named by absolute ones. Services that show findings beside code
+    /// know files by their path from the repository's root.
+    pub base: &'a Path,
+}
+
+impl<'a> Report<'a> {
+    /// The findings that nothing accepted.
+    pub fn counting(&self) -> impl Iterator<Item = &'a Finding> {
+        self.findings.iter().filter(|finding| finding.counts())
+    }
+
+    /// Whether this finding fails the run.
+    #[must_use]
+    pub fn fails(&self, finding: &Finding) -> bool {
+        finding.counts() && self.fail_on.is_some_and(|level| finding.severity <= level)
+    }
+
+    /// A file's path from [`Self::base`], with `/`; standard input keeps its name.
+    #[must_use]
+    pub fn path(&self, file: &str) -> String {
+        if file == STDIN {
+            return file.to_owned();
+        }
+        let path = Path::new(file);
+        let below = match path.strip_prefix(self.base) {
+            Ok(below) if path.is_absolute() && self.base.is_absolute() => below,
+            _ => path,
+        };
+        let below = below.strip_prefix(".").unwrap_or(below).to_string_lossy();
+        if cfg!(windows) {
+            below.replace('\\', "/")
+        } else {
+            below.into_owned()
+        }
+    }
+
+    /// Where the finding is shown: its own place, or for one about no place in particular the first file's beginning.
+    #[must_use]
+    pub fn place(&self, finding: &Finding) -> Option<Origin> {
+        let first = || self.sources.iter().next();
+        match finding.primary() {
+            Some(label) => Some(label.origin.clone()),
+            None => first().map(|(_, source)| Origin::synthetic(source.name())),
+        }
+    }
+
+    /// The labels that explain the finding rather than say where it is.
+    pub fn related(&self, finding: &'a Finding) -> impl Iterator<Item = &'a Label> {
+        let primary = finding.primary();
+        finding
+            .labels
+            .iter()
+            .filter(move |label| primary.is_none_or(|primary| !std::ptr::eq(*label, primary)))
+    }
+
+    /// The end of a place on its first line, exclusive: what covers several lines is shown by its first.
+    #[must_use]
+    pub fn end_on_first_line(&self, origin: &Origin) -> u32 {
+        if origin.end_line <= origin.line {
+            return origin.end_column.max(origin.column);
+        }
+        let line = self
+            .sources
+            .by_name(&origin.file)
+            .and_then(|source| source.line(origin.line));
+        let length = line.map_or(0, |(_, text)| text.chars().count());
+        u32::try_from(length + 1).unwrap_or(u32::MAX).max(origin.column)
+    }
+
+    /// The finding as lines of plain text: the sentence, the places that explain it, what engines do, the way out.
+    #[must_use]
+    pub fn text(&self, finding: &'a Finding) -> String {
+        let mut text = finding.message.clone();
+        if let Some(label) = finding.primary().filter(|label| !label.text.is_empty()) {
+            text.push_str(&format!("\nhere: {}", label.text));
+        }
+        for label in self.related(finding) {
+            let origin = &label.origin;
+            let path = self.path(&origin.file);
+            text.push_str(&format!(
+                "\n{path}:{}:{}: {}",
+                origin.line, origin.column, label.text
+            ));
+        }
+        for line in named_ports::lines(&finding.named_ports, finding.engines.as_ref()) {
+            text.push_str(&format!("\n{line}"));
+        }
+        if let Some(help) = &finding.help {
+            text.push_str(&format!("\nhelp: {help}"));
+        }
+        if let Some(witness) = &finding.witness {
+            text.push_str(&format!("\nfor example: {witness}"));
+        }
+        text
+    }
+}

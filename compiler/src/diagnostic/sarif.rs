@@ -1,0 +1,368 @@
+//! Findings as [SARIF 2.1.0], the part of it that GitHub's code scanning and editors read.
+//!
+//! - Every rule is listed, found or not, so that a reader can tell "checked and fine" from "not checked".
+//! - A place is one line: services that show a finding beside code take the first.
+//! - Fingerprints have no line numbers, so a finding stays the same one while lines move.
+//! - Accepted findings are results with `suppressions`; then SARIF wants the list, if empty, on all the others too.
+//! - Nothing says when or on which machine: the same input gives the same bytes.
+//!
+//! [SARIF 2.1.0]: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
+
+use super::code::{Entry, REGISTRY};
+use super::report::Report;
+use super::{AcceptedBy, Finding, Severity, fingerprint, json, named_ports};
+use ir::origin::Origin;
+use serde::Serialize;
+use std::io::{self, Write};
+use std::path::Path;
+
+#[derive(Serialize)]
+struct Log {
+    #[serde(rename = "$schema")]
+    schema: &'static str,
+    version: &'static str,
+    runs: [Run; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Run {
+    tool: Tool,
+    invocations: [Invocation; 1],
+    column_kind: &'static str,
+    results: Vec<SarifResult>,
+}
+
+#[derive(Serialize)]
+struct Tool {
+    driver: Driver,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Driver {
+    name: &'static str,
+    semantic_version: &'static str,
+    rules: Vec<Rule>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Rule {
+    id: String,
+    name: &'static str,
+    short_description: Message,
+    full_description: Message,
+    help: Help,
+    default_configuration: Configuration,
+    properties: RuleProperties,
+}
+
+#[derive(Serialize)]
+struct Message {
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Help {
+    text: String,
+    markdown: String,
+}
+
+#[derive(Serialize)]
+struct Configuration {
+    level: &'static str,
+}
+
+#[derive(Serialize)]
+struct RuleProperties {
+    tags: [&'static str; 2],
+    #[serde(rename = "problem.severity")]
+    severity: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Invocation {
+    execution_successful: bool,
+    tool_execution_notifications: Vec<Notification>,
+}
+
+#[derive(Serialize)]
+struct Notification {
+    level: &'static str,
+    message: Message,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SarifResult {
+    rule_id: String,
+    rule_index: usize,
+    level: &'static str,
+    message: Message,
+    locations: Vec<Location>,
+    related_locations: Vec<Location>,
+    partial_fingerprints: PartialFingerprints,
+    suppressions: Vec<Suppression>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PartialFingerprints {
+    primary_location_line_hash: String,
+    #[serde(rename = "portcullis/v1")]
+    ours: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Location {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<usize>,
+    physical_location: PhysicalLocation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<Message>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    logical_locations: Vec<LogicalLocation>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PhysicalLocation {
+    artifact_location: ArtifactLocation,
+    region: Region,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ArtifactLocation {
+    uri: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uri_base_id: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Region {
+    start_line: u32,
+    start_column: u32,
+    end_line: u32,
+    end_column: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LogicalLocation {
+    name: String,
+    fully_qualified_name: String,
+    kind: &'static str,
+}
+
+#[derive(Serialize)]
+struct Suppression {
+    kind: &'static str,
+    status: &'static str,
+    justification: String,
+}
+
+/// Writes the report.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
+    let hashes = fingerprint::line_hashes(report.findings, report.sources);
+    let results = report
+        .findings
+        .iter()
+        .zip(hashes)
+        .map(|(finding, hash)| result(report, finding, hash))
+        .collect();
+    let log = Log {
+        schema: "https://json.schemastore.org/sarif-2.1.0.json",
+        version: "2.1.0",
+        runs: [Run {
+            tool: Tool {
+                driver: Driver {
+                    name: "Portcullis",
+                    semantic_version: env!("CARGO_PKG_VERSION"),
+                    rules: REGISTRY.iter().map(rule).collect(),
+                },
+            },
+            invocations: [Invocation {
+                execution_successful: report.successful,
+                tool_execution_notifications: report
+                    .undecided
+                    .iter()
+                    .map(|sentence| Notification {
+                        level: "warning",
+                        message: plain(sentence),
+                    })
+                    .collect(),
+            }],
+            column_kind: "unicodeCodePoints",
+            results,
+        }],
+    };
+    json::write_pretty(out, &log)
+}
+
+fn rule(entry: &Entry) -> Rule {
+    let (code, name, summary) = (entry.code, entry.name, entry.summary);
+    Rule {
+        id: code.to_string(),
+        name,
+        short_description: plain(summary),
+        full_description: plain(summary),
+        help: Help {
+            text: format!("{summary} `portcullis explain {code}` shows an example and the way out."),
+            markdown: format!(
+                "**{code} {name}**: {summary}\n\n`portcullis explain {code}` shows an example and the way out. To accept a \
+                 finding where it is, on its line or the line above:\n\n```yaml\n# portcullis: allow[{code}] the reason\n```\n"
+            ),
+        },
+        default_configuration: Configuration {
+            level: entry.severity.as_str(),
+        },
+        properties: RuleProperties {
+            tags: ["kubernetes", "network-policy"],
+            severity: match entry.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+                Severity::Note => "recommendation",
+            },
+        },
+    }
+}
+
+fn result(report: &Report<'_>, finding: &Finding, hash: String) -> SarifResult {
+    let mut text = escaped(&finding.message);
+    let mut related = Vec::new();
+    for label in report.related(finding) {
+        let id = related.len() + 1;
+        let said = if label.text.is_empty() {
+            "see here"
+        } else {
+            &label.text
+        };
+        text.push_str(&format!("\n[{}]({id})", escaped(said)));
+        let mut location = location(report, &label.origin);
+        location.id = Some(id);
+        location.message = Some(plain(said));
+        related.push(location);
+    }
+    for line in named_ports::lines(&finding.named_ports, finding.engines.as_ref()) {
+        text.push_str(&format!("\n{}", escaped(&line)));
+    }
+    if let Some(help) = &finding.help {
+        text.push_str(&format!("\nhelp: {}", escaped(help)));
+    }
+    if let Some(witness) = &finding.witness {
+        text.push_str(&escaped(&format!("\nfor example: {witness}")));
+    }
+    let mut own: Vec<Location> = report
+        .place(finding)
+        .iter()
+        .map(|origin| location(report, origin))
+        .collect();
+    if let Some(first) = own.first_mut() {
+        first.logical_locations = finding
+            .objects
+            .iter()
+            .map(|object| {
+                let namespace = object.namespace.as_deref().unwrap_or("");
+                LogicalLocation {
+                    name: object.name.clone(),
+                    fully_qualified_name: format!("{}/{namespace}/{}", object.kind, object.name),
+                    kind: "object",
+                }
+            })
+            .collect();
+        let said = finding.primary().map_or("", |label| &label.text);
+        first.message = (!said.is_empty()).then(|| plain(said));
+    }
+    SarifResult {
+        rule_id: finding.code.to_string(),
+        rule_index: REGISTRY
+            .iter()
+            .position(|entry| entry.code == finding.code)
+            .unwrap_or_default(),
+        level: finding.severity.as_str(),
+        message: Message { text },
+        locations: own,
+        related_locations: related,
+        partial_fingerprints: PartialFingerprints {
+            primary_location_line_hash: hash,
+            ours: fingerprint::fingerprint(finding, report.sources),
+        },
+        suppressions: finding
+            .accepted
+            .iter()
+            .map(|accepted| Suppression {
+                kind: match accepted.by {
+                    AcceptedBy::Comment | AcceptedBy::Annotation => "inSource",
+                    AcceptedBy::Baseline => "external",
+                },
+                status: "accepted",
+                justification: accepted.reason.clone(),
+            })
+            .collect(),
+    }
+}
+
+fn location(report: &Report<'_>, origin: &Origin) -> Location {
+    let path = report.path(&origin.file);
+    let absolute = Path::new(&path).is_absolute();
+    let encoded = encoded(&path);
+    Location {
+        id: None,
+        physical_location: PhysicalLocation {
+            artifact_location: ArtifactLocation {
+                uri: if absolute {
+                    format!("file://{encoded}")
+                } else {
+                    encoded
+                },
+                uri_base_id: (!absolute).then_some("%SRCROOT%"),
+            },
+            region: Region {
+                start_line: origin.line,
+                start_column: origin.column,
+                end_line: origin.line,
+                end_column: report.end_on_first_line(origin),
+            },
+        },
+        message: None,
+        logical_locations: Vec::new(),
+    }
+}
+
+fn plain(text: &str) -> Message {
+    Message { text: escaped(text) }
+}
+
+/// In a SARIF message, `[text](target)` is a link: brackets that are none are escaped
+/// ([§3.11.6](https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/sarif-v2.1.0-os.html#_Toc34317468)).
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '[' | ']' | '\\') {
+            safe.push('\\');
+        }
+        safe.push(c);
+    }
+    safe
+}
+
+/// A path as a URI reference: what is not unreserved or `/` is percent-encoded.
+fn encoded(path: &str) -> String {
+    path.bytes().fold(String::new(), |mut uri, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                uri.push(char::from(byte));
+            }
+            _ => uri.push_str(&format!("%{byte:02X}")),
+        }
+        uri
+    })
+}
