@@ -54,3 +54,7 @@ pub mod compile;
 
 // The command.
 pub mod cli;
+
+// Clusters to measure with.
+#[cfg(any(test, feature = "synthetic"))]
+pub mod synthetic;
