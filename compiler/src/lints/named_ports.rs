@@ -3,8 +3,11 @@
 //! A name stands, for each destination by itself, for that destination's own numbers: at ingress the subject's, at
 //! egress the peer's. So each use of a name is listed with the pods that the rule reaches as destinations, and what
 //! each of them defines.
+//!
+//! A cluster has thousands of policies and many more pods: replicas of one workload that define the same ports are
+//! listed as one, and what several rules reach is worked out once.
 
-use ir::cluster::{ContainerPort, Endpoint, EndpointId};
+use ir::cluster::{ContainerPort, ContainerRole, Endpoint, EndpointId};
 use ir::label_index::LabelIndex;
 use ir::model::Model;
 use ir::named_port;
@@ -12,7 +15,9 @@ use ir::peer::{CidrScope, Entity, Peer, PeerMatch, Peers};
 use ir::policy::{Direction, Policy, Rule, RuleId, Subject};
 use ir::port::{Port, PortMatch, Ports, Protocol, ProtocolSet};
 use ir::selector::Selector;
-use std::collections::{BTreeMap, BTreeSet};
+use roaring::RoaringBitmap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// One port entry of a rule that gives a name.
 #[derive(Clone, Debug)]
@@ -29,20 +34,22 @@ pub struct NameUse<'m> {
     pub name: &'m str,
     /// The protocols asked for.
     pub protocol: ProtocolSet,
-    /// The destinations that the rule reaches, in order.
-    pub reached: Vec<Reached<'m>>,
+    /// The destinations that the rule reaches, in order. Uses that reach the same pods by the same name share them.
+    pub reached: Arc<[Reached<'m>]>,
     /// The pods that may be sources of what it matches.
-    pub sources: BTreeSet<EndpointId>,
+    pub sources: Arc<PodSet>,
 }
 
-/// A pod that a rule reaches as a destination.
+/// Pods of one workload that a rule reaches as destinations, all with the same container ports.
 #[derive(Clone, Debug)]
 pub struct Reached<'m> {
-    /// Its id.
+    /// The first pod's id.
     pub id: EndpointId,
-    /// The pod.
+    /// The first pod.
     pub endpoint: &'m Endpoint,
-    /// Its container ports that the name stands for; empty where it defines none.
+    /// All of them, ascending.
+    pub pods: Arc<[EndpointId]>,
+    /// The first pod's container ports that the name stands for; empty where it defines none.
     pub ports: Vec<&'m ContainerPort>,
 }
 
@@ -57,10 +64,72 @@ impl Reached<'_> {
     }
 }
 
+/// A set of pods.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PodSet(RoaringBitmap);
+
+impl PodSet {
+    /// The pods, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = EndpointId> {
+        self.0.iter().map(EndpointId)
+    }
+
+    /// Whether it holds this pod.
+    #[must_use]
+    pub fn contains(&self, id: EndpointId) -> bool {
+        self.0.contains(id.0)
+    }
+
+    /// Whether it holds no pod.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// Every use of a name, in the order of rules and ports.
 #[must_use]
 pub fn uses(model: &Model) -> Vec<NameUse<'_>> {
-    let mut uses = Vec::new();
+    let written = written(model);
+    let mut pods = Pods::new(model, &written);
+    written
+        .into_iter()
+        .map(|one| {
+            let subjects = pods.set(vec![Matches::Subject(&one.policy.subject)]);
+            let peers = pods.set(match &one.rule.peers {
+                Peers::Any => vec![Matches::Any],
+                Peers::OneOf(list) => list.iter().map(|peer| Matches::Peer(&peer.matches)).collect(),
+            });
+            let (sources, destinations) = match one.rule.direction {
+                Direction::Ingress => (peers, subjects),
+                Direction::Egress => (subjects, peers),
+            };
+            NameUse {
+                rule_id: one.rule_id,
+                policy: one.policy,
+                rule: one.rule,
+                port: one.port,
+                name: one.name,
+                protocol: one.protocol,
+                reached: pods.reached(destinations, one.name, one.protocol),
+                sources: pods.pods(sources),
+            }
+        })
+        .collect()
+}
+
+/// A port entry that gives a name, before anything is looked up.
+struct Written<'m> {
+    rule_id: RuleId,
+    policy: &'m Policy,
+    rule: &'m Rule,
+    port: &'m Port,
+    name: &'m str,
+    protocol: ProtocolSet,
+}
+
+fn written(model: &Model) -> Vec<Written<'_>> {
+    let mut written = Vec::new();
     for (policy_id, policy) in model.policy_ids() {
         for (rule_id, rule) in model.rule_ids(policy_id) {
             let Ports::OneOf(ports) = &rule.ports else {
@@ -68,49 +137,51 @@ pub fn uses(model: &Model) -> Vec<NameUse<'_>> {
             };
             for port in ports {
                 if let PortMatch::Name { protocol, name } = &port.matches {
-                    uses.push(NameUse {
+                    written.push(Written {
                         rule_id,
                         policy,
                         rule,
                         port,
                         name,
                         protocol: *protocol,
-                        reached: Vec::new(),
-                        sources: BTreeSet::new(),
                     });
                 }
             }
         }
     }
-    let pods = Pods::new(model, &uses);
-    for one in &mut uses {
-        let (subjects, peers) = (pods.subjects(one.policy), pods.peers(&one.rule.peers));
-        let (sources, destinations) = match one.rule.direction {
-            Direction::Ingress => (peers, subjects),
-            Direction::Egress => (subjects, peers),
-        };
-        one.sources = sources;
-        one.reached = destinations
-            .into_iter()
-            .filter_map(|id| {
-                let endpoint = model.cluster.endpoint(id)?;
-                let ports = named_port::definitions(endpoint, one.name, one.protocol).collect();
-                Some(Reached { id, endpoint, ports })
-            })
-            .collect();
-    }
-    uses
+    written
 }
 
-/// Pods by what selects them.
-pub struct Pods<'m> {
+/// What picks pods, without its place in the source.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Matches<'m> {
+    Any,
+    Subject(&'m Subject),
+    Peer(&'m PeerMatch),
+}
+
+/// A set of pods that was asked for.
+struct Asked<'m> {
+    pods: Arc<PodSet>,
+    /// Its pods by kind, once they were asked for as destinations.
+    kinds: Option<Vec<Arc<[EndpointId]>>>,
+    /// What a name means on them.
+    reached: HashMap<(String, ProtocolSet), Arc<[Reached<'m>]>>,
+}
+
+/// Pods by what selects them. Policies ask for the same sets again and again: each is made once.
+struct Pods<'m> {
     model: &'m Model,
     index: LabelIndex,
-    by_profile: BTreeMap<u32, Vec<EndpointId>>,
+    by_profile: Vec<RoaringBitmap>,
+    /// By [`EndpointId`]: pods of one workload with the same container ports have the same number.
+    kinds: Vec<u32>,
+    known: HashMap<Vec<Matches<'m>>, usize>,
+    asked: Vec<Asked<'m>>,
 }
 
 impl<'m> Pods<'m> {
-    fn new(model: &'m Model, uses: &[NameUse<'m>]) -> Self {
+    fn new(model: &'m Model, uses: &[Written<'m>]) -> Self {
         let mut selectors: Vec<&Selector> = Vec::new();
         for one in uses {
             match &one.policy.subject {
@@ -124,38 +195,101 @@ impl<'m> Pods<'m> {
             }
         }
         let index = LabelIndex::new(&model.cluster, selectors);
-        let mut by_profile: BTreeMap<u32, Vec<EndpointId>> = BTreeMap::new();
+        let mut by_profile =
+            vec![RoaringBitmap::new(); usize::try_from(index.profiles()).unwrap_or(usize::MAX)];
         for (id, _) in model.cluster.endpoint_ids() {
-            if let Some(profile) = index.profile(id) {
-                by_profile.entry(profile).or_default().push(id);
+            if let Some(pods) = index
+                .profile(id)
+                .and_then(|profile| by_profile.get_mut(profile as usize))
+            {
+                pods.insert(id.0);
             }
         }
         Self {
             model,
             index,
             by_profile,
+            kinds: kinds(model),
+            known: HashMap::new(),
+            asked: Vec::new(),
         }
     }
 
-    /// The pods that a policy selects.
-    #[must_use]
-    pub fn subjects(&self, policy: &Policy) -> BTreeSet<EndpointId> {
-        match &policy.subject {
-            Subject::Endpoints(selector) => self.selected(selector),
-            Subject::Nodes(_) => BTreeSet::new(),
+    /// The number of the set of pods that any of these picks.
+    fn set(&mut self, matches: Vec<Matches<'m>>) -> usize {
+        if let Some(known) = self.known.get(&matches) {
+            return *known;
         }
+        let mut union = RoaringBitmap::new();
+        for one in &matches {
+            union |= match one {
+                Matches::Any => self.all(),
+                Matches::Subject(Subject::Endpoints(selector)) => self.selected(selector),
+                Matches::Subject(Subject::Nodes(_)) => RoaringBitmap::new(),
+                Matches::Peer(matches) => self.peer(matches),
+            };
+        }
+        let number = self.asked.len();
+        self.asked.push(Asked {
+            pods: Arc::new(PodSet(union)),
+            kinds: None,
+            reached: HashMap::new(),
+        });
+        self.known.insert(matches, number);
+        number
     }
 
-    /// The pods among a rule's peers.
-    #[must_use]
-    pub fn peers(&self, peers: &Peers) -> BTreeSet<EndpointId> {
-        match peers {
-            Peers::Any => self.all(),
-            Peers::OneOf(list) => list.iter().flat_map(|peer| self.peer(&peer.matches)).collect(),
-        }
+    fn pods(&self, set: usize) -> Arc<PodSet> {
+        self.asked
+            .get(set)
+            .map_or_else(Arc::default, |asked| Arc::clone(&asked.pods))
     }
 
-    fn peer(&self, matches: &PeerMatch) -> BTreeSet<EndpointId> {
+    /// What a name means on the pods of a set.
+    fn reached(&mut self, set: usize, name: &'m str, protocol: ProtocolSet) -> Arc<[Reached<'m>]> {
+        let cluster = &self.model.cluster;
+        let kind_of = &self.kinds;
+        let Some(asked) = self.asked.get_mut(set) else {
+            return Arc::default();
+        };
+        let pods = &asked.pods;
+        let kinds = asked.kinds.get_or_insert_with(|| {
+            let mut place_of: HashMap<u32, usize> = HashMap::new();
+            let mut kinds: Vec<Vec<EndpointId>> = Vec::new();
+            for id in pods.iter() {
+                let kind = kind_of.get(id.0 as usize).copied().unwrap_or(u32::MAX);
+                let place = *place_of.entry(kind).or_insert_with(|| {
+                    kinds.push(Vec::new());
+                    kinds.len() - 1
+                });
+                if let Some(pods) = kinds.get_mut(place) {
+                    pods.push(id);
+                }
+            }
+            kinds.into_iter().map(Arc::from).collect()
+        });
+        let reached = asked
+            .reached
+            .entry((name.to_ascii_lowercase(), protocol))
+            .or_insert_with(|| {
+                kinds
+                    .iter()
+                    .filter_map(|pods| {
+                        let id = *pods.first()?;
+                        let endpoint = cluster.endpoint(id)?;
+                        Some(Reached {
+                            id,
+                            endpoint,
+                            pods: Arc::clone(pods),
+                            ports: named_port::definitions(endpoint, name, protocol).collect(),
+                        })
+                    })
+                    .collect()
+            });
+        Arc::clone(reached)
+    }
+
+    fn peer(&self, matches: &PeerMatch) -> RoaringBitmap {
         match matches {
             PeerMatch::Endpoints(selector) => self.selected(selector),
             PeerMatch::Entity(Entity::All | Entity::Cluster) => self.all(),
@@ -168,29 +302,59 @@ impl<'m> Pods<'m> {
                     endpoint.addresses.iter().any(|address| block.contains(*address))
                         || (endpoint.addresses.is_empty() && block.is_whole_family())
                 })
-                .map(|(id, _)| id)
+                .map(|(id, _)| id.0)
                 .collect(),
             PeerMatch::Cidr(_)
             | PeerMatch::Nodes(_)
             | PeerMatch::OtherNodes(_)
             | PeerMatch::Entity(_)
-            | PeerMatch::Domain(_) => BTreeSet::new(),
+            | PeerMatch::Domain(_) => RoaringBitmap::new(),
         }
     }
 
-    fn selected(&self, selector: &Selector) -> BTreeSet<EndpointId> {
-        self.index
-            .select(selector)
-            .into_iter()
-            .filter_map(|profile| self.by_profile.get(&profile))
-            .flatten()
-            .copied()
-            .collect()
+    fn selected(&self, selector: &Selector) -> RoaringBitmap {
+        let mut union = RoaringBitmap::new();
+        for profile in self.index.select(selector) {
+            if let Some(pods) = self.by_profile.get(profile as usize) {
+                union |= pods;
+            }
+        }
+        union
     }
 
-    fn all(&self) -> BTreeSet<EndpointId> {
-        self.by_profile.values().flatten().copied().collect()
+    fn all(&self) -> RoaringBitmap {
+        let mut union = RoaringBitmap::new();
+        for pods in &self.by_profile {
+            union |= pods;
+        }
+        union
     }
+}
+
+/// For each pod, a number that it shares with the pods of its workload that have the same container ports.
+fn kinds(model: &Model) -> Vec<u32> {
+    fn ports(endpoint: &Endpoint) -> Vec<(&str, ContainerRole, Option<&str>, u16, Protocol)> {
+        let ports = endpoint.ports.iter();
+        ports
+            .map(|port| {
+                (
+                    &*port.container,
+                    port.role,
+                    port.name.as_deref(),
+                    port.number,
+                    port.protocol,
+                )
+            })
+            .collect()
+    }
+    let mut known = HashMap::new();
+    let mut kinds = Vec::new();
+    for endpoint in model.cluster.endpoints() {
+        let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
+        let kind = known.entry((&endpoint.namespace, &endpoint.workload, ports(endpoint)));
+        kinds.push(*kind.or_insert(next));
+    }
+    kinds
 }
 
 fn listed(peers: &Peers) -> &[Peer] {

@@ -27,7 +27,7 @@
 use super::named_ports::{NameUse, Reached};
 use super::{object_name, policy_name};
 use crate::diagnostic::{Code, Finding, Severity, Witness};
-use ir::cluster::{EndpointId, Family};
+use ir::cluster::{Endpoint, EndpointId, Family};
 use ir::evaluator;
 use ir::flow::{Flow, Party};
 use ir::model::Model;
@@ -81,12 +81,8 @@ fn finding(model: &Model, one: &NameUse<'_>) -> Option<Finding> {
         .about(object_name(one.policy));
     finding.severity = severity(one);
     for place in places(&defining) {
-        let more = match place.pods.len().saturating_sub(1) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        let first = place.pods.first().map_or_else(String::new, ToString::to_string);
-        finding = finding.because(place.origin.clone(), format!("{} on {first}{more}", place.number));
+        let pods = and_more(place.first, place.pods);
+        finding = finding.because(place.origin.clone(), format!("{} on {pods}", place.number));
     }
     if let Some(witness) = witness(model, one, &defining) {
         finding = finding.witness(witness);
@@ -98,7 +94,17 @@ fn finding(model: &Model, one: &NameUse<'_>) -> Option<Finding> {
 struct Place<'a> {
     origin: &'a Origin,
     number: u16,
-    pods: BTreeSet<String>,
+    /// The first pod that has the number from here, and how many do.
+    first: &'a Endpoint,
+    pods: usize,
+}
+
+/// `shop/web-0 and 2 more`.
+fn and_more(first: &Endpoint, pods: usize) -> String {
+    match pods.saturating_sub(1) {
+        0 => first.to_string(),
+        more => format!("{first} and {more} more"),
+    }
 }
 
 /// For each number and file the first place, with the pods that have the number from that file: enough to see every
@@ -106,16 +112,21 @@ struct Place<'a> {
 fn places<'a>(defining: &[&Reached<'a>]) -> Vec<Place<'a>> {
     let mut places: BTreeMap<(u16, &str), Place<'a>> = BTreeMap::new();
     for reached in defining {
-        for port in &reached.ports {
+        for (index, port) in reached.ports.iter().enumerate() {
             let place = places
                 .entry((port.number, &port.origin.file))
                 .or_insert_with(|| Place {
                     origin: &port.origin,
                     number: port.number,
-                    pods: BTreeSet::new(),
+                    first: reached.endpoint,
+                    pods: 0,
                 });
             place.origin = place.origin.min(&port.origin);
-            place.pods.insert(reached.endpoint.to_string());
+            // A pod may define the number twice.
+            let mut before = reached.ports.iter().take(index);
+            if before.all(|other| other.number != port.number) {
+                place.pods += reached.pods.len();
+            }
         }
     }
     let mut places: Vec<_> = places.into_values().collect();
@@ -176,22 +187,24 @@ fn help(model: &Model, one: &NameUse<'_>, defining: &[&Reached<'_>]) -> String {
     lines.join("\n")
 }
 
-/// One line for each pod: pod, container, name, number and protocol, place.
+/// One line for each pod (or for all replicas that are alike): pod, container, name, number and protocol, place.
 fn table(defining: &[&Reached<'_>]) -> Vec<String> {
-    let mut rows: Vec<[String; 5]> = Vec::new();
-    for reached in defining {
-        for port in &reached.ports {
-            rows.push([
-                reached.endpoint.to_string(),
+    let ports = defining
+        .iter()
+        .flat_map(|reached| reached.ports.iter().map(move |port| (reached, port)));
+    let left_out = ports.clone().count().saturating_sub(LISTED);
+    let rows: Vec<[String; 5]> = ports
+        .take(LISTED)
+        .map(|(reached, port)| {
+            [
+                and_more(reached.endpoint, reached.pods.len()),
                 port.container.clone(),
                 port.name.clone().unwrap_or_default(),
                 format!("{}/{}", port.number, port.protocol),
                 port.origin.to_string(),
-            ]);
-        }
-    }
-    let left_out = rows.len().saturating_sub(LISTED);
-    rows.truncate(LISTED);
+            ]
+        })
+        .collect();
     let mut lines = aligned(&rows);
     if left_out > 0 {
         lines.push(format!("and {left_out} more"));
@@ -232,10 +245,10 @@ fn witness(model: &Model, one: &NameUse<'_>, defining: &[&Reached<'_>]) -> Optio
         first_of.entry(reached.numbers()).or_insert(*reached);
     }
     for (numbers, destination) in first_of {
-        let sources = one.sources.iter().filter(|id| **id != destination.id);
+        let sources = one.sources.iter().filter(|id| *id != destination.id);
         for source in sources.take(TRIED) {
             for (protocol, port) in &numbers {
-                let flow = flow(model, *source, destination.id, *protocol, *port)?;
+                let flow = flow(model, source, destination.id, *protocol, *port)?;
                 let judgement = evaluator::evaluate(model, &flow);
                 let side = match one.rule.direction {
                     Direction::Ingress => &judgement.ingress,
@@ -245,7 +258,7 @@ fn witness(model: &Model, one: &NameUse<'_>, defining: &[&Reached<'_>]) -> Optio
                     matches!(&side.because, ir::flow::Because::Rules(rules) if rules.contains(&one.rule_id));
                 if decided_here && judgement.allowed() == wanted {
                     return Some(Witness {
-                        from: cluster.endpoint(*source)?.to_string(),
+                        from: cluster.endpoint(source)?.to_string(),
                         to: destination.endpoint.to_string(),
                         protocol: protocol.to_string(),
                         port: Some(*port),
