@@ -232,9 +232,9 @@ impl Cluster {
     /// A node by name.
     #[must_use]
     pub fn node_named(&self, name: &str) -> Option<NodeId> {
-        self.node_ids()
-            .find(|(_, node)| node.name == name)
-            .map(|(id, _)| id)
+        let first = self.nodes.partition_point(|node| *node.name < *name);
+        let (id, node) = self.node_ids().nth(first)?;
+        (node.name == name).then_some(id)
     }
 
     /// The value of an attribute of a pod; `None` where it is absent.

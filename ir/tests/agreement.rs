@@ -4,20 +4,20 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use portcullis_ir::cluster::EndpointId;
 use portcullis_ir::evaluator::{decide, evaluate};
 use portcullis_ir::flow::{Because, Decision, Flow, Party};
 use portcullis_ir::identity::Identities;
 use portcullis_ir::model::Model;
 use portcullis_ir::policy::{Direction, Tier};
-use portcullis_ir::table::VerdictTable;
+use portcullis_ir::table::{Standing, Subjects, VerdictTable};
 use portcullis_ir::testing::{Profile, Scenario, scenarios};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
 /// Scenarios of 64 to 128 flows each: 25,000 flows at the least.
 const CASES: u32 = 400;
 
-type Tables = BTreeMap<(EndpointId, Direction), VerdictTable>;
+/// The tables made so far, as pods of one standing share them: whichever pod was asked about first made it.
+type Tables = BTreeMap<Standing, VerdictTable>;
 
 /// What a side's verdict came from, for counting.
 fn reason(model: &Model, decision: &Decision) -> String {
@@ -40,6 +40,7 @@ fn reason(model: &Model, decision: &Decision) -> String {
 fn compare_side(
     scenario: &Scenario,
     identities: &Identities,
+    subjects: &Subjects<'_>,
     tables: &mut Tables,
     flow: &Flow,
     direction: Direction,
@@ -62,10 +63,16 @@ fn compare_side(
         return Err(TestCaseError::fail(format!("no identity for {peer:?}")));
     };
     let table = tables
-        .entry((id, direction))
-        .or_insert_with(|| VerdictTable::build(model, identities, id, direction));
+        .entry(subjects.standing(id, direction))
+        .or_insert_with(|| subjects.table(id, direction));
     let found = table.decide(flow.protocol, flow.port, identity);
     let allowed = table.allows(flow.protocol, flow.port, identity);
+    let alone = VerdictTable::build(model, identities, id, direction);
+    if alone.decide(flow.protocol, flow.port, identity) != found {
+        return Err(TestCaseError::fail(format!(
+            "the {direction} table of {id:?} is not to be shared"
+        )));
+    }
     if found.as_ref() != Some(&expected) || allowed != expected.allowed {
         return Err(TestCaseError::fail(format!(
             "{direction} of {id:?} with {peer:?} on {}/{}\n evaluator: {expected:?}\n table: {found:?}, allows: {allowed}",
@@ -86,11 +93,12 @@ fn agree(profile: Profile) -> (usize, BTreeMap<String, usize>) {
     };
     let outcome = TestRunner::new(config).run(&scenarios(profile), |scenario| {
         let identities = Identities::of(&scenario.model);
+        let subjects = Subjects::new(&scenario.model, &identities);
         let mut tables = Tables::new();
         for flow in &scenario.flows {
             let mut allowed = true;
             for direction in Direction::BOTH {
-                let reason = compare_side(&scenario, &identities, &mut tables, flow, direction)?;
+                let reason = compare_side(&scenario, &identities, &subjects, &mut tables, flow, direction)?;
                 if let Some(reason) = reason {
                     allowed &= !(reason.contains("Deny") || reason.contains("deny"));
                     *reasons.borrow_mut().entry(reason).or_insert(0) += 1;

@@ -6,6 +6,7 @@
 //! stays exact, except that every node keeps an identity of its own, because a pod's own node is always let in.
 
 mod address_map;
+mod ground;
 mod id;
 mod partition;
 mod questions;
@@ -53,7 +54,8 @@ pub struct Identity {
 #[derive(Clone, Debug, Default)]
 pub struct Identities {
     identities: Vec<Identity>,
-    of_endpoint: BTreeMap<(EndpointId, Option<IpAddr>), IdentityId>,
+    /// By [`EndpointId`]: the pod's addresses (or that none is known) with their identities.
+    of_endpoint: Vec<Vec<(Option<IpAddr>, IdentityId)>>,
     addresses: AddressMap,
     endpoints: RoaringBitmap,
     nodes: BTreeMap<NodeId, RoaringBitmap>,
@@ -79,7 +81,9 @@ impl Identities {
     /// Every identity.
     #[must_use]
     pub fn all(&self) -> RoaringBitmap {
-        (0..u32::try_from(self.identities.len()).unwrap_or(u32::MAX)).collect()
+        let mut all = RoaringBitmap::new();
+        all.insert_range(0..u32::try_from(self.identities.len()).unwrap_or(u32::MAX));
+        all
     }
 
     /// Identities by address.
@@ -92,7 +96,11 @@ impl Identities {
     #[must_use]
     pub fn of_party(&self, party: Party) -> Option<IdentityId> {
         match party {
-            Party::Endpoint { id, address } => self.of_endpoint.get(&(id, address)).copied(),
+            Party::Endpoint { id, address } => self
+                .of_endpoint(id)
+                .iter()
+                .find(|(own, _)| *own == address)
+                .map(|(_, identity)| *identity),
             Party::Node { id, address } => {
                 let own = self.nodes.get(&id)?;
                 match address.and_then(|address| self.addresses.exact.get(&address)) {
@@ -103,6 +111,12 @@ impl Identities {
             Party::SomeNode => self.some_node.min().map(IdentityId),
             Party::Outside(address) => self.addresses.identity(address),
         }
+    }
+
+    /// A pod's addresses, or that none is known, each with its identity; empty for a host-network pod.
+    #[must_use]
+    pub fn of_endpoint(&self, id: EndpointId) -> &[(Option<IpAddr>, IdentityId)] {
+        self.of_endpoint.get(id.0 as usize).map_or(&[], Vec::as_slice)
     }
 
     /// The identities of one node; empty for a node that is not of this model.

@@ -1,71 +1,239 @@
 //! The partition itself: pods, nodes and outside addresses, put together by their answers to every question.
+//!
+//! Answers are long lists and most members share them, so each list is kept once and known by a number: what is left
+//! of a member is a short signature, and its cost does not grow with the number of policies.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
+use std::net::IpAddr;
 
-use ipnet::IpNet;
 use roaring::RoaringBitmap;
 
-use super::questions::Questions;
+use super::ground::Ground;
+use super::questions::{NameAnswer, Questions};
 use super::{Class, Identities, Identity, IdentityId};
-use crate::cluster::{Endpoint, EndpointId, Family, NodeId};
+use crate::cluster::{Endpoint, EndpointId, NodeId};
 use crate::flow::Party;
 use crate::label_index::{self, LabelIndex};
 use crate::model::Model;
-use crate::peer::{CidrBlock, PeerMatch};
-use crate::port::Protocol;
+use crate::peer::PeerMatch;
 
-/// The answers that make two peers equal or different.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// The answers that make two peers equal or different; lists of answers by their numbers in [`Answers`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Signature {
     class: Class,
-    /// Indices of the matchers that match, ascending.
-    matched: Vec<u32>,
-    /// For each used port name, the numbers behind it.
-    named: Vec<BTreeSet<(Protocol, u16)>>,
+    /// Which selectors match, or which node selectors.
+    selected: u32,
+    /// Which blocks match.
+    blocks: u32,
+    /// The numbers behind the used port names.
+    named: u32,
 }
+
+/// Lists that occurred, each once.
+struct Answers<T> {
+    numbers: HashMap<Vec<T>, u32>,
+    lists: Vec<Vec<T>>,
+}
+
+impl<T: Clone + Eq + Hash> Answers<T> {
+    /// With the empty list as number 0.
+    fn new() -> Self {
+        Self {
+            numbers: HashMap::from([(Vec::new(), 0)]),
+            lists: vec![Vec::new()],
+        }
+    }
+
+    fn number(&mut self, list: &[T]) -> u32 {
+        if let Some(known) = self.numbers.get(list) {
+            return *known;
+        }
+        let number = u32::try_from(self.lists.len()).unwrap_or(u32::MAX);
+        self.numbers.insert(list.to_vec(), number);
+        self.lists.push(list.to_vec());
+        number
+    }
+
+    fn list(&self, number: u32) -> &[T] {
+        self.lists.get(number as usize).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// No list: the number of the empty one.
+const NOTHING: u32 = 0;
 
 /// The identities of everything that the policies of `model` can meet.
 pub(super) fn of(model: &Model) -> Identities {
     let questions = Questions::of(model);
-    let mut partition = Partition::default();
-    add_endpoints(model, &questions, &mut partition);
-    add_nodes(model, &questions, &mut partition);
-    add_outside(&questions, &mut partition);
+    let ground = Ground::of(&questions);
+    let mut partition = Partition::new();
+    partition.add_endpoints(model, &questions, &ground);
+    partition.add_nodes(model, &questions, &ground);
+    partition.add_outside(&ground);
     partition.finish(&questions)
 }
 
 /// The partition while it grows: members are added in canonical order and numbered by first appearance.
-#[derive(Default)]
 struct Partition {
-    by_signature: BTreeMap<Signature, IdentityId>,
+    by_signature: HashMap<Signature, IdentityId>,
     signatures: Vec<Signature>,
+    /// Lists of indices of matchers, ascending.
+    matched: Answers<u32>,
+    named: Answers<NameAnswer>,
     result: Identities,
 }
 
 impl Partition {
-    fn add(&mut self, signature: Signature, member: Party) -> IdentityId {
-        if let Some(id) = self.by_signature.get(&signature) {
-            return *id;
+    fn new() -> Self {
+        Self {
+            by_signature: HashMap::new(),
+            signatures: Vec::new(),
+            matched: Answers::new(),
+            named: Answers::new(),
+            result: Identities::default(),
         }
-        let id = IdentityId(u32::try_from(self.signatures.len()).unwrap_or(u32::MAX));
-        self.result.identities.push(Identity {
-            class: signature.class,
-            example: member,
-        });
-        self.signatures.push(signature.clone());
-        self.by_signature.insert(signature, id);
+    }
+
+    fn add(&mut self, signature: Signature, member: Party) -> IdentityId {
+        let next = IdentityId(u32::try_from(self.signatures.len()).unwrap_or(u32::MAX));
+        let id = *self.by_signature.entry(signature).or_insert(next);
+        if id == next {
+            self.signatures.push(signature);
+            self.result.identities.push(Identity {
+                class: signature.class,
+                example: member,
+            });
+        }
         id
+    }
+
+    /// Whoever has an address first keeps it.
+    fn place(&mut self, address: Option<IpAddr>, identity: IdentityId) {
+        if let Some(address) = address {
+            self.result.addresses.exact.entry(address).or_insert(identity);
+        }
+    }
+
+    /// Pods by address.
+    fn add_endpoints(&mut self, model: &Model, questions: &Questions<'_>, ground: &Ground) {
+        let cluster = &model.cluster;
+        let index = LabelIndex::new(
+            cluster,
+            questions.endpoint_selectors().map(|(_, selector)| selector),
+        );
+        let by_profile = label_index::transposed(
+            &index,
+            questions
+                .endpoint_selectors()
+                .map(|(matcher, selector)| (matcher, index.select(selector))),
+        );
+        let selected: Vec<u32> = by_profile
+            .iter()
+            .map(|matchers| self.matched.number(matchers))
+            .collect();
+        for (id, endpoint) in cluster.endpoint_ids() {
+            let profile = index
+                .profile(id)
+                .and_then(|profile| selected.get(profile as usize));
+            let mut members = Vec::new();
+            if let Some(selected) = profile {
+                let named = self.named.number(&questions.numbers_of(endpoint));
+                for address in known_or_none(endpoint.addresses.iter().copied()) {
+                    let signature = Signature {
+                        class: Class::Endpoints,
+                        selected: *selected,
+                        blocks: self.matched.number(ground.of_member(address)),
+                        named,
+                    };
+                    let identity = self.add(signature, Party::Endpoint { id, address });
+                    members.push((address, identity));
+                    self.place(address, identity);
+                }
+            }
+            self.result.of_endpoint.push(members);
+        }
+    }
+
+    /// Nodes by address, and the one identity of host-network pods whose node is unknown. A host-network pod is its
+    /// node: the addresses it reports are the node's.
+    fn add_nodes(&mut self, model: &Model, questions: &Questions<'_>, ground: &Ground) {
+        let cluster = &model.cluster;
+        let mut hosted: BTreeMap<Option<NodeId>, Vec<(EndpointId, &Endpoint)>> = BTreeMap::new();
+        for (id, endpoint) in cluster
+            .endpoint_ids()
+            .filter(|(_, endpoint)| endpoint.host_network)
+        {
+            let node = endpoint.node.as_deref().and_then(|name| cluster.node_named(name));
+            hosted.entry(node).or_default().push((id, endpoint));
+        }
+        let hosted = |node| hosted.get(&node).map_or(&[][..], Vec::as_slice);
+
+        for (id, node) in cluster.node_ids() {
+            let selected = questions.nodes_where(|selector| {
+                selector.matches(|attribute| cluster.node_attribute(node, attribute))
+            });
+            let selected = self.matched.number(&selected);
+            let addresses: BTreeSet<IpAddr> = hosted(Some(id))
+                .iter()
+                .flat_map(|(_, endpoint)| &endpoint.addresses)
+                .chain(&node.addresses)
+                .copied()
+                .collect();
+            for address in known_or_none(addresses) {
+                let signature = Signature {
+                    class: Class::Node(id),
+                    selected,
+                    blocks: self.matched.number(ground.of_member(address)),
+                    named: NOTHING,
+                };
+                let identity = self.add(signature, Party::Node { id, address });
+                self.place(address, identity);
+            }
+        }
+
+        let signature = Signature {
+            class: Class::SomeNode,
+            selected: self.matched.number(&questions.any_node()),
+            blocks: self.matched.number(ground.of_member(None)),
+            named: NOTHING,
+        };
+        let some_node = self.add(signature, Party::SomeNode);
+        for address in hosted(None).iter().flat_map(|(_, endpoint)| &endpoint.addresses) {
+            self.place(Some(*address), some_node);
+        }
+    }
+
+    /// Outside addresses, by the stretches between which no block begins or ends.
+    fn add_outside(&mut self, ground: &Ground) {
+        let v4 = ground.v4().map(|(first, family, blocks)| {
+            let identity = self.outside(Class::Outside(family), blocks, first.into());
+            (first, identity)
+        });
+        let v4 = merged(v4.collect());
+        let v6 = ground.v6().map(|(first, family, blocks)| {
+            let identity = self.outside(Class::Outside(family), blocks, first.into());
+            (first, identity)
+        });
+        let v6 = merged(v6.collect());
+        self.result.addresses.v4 = v4;
+        self.result.addresses.v6 = v6;
+    }
+
+    fn outside(&mut self, class: Class, blocks: &[u32], first: IpAddr) -> IdentityId {
+        let signature = Signature {
+            class,
+            selected: NOTHING,
+            blocks: self.matched.number(blocks),
+            named: NOTHING,
+        };
+        self.add(signature, Party::Outside(first))
     }
 
     fn finish(self, questions: &Questions<'_>) -> Identities {
         let mut result = self.result;
-        for matcher in &questions.matchers {
-            result.matched.insert((*matcher).clone(), RoaringBitmap::new());
-        }
-        for name in &questions.names {
-            result.named.insert(name.clone(), BTreeMap::new());
-        }
+        let mut matched = vec![RoaringBitmap::new(); questions.matchers.len()];
+        let mut named = vec![BTreeMap::new(); questions.names.len()];
         for (id, signature) in (0u32..).zip(&self.signatures) {
             match signature.class {
                 Class::Endpoints => result.endpoints.insert(id),
@@ -73,135 +241,26 @@ impl Partition {
                 Class::SomeNode => result.some_node.insert(id),
                 Class::Outside(family) => result.outside.entry(family).or_default().insert(id),
             };
-            for matcher in signature
-                .matched
-                .iter()
-                .filter_map(|index| questions.matchers.get(*index as usize))
-            {
-                if let Some(identities) = result.matched.get_mut(*matcher) {
-                    identities.insert(id);
-                }
-            }
-            for (name, numbers) in questions.names.iter().zip(&signature.named) {
-                if let Some(by_number) = result.named.get_mut(name) {
-                    for number in numbers {
-                        by_number.entry(*number).or_default().insert(id);
+            for matchers in [signature.selected, signature.blocks] {
+                for matcher in self.matched.list(matchers) {
+                    if let Some(identities) = matched.get_mut(*matcher as usize) {
+                        identities.insert(id);
                     }
                 }
             }
+            for (name, protocol, number) in self.named.list(signature.named) {
+                if let Some(by_number) = named.get_mut(*name as usize) {
+                    by_number
+                        .entry((*protocol, *number))
+                        .or_insert_with(RoaringBitmap::new)
+                        .insert(id);
+                }
+            }
         }
+        let matchers = questions.matchers.iter().map(|matcher| PeerMatch::clone(matcher));
+        result.matched = matchers.zip(matched).collect();
+        result.named = questions.names.iter().cloned().zip(named).collect();
         result
-    }
-}
-
-/// Pods by address.
-fn add_endpoints(model: &Model, questions: &Questions<'_>, partition: &mut Partition) {
-    let cluster = &model.cluster;
-    let index = LabelIndex::new(
-        cluster,
-        questions.endpoint_selectors().map(|(_, selector)| selector),
-    );
-    let by_profile = label_index::transposed(
-        &index,
-        questions
-            .endpoint_selectors()
-            .map(|(matcher, selector)| (matcher, index.select(selector))),
-    );
-    for (id, endpoint) in cluster.endpoint_ids() {
-        let Some(selected) = index
-            .profile(id)
-            .and_then(|profile| by_profile.get(profile as usize))
-        else {
-            continue;
-        };
-        let named = questions.numbers_of(endpoint);
-        for address in known_or_none(endpoint.addresses.iter().copied()) {
-            let mut matched = selected.clone();
-            matched.extend(questions.blocks_of_member(address));
-            matched.sort_unstable();
-            let signature = Signature {
-                class: Class::Endpoints,
-                matched,
-                named: named.clone(),
-            };
-            let identity = partition.add(signature, Party::Endpoint { id, address });
-            partition.result.of_endpoint.insert((id, address), identity);
-            if let Some(address) = address {
-                partition
-                    .result
-                    .addresses
-                    .exact
-                    .entry(address)
-                    .or_insert(identity);
-            }
-        }
-    }
-}
-
-/// Nodes by address, and the one identity of host-network pods whose node is unknown. A host-network pod is its node:
-/// the addresses it reports are the node's.
-fn add_nodes(model: &Model, questions: &Questions<'_>, partition: &mut Partition) {
-    let cluster = &model.cluster;
-    let mut hosted: BTreeMap<Option<NodeId>, Vec<(EndpointId, &Endpoint)>> = BTreeMap::new();
-    for (id, endpoint) in cluster
-        .endpoint_ids()
-        .filter(|(_, endpoint)| endpoint.host_network)
-    {
-        let node = endpoint.node.as_deref().and_then(|name| cluster.node_named(name));
-        hosted.entry(node).or_default().push((id, endpoint));
-    }
-    let hosted = |node| hosted.get(&node).map_or(&[][..], Vec::as_slice);
-
-    for (id, node) in cluster.node_ids() {
-        let selected = questions.where_true(|matcher| {
-            matches!(matcher, PeerMatch::Nodes(selector) | PeerMatch::OtherNodes(selector)
-                if selector.matches(|attribute| cluster.node_attribute(node, attribute)))
-        });
-        let addresses: BTreeSet<IpAddr> = hosted(Some(id))
-            .iter()
-            .flat_map(|(_, endpoint)| &endpoint.addresses)
-            .chain(&node.addresses)
-            .copied()
-            .collect();
-        for address in known_or_none(addresses) {
-            let mut matched = selected.clone();
-            matched.extend(questions.blocks_of_member(address));
-            matched.sort_unstable();
-            let signature = Signature {
-                class: Class::Node(id),
-                matched,
-                named: questions.no_numbers(),
-            };
-            let identity = partition.add(signature, Party::Node { id, address });
-            if let Some(address) = address {
-                partition
-                    .result
-                    .addresses
-                    .exact
-                    .entry(address)
-                    .or_insert(identity);
-            }
-        }
-    }
-
-    let mut matched = questions.where_true(
-        |matcher| matches!(matcher, PeerMatch::Nodes(selector) if selector.requirements().is_empty()),
-    );
-    matched.extend(questions.blocks_of_member(None));
-    matched.sort_unstable();
-    let signature = Signature {
-        class: Class::SomeNode,
-        matched,
-        named: questions.no_numbers(),
-    };
-    let some_node = partition.add(signature, Party::SomeNode);
-    for address in hosted(None).iter().flat_map(|(_, endpoint)| &endpoint.addresses) {
-        partition
-            .result
-            .addresses
-            .exact
-            .entry(*address)
-            .or_insert(some_node);
     }
 }
 
@@ -209,63 +268,6 @@ fn add_nodes(model: &Model, questions: &Questions<'_>, partition: &mut Partition
 fn known_or_none(addresses: impl IntoIterator<Item = IpAddr>) -> Vec<Option<IpAddr>> {
     let known: Vec<_> = addresses.into_iter().map(Some).collect();
     if known.is_empty() { vec![None] } else { known }
-}
-
-/// Outside addresses, cut wherever a block or a hole begins or ends.
-fn add_outside(questions: &Questions<'_>, partition: &mut Partition) {
-    // At each cut, the blocks that may begin or end there: between two of theirs a block's answer does not change.
-    let mut cuts_v4: BTreeMap<u32, Vec<(u32, &CidrBlock)>> = BTreeMap::from([(0, Vec::new())]);
-    let mut cuts_v6: BTreeMap<u128, Vec<(u32, &CidrBlock)>> = BTreeMap::from([(0, Vec::new())]);
-    for (index, block) in questions.blocks() {
-        for net in std::iter::once(&block.cidr).chain(&block.except) {
-            match net {
-                IpNet::V4(net) => {
-                    let behind = net.broadcast().to_bits().checked_add(1);
-                    for cut in std::iter::once(net.network().to_bits()).chain(behind) {
-                        cuts_v4.entry(cut).or_default().push((index, block));
-                    }
-                }
-                IpNet::V6(net) => {
-                    let behind = net.broadcast().to_bits().checked_add(1);
-                    for cut in std::iter::once(net.network().to_bits()).chain(behind) {
-                        cuts_v6.entry(cut).or_default().push((index, block));
-                    }
-                }
-            }
-        }
-    }
-    partition.result.addresses.v4 = intervals(cuts_v4, Ipv4Addr::from_bits, questions, partition);
-    partition.result.addresses.v6 = intervals(cuts_v6, Ipv6Addr::from_bits, questions, partition);
-}
-
-/// The identities between the cuts of one family, which begin at 0.
-fn intervals<B, A: Copy + Into<IpAddr>>(
-    cuts: BTreeMap<B, Vec<(u32, &CidrBlock)>>,
-    address: impl Fn(B) -> A,
-    questions: &Questions<'_>,
-    partition: &mut Partition,
-) -> Vec<(A, IdentityId)> {
-    let mut around = BTreeSet::new();
-    let intervals = cuts
-        .into_iter()
-        .map(|(first, blocks)| {
-            let first = address(first);
-            for (index, block) in blocks {
-                if block.contains(first.into()) {
-                    around.insert(index);
-                } else {
-                    around.remove(&index);
-                }
-            }
-            let signature = Signature {
-                class: Class::Outside(Family::of(first.into())),
-                matched: around.iter().copied().collect(),
-                named: questions.no_numbers(),
-            };
-            (first, partition.add(signature, Party::Outside(first.into())))
-        })
-        .collect();
-    merged(intervals)
 }
 
 /// Joins neighbours that have one identity.

@@ -1,12 +1,12 @@
 //! What the policies of a model ask of a peer.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use crate::cluster::Endpoint;
 use crate::model::Model;
 use crate::named_port;
-use crate::peer::{CidrBlock, CidrScope, Peer, PeerMatch, Peers};
+use crate::peer::{CidrBlock, Peer, PeerMatch, Peers};
 use crate::policy::{Direction, Rule};
 use crate::port::{PortMatch, Ports, Protocol, ProtocolSet};
 use crate::selector::Selector;
@@ -14,10 +14,15 @@ use crate::selector::Selector;
 /// A port name that an egress rule uses: the name in lower case, and the protocols asked for.
 pub(super) type NameUse = (String, ProtocolSet);
 
+/// A number behind a name: the index of the name's use, the protocol, the number.
+pub(super) type NameAnswer = (u32, Protocol, u16);
+
 /// Every question that the policies ask of a peer, each once, in canonical order.
 pub(super) struct Questions<'m> {
     pub(super) matchers: Vec<&'m PeerMatch>,
     pub(super) names: Vec<NameUse>,
+    /// Those of the matchers that ask about nodes, with their indices.
+    nodes: Vec<(u32, &'m PeerMatch)>,
 }
 
 impl<'m> Questions<'m> {
@@ -38,18 +43,36 @@ impl<'m> Questions<'m> {
                 names.extend(names_of(rule));
             }
         }
+        let matchers: Vec<_> = matchers.into_iter().collect();
+        let nodes = (0..).zip(matchers.iter().copied());
         Self {
-            matchers: matchers.into_iter().collect(),
+            nodes: nodes
+                .filter(|(_, matcher)| matches!(matcher, PeerMatch::Nodes(_) | PeerMatch::OtherNodes(_)))
+                .collect(),
+            matchers,
             names: names.into_iter().collect(),
         }
     }
 
-    /// The matchers for which `matches` holds.
-    pub(super) fn where_true(&self, mut matches: impl FnMut(&PeerMatch) -> bool) -> Vec<u32> {
-        (0..)
-            .zip(&self.matchers)
-            .filter(|(_, matcher)| matches(matcher))
-            .map(|(index, _)| index)
+    /// The node matchers whose selector `matches`.
+    pub(super) fn nodes_where(&self, matches: impl Fn(&Selector) -> bool) -> Vec<u32> {
+        self.nodes
+            .iter()
+            .filter(|(_, matcher)| {
+                matches!(matcher, PeerMatch::Nodes(selector) | PeerMatch::OtherNodes(selector) if matches(selector))
+            })
+            .map(|(index, _)| *index)
+            .collect()
+    }
+
+    /// The node matchers that match a node of which nothing is known.
+    pub(super) fn any_node(&self) -> Vec<u32> {
+        self.nodes
+            .iter()
+            .filter(|(_, matcher)| {
+                matches!(matcher, PeerMatch::Nodes(selector) if selector.requirements().is_empty())
+            })
+            .map(|(index, _)| *index)
             .collect()
     }
 
@@ -73,30 +96,30 @@ impl<'m> Questions<'m> {
             })
     }
 
-    /// The blocks that hold a pod's or a node's address. Of an address not known yet only blocks that hold every
-    /// address of a family are certain.
-    pub(super) fn blocks_of_member(&self, address: Option<IpAddr>) -> impl Iterator<Item = u32> {
-        self.blocks()
-            .filter(move |(_, block)| {
-                block.scope == CidrScope::Everything
-                    && address.map_or_else(|| block.is_whole_family(), |address| block.contains(address))
-            })
-            .map(|(index, _)| index)
+    /// What a pod's own ports answer to the names: sorted, each once.
+    pub(super) fn numbers_of(&self, endpoint: &Endpoint) -> Vec<NameAnswer> {
+        let mut answers = BTreeSet::new();
+        for own in endpoint.ports.iter().filter_map(|port| port.name.as_deref()) {
+            let lower = lower_case(own);
+            let from = self.names.partition_point(|(name, _)| **name < *lower);
+            let asked = (0..).zip(&self.names).skip(from);
+            for (index, (name, protocol)) in asked.take_while(|(_, (name, _))| **name == *lower) {
+                answers.extend(
+                    named_port::definitions(endpoint, name, *protocol)
+                        .map(|port| (index, port.protocol, port.number)),
+                );
+            }
+        }
+        answers.into_iter().collect()
     }
+}
 
-    pub(super) fn numbers_of(&self, endpoint: &Endpoint) -> Vec<BTreeSet<(Protocol, u16)>> {
-        self.names
-            .iter()
-            .map(|(name, protocol)| {
-                named_port::definitions(endpoint, name, *protocol)
-                    .map(|port| (port.protocol, port.number))
-                    .collect()
-            })
-            .collect()
-    }
-
-    pub(super) fn no_numbers(&self) -> Vec<BTreeSet<(Protocol, u16)>> {
-        vec![BTreeSet::new(); self.names.len()]
+/// A name in lower case, as names are compared.
+fn lower_case(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
     }
 }
 

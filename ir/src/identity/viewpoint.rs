@@ -3,7 +3,7 @@
 use crate::cluster::{Cluster, Endpoint, NodeId};
 
 /// What is known of the node that a subject runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OwnNode {
     /// Nothing.
     Unknown,

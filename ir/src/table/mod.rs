@@ -3,18 +3,25 @@
 //! Rows are port atoms: intervals of one protocol's ports between which no rule in force makes a difference. Columns
 //! are peer identities. A cell says allow or deny, and which rules decide it. Rows with equal cells share them.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod atoms;
+mod rule;
+mod subjects;
+
+pub use subjects::{Standing, Subjects};
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
 use crate::cluster::{Endpoint, EndpointId};
 use crate::flow::{Because, Decision};
-use crate::identity::{Identities, IdentityId, OwnNode, Viewpoint};
+use crate::identity::{Identities, IdentityId, OwnNode};
 use crate::model::Model;
-use crate::named_port;
-use crate::policy::{Action, Direction, Policy, PolicyId, Rank, Rule, RuleId, Subject, Tier};
-use crate::port::{PortMatch, Ports, Protocol};
+use crate::policy::{Action, Direction, Policy, PolicyId, Rank, RuleId, Subject, Tier};
+use crate::port::Protocol;
+use atoms::Atoms;
+use rule::{Contribution, RuleInForce};
 
 /// One row: the ports `first..=last` of one protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,8 +80,30 @@ pub struct VerdictTable {
 
 impl VerdictTable {
     /// The table of one endpoint. A host-network pod, and an id that is not of the model, are unrestricted.
+    ///
+    /// Looks at every policy: for many endpoints ask [`Subjects`].
     #[must_use]
     pub fn build(model: &Model, identities: &Identities, subject: EndpointId, direction: Direction) -> Self {
+        let selecting = model
+            .cluster
+            .endpoint(subject)
+            .into_iter()
+            .flat_map(|endpoint| {
+                let policies = model.policy_ids();
+                policies.filter(move |(_, policy)| selects(model, policy, endpoint))
+            })
+            .map(|(id, _)| id);
+        Self::of_policies(model, identities, subject, direction, selecting)
+    }
+
+    /// The table of an endpoint that exactly `selecting` select, ascending.
+    fn of_policies(
+        model: &Model,
+        identities: &Identities,
+        subject: EndpointId,
+        direction: Direction,
+        selecting: impl IntoIterator<Item = PolicyId>,
+    ) -> Self {
         let cluster = &model.cluster;
         let endpoint = cluster
             .endpoint(subject)
@@ -94,19 +123,20 @@ impl VerdictTable {
         };
         let mut rules = Vec::new();
         if let Some(endpoint) = endpoint {
-            for (id, policy) in model.policy_ids() {
-                if policy.applies.has(direction) && selects(model, policy, endpoint) {
-                    table.in_force.push(id);
-                    if policy.default_deny.has(direction) {
-                        table.default_deny.push(id);
-                    }
-                    rules.extend(
-                        model
-                            .rule_ids(id)
-                            .filter(|(_, rule)| rule.direction == direction)
-                            .map(|(id, rule)| RuleInForce::new(id, rule, identities, endpoint, own_node)),
-                    );
+            for id in selecting {
+                let Some(policy) = model.policy(id).filter(|policy| policy.applies.has(direction)) else {
+                    continue;
+                };
+                table.in_force.push(id);
+                if policy.default_deny.has(direction) {
+                    table.default_deny.push(id);
                 }
+                rules.extend(
+                    model
+                        .rule_ids(id)
+                        .filter(|(_, rule)| rule.direction == direction)
+                        .map(|(id, rule)| RuleInForce::new(id, rule, identities, endpoint, own_node)),
+                );
             }
         }
         rules.sort_by_key(|rule| (rule.rank, rule.id));
@@ -185,17 +215,11 @@ impl VerdictTable {
 
     /// Cuts the ports into atoms and joins what turns out equal.
     fn fill(&mut self, rules: &[RuleInForce]) {
-        let mut known: BTreeMap<Vec<(usize, Contribution)>, usize> = BTreeMap::new();
+        let mut known: HashMap<Vec<(usize, Contribution)>, usize> = HashMap::new();
         for protocol in Protocol::ALL {
-            let firsts = atoms(protocol, rules);
-            let mut firsts = firsts.into_iter().peekable();
-            while let Some(first) = firsts.next() {
-                let last = firsts.peek().map_or(protocol.highest_port(), |next| next - 1);
-                let contributions: Vec<_> = rules
-                    .iter()
-                    .enumerate()
-                    .filter_map(|(index, rule)| Some((index, rule.contribution(protocol, first)?)))
-                    .collect();
+            let mut atoms = Atoms::of(protocol, rules);
+            while let Some((first, last)) = atoms.next_atom() {
+                let contributions = atoms.contributions();
                 let cells = match known.get(&contributions) {
                     Some(cells) => *cells,
                     None => {
@@ -269,149 +293,4 @@ fn selects(model: &Model, policy: &Policy, endpoint: &Endpoint) -> bool {
         Subject::Endpoints(selector) => selector.matches(|a| model.cluster.attribute(endpoint, a)),
         Subject::Nodes(_) => false,
     }
-}
-
-/// What a rule matches on the ports of one atom: all of its peers, or those that give these numbers to its names.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Contribution {
-    /// All of its peers.
-    Whole,
-    /// The peers behind these entries of [`RuleInForce::named`].
-    Named(Vec<usize>),
-}
-
-/// A rule in force on the subject, with its names resolved.
-struct RuleInForce {
-    id: RuleId,
-    rank: Rank,
-    action: Action,
-    /// The identities its peer entries match.
-    peers: Arc<RoaringBitmap>,
-    /// Whether it matches every protocol and port.
-    any_port: bool,
-    /// Ports on which it matches all of its peers: protocol, lowest, highest.
-    ranges: Vec<(Protocol, u16, u16)>,
-    /// Numbers on which it matches some of its peers.
-    named: Vec<(Protocol, u16, Arc<RoaringBitmap>)>,
-}
-
-impl RuleInForce {
-    fn new(id: RuleId, rule: &Rule, identities: &Identities, subject: &Endpoint, own_node: OwnNode) -> Self {
-        let viewpoint = Viewpoint {
-            own_node,
-            doubt: rule.action == Action::Deny,
-        };
-        let peers = identities.matching(&rule.peers, viewpoint);
-        let mut ranges = Vec::new();
-        let mut named = Vec::new();
-        let ports = match &rule.ports {
-            Ports::Any => &[][..],
-            Ports::OneOf(ports) => ports,
-        };
-        for port in ports {
-            match &port.matches {
-                PortMatch::Numbers {
-                    protocol,
-                    first,
-                    last,
-                } => ranges.extend(
-                    Protocol::TRANSPORT
-                        .into_iter()
-                        .filter(|one| protocol.contains(*one))
-                        .map(|one| (one, *first, *last)),
-                ),
-                PortMatch::Icmp {
-                    protocol,
-                    message_type,
-                } => {
-                    ranges.push((*protocol, u16::from(*message_type), u16::from(*message_type)));
-                }
-                PortMatch::Name { protocol, name } => match rule.direction {
-                    Direction::Ingress => ranges.extend(
-                        named_port::definitions(subject, name, *protocol)
-                            .map(|port| (port.protocol, port.number, port.number)),
-                    ),
-                    Direction::Egress => named.extend(
-                        identities
-                            .numbers(name, *protocol)
-                            .into_iter()
-                            .flatten()
-                            .map(|((protocol, number), with)| (*protocol, *number, Arc::new(with & &peers)))
-                            .filter(|(_, _, with)| !with.is_empty()),
-                    ),
-                },
-            }
-        }
-        Self {
-            id,
-            rank: rule.rank,
-            action: rule.action,
-            peers: Arc::new(peers),
-            any_port: rule.ports == Ports::Any,
-            ranges,
-            named,
-        }
-    }
-
-    /// What it matches at a port; `None` where nothing.
-    fn contribution(&self, protocol: Protocol, port: u16) -> Option<Contribution> {
-        if self.peers.is_empty() {
-            return None;
-        }
-        let in_range =
-            |(p, first, last): &(Protocol, u16, u16)| *p == protocol && (*first..=*last).contains(&port);
-        if self.any_port || self.ranges.iter().any(in_range) {
-            return Some(Contribution::Whole);
-        }
-        let named: Vec<_> = self
-            .named
-            .iter()
-            .enumerate()
-            .filter(|(_, (p, number, _))| *p == protocol && *number == port)
-            .map(|(index, _)| index)
-            .collect();
-        (!named.is_empty()).then_some(Contribution::Named(named))
-    }
-
-    fn matching(&self, contribution: &Contribution) -> Matching {
-        let identities = match contribution {
-            Contribution::Whole => Arc::clone(&self.peers),
-            Contribution::Named(entries) => {
-                let mut union = RoaringBitmap::new();
-                for (_, _, with) in entries.iter().filter_map(|entry| self.named.get(*entry)) {
-                    union |= &**with;
-                }
-                Arc::new(union)
-            }
-        };
-        Matching {
-            rule: self.id,
-            rank: self.rank,
-            action: self.action,
-            identities,
-        }
-    }
-}
-
-/// The first port of every atom of a protocol, ascending from 0.
-fn atoms(protocol: Protocol, rules: &[RuleInForce]) -> BTreeSet<u16> {
-    let mut firsts = BTreeSet::from([0]);
-    for rule in rules {
-        let ranges = rule.ranges.iter().copied();
-        let numbers = rule
-            .named
-            .iter()
-            .map(|(protocol, number, _)| (*protocol, *number, *number));
-        for (_, first, last) in ranges
-            .chain(numbers)
-            .filter(|(p, first, last)| *p == protocol && first <= last)
-        {
-            firsts.insert(first);
-            firsts.extend(
-                last.checked_add(1)
-                    .filter(|next| *next <= protocol.highest_port()),
-            );
-        }
-    }
-    firsts
 }
