@@ -55,7 +55,11 @@ pub(super) fn run(arguments: &Compile, terminal: &mut Terminal) -> Result<Status
         return Ok(Status::Failed);
     }
 
-    let resolved = Resolved::of(model);
+    // A node's programs need the tables of its own pods only.
+    let one_node = arguments.node.as_deref().filter(|_| !arguments.all_nodes);
+    let resolved = Resolved::of_endpoints(model, |endpoint| {
+        one_node.is_none() || endpoint.node.as_deref() == one_node
+    });
     let listed = |endpoint: &Endpoint| match arguments.dump.as_deref() {
         None => false,
         Some("*") => true,
