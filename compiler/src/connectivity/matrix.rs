@@ -1,17 +1,17 @@
 //! Open ports between classes of pods, and between them and the outside.
 
-use super::blocks;
+use super::port_sets::{PortSets, SetId};
+use super::views::{Outside, Views};
 use super::{Apart, Peer, PortSet};
 use crate::resolve::{self, Resolved};
-use ipnet::IpNet;
 use ir::cluster::{Endpoint, EndpointId, Family};
-use ir::identity::{Class as IdentityClass, IdentityId};
-use ir::table::VerdictTable;
+use ir::identity::IdentityId;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-/// Pods between which nothing makes a difference; told by the first of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Pods between which nothing makes a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Class(usize);
 
 /// Namespace, name and kind of a workload.
@@ -19,72 +19,84 @@ type WorkloadKey<'a> = (&'a str, &'a str, &'a str);
 
 /// A peer with the class that it stands for.
 pub(super) struct Row {
-    pub(super) peer: Peer,
+    pub(super) peer: Arc<Peer>,
     pub(super) replicated: bool,
     class: Class,
-}
-
-impl Row {
-    pub(super) fn is_same(&self, other: &Self) -> bool {
-        self.peer == other.peer
-    }
 }
 
 /// Everything that was read from the tables.
 pub(super) struct Matrix {
     /// By endpoint.
     class_of: Vec<Class>,
-    /// By source class and destination class.
-    inside: Vec<Vec<PortSet>>,
+    /// For each source class the destination classes that it reaches, ascending, and on which ports.
+    inside: Vec<Vec<(Class, SetId)>>,
+    /// Likewise for each destination class the source classes.
+    inside_by_destination: Vec<Vec<(Class, SetId)>>,
     /// For each class, what it may reach, with the blocks.
-    leaving: Vec<Vec<(PortSet, Vec<IpNet>)>>,
+    leaving: Vec<Arc<Outside>>,
     /// For each class, what may reach it.
-    entering: Vec<Vec<(PortSet, Vec<IpNet>)>>,
+    entering: Vec<Arc<Outside>>,
+    sets: PortSets,
 }
 
 impl Matrix {
     pub(super) fn of(resolved: &Resolved<'_>) -> Self {
-        let (class_of, first_of) = classes(resolved);
-        let inside: Vec<Vec<PortSet>> = first_of
-            .par_iter()
-            .map(|source| {
-                first_of
-                    .iter()
-                    .map(|destination| between(resolved, *source, *destination))
-                    .collect()
-            })
-            .collect();
-        let leaving: Vec<_> = first_of
-            .par_iter()
-            .map(|id| outside(resolved, resolved.tables(*id).map(|tables| &tables.egress)))
-            .collect();
-        let entering: Vec<_> = first_of
-            .par_iter()
-            .map(|id| outside(resolved, resolved.tables(*id).map(|tables| &tables.ingress)))
-            .collect();
+        let mut sets = PortSets::default();
+        let views = Views::of(resolved, &mut sets);
+        let (class_of, members) = classes(resolved, &views);
+        let outside: Vec<Arc<Outside>> = views.outside(resolved, &sets);
+        let outside = |view: fn(&Member) -> usize| {
+            let of = |member| outside.get(view(member)).cloned().unwrap_or_default();
+            members.iter().map(of).collect::<Vec<_>>()
+        };
+        let (leaving, entering) = (outside(|member| member.egress), outside(|member| member.ingress));
+        let inside = inside(&views, &members, &mut sets);
+        let mut inside_by_destination = vec![Vec::new(); members.len()];
+        for (source, reached) in inside.iter().enumerate() {
+            for (destination, ports) in reached {
+                if let Some(sources) = inside_by_destination.get_mut(destination.0) {
+                    sources.push((Class(source), *ports));
+                }
+            }
+        }
         Self {
             class_of,
             inside,
+            inside_by_destination,
             leaving,
             entering,
+            sets,
         }
     }
 
-    /// The open ports from one peer to another.
-    pub(super) fn between(&self, source: &Row, destination: &Row) -> &PortSet {
-        static NONE: PortSet = PortSet::NONE;
-        self.inside
-            .get(source.class.0)
-            .and_then(|row| row.get(destination.class.0))
-            .unwrap_or(&NONE)
+    /// For each class, the places in `peers` that stand for it.
+    pub(super) fn places(&self, peers: &[Row]) -> Vec<Vec<usize>> {
+        let mut places = vec![Vec::new(); self.inside.len()];
+        for (place, peer) in peers.iter().enumerate() {
+            if let Some(of_class) = places.get_mut(peer.class.0) {
+                of_class.push(place);
+            }
+        }
+        places
     }
 
-    pub(super) fn leaving(&self, peer: &Row) -> Vec<(PortSet, Vec<IpNet>)> {
-        self.leaving.get(peer.class.0).cloned().unwrap_or_default()
+    /// The places of the peers that one of them reaches, ascending, and on which ports.
+    pub(super) fn reached(&self, source: &Row, places: &[Vec<usize>]) -> Vec<(usize, &Arc<PortSet>)> {
+        let classes = self.inside.get(source.class.0).into_iter().flatten();
+        let mut reached: Vec<_> = classes
+            .filter_map(|(class, ports)| Some((places.get(class.0)?, self.sets.get(*ports)?)))
+            .flat_map(|(places, ports)| places.iter().map(move |place| (*place, ports)))
+            .collect();
+        reached.sort_by_key(|(place, _)| *place);
+        reached
     }
 
-    pub(super) fn entering(&self, peer: &Row) -> Vec<(PortSet, Vec<IpNet>)> {
-        self.entering.get(peer.class.0).cloned().unwrap_or_default()
+    pub(super) fn leaving(&self, peer: &Row) -> &Outside {
+        self.leaving.get(peer.class.0).map_or(&[], |outside| outside)
+    }
+
+    pub(super) fn entering(&self, peer: &Row) -> &Outside {
+        self.entering.get(peer.class.0).map_or(&[], |outside| outside)
     }
 
     /// The pods of each workload, with their classes.
@@ -132,12 +144,12 @@ impl Matrix {
             if !apart.contains(&named) && self.are_one(&pods) {
                 let (namespace, name, kind) = named;
                 rows.push(Row {
-                    peer: Peer::Workload {
+                    peer: Arc::new(Peer::Workload {
                         namespace,
                         name,
                         kind,
                         host_network: first.host_network,
-                    },
+                    }),
                     replicated: pods.len() > 1 || first.workload.replicated,
                     class: *class,
                 });
@@ -146,12 +158,12 @@ impl Matrix {
             let alone = pods.len() == 1;
             for (pod, class) in pods {
                 rows.push(Row {
-                    peer: Peer::Workload {
+                    peer: Arc::new(Peer::Workload {
                         namespace: namespace.to_owned(),
                         name: pod.name.clone(),
                         kind: "Pod".to_owned(),
                         host_network: pod.host_network,
-                    },
+                    }),
                     // The only pod stands for all of its workload.
                     replicated: alone && pod.workload.replicated,
                     class,
@@ -166,127 +178,120 @@ impl Matrix {
     fn are_alike(&self, one: Class, other: Class) -> bool {
         one == other
             || (self.inside.get(one.0) == self.inside.get(other.0)
+                && self.inside_by_destination.get(one.0) == self.inside_by_destination.get(other.0)
                 && self.leaving.get(one.0) == self.leaving.get(other.0)
-                && self.entering.get(one.0) == self.entering.get(other.0)
-                && self.inside.iter().all(|row| row.get(one.0) == row.get(other.0)))
+                && self.entering.get(one.0) == self.entering.get(other.0))
     }
 }
 
-/// What of an endpoint decides its connections, apart from the cells of its tables.
-type Signature = (
-    Vec<Option<IdentityId>>,
-    [Vec<(ir::port::Protocol, u16, u16, Vec<u32>)>; 2],
-);
+/// What stands for an endpoint in the matrix: endpoints with equal members have the same connections.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Member {
+    /// Its addresses' families (`None`: it has no address yet), with the identities behind them.
+    identities: Vec<(Option<Family>, IdentityId)>,
+    /// The views of its tables.
+    ingress: usize,
+    egress: usize,
+}
 
-/// The class of each endpoint, and the first endpoint of each class.
-fn classes(resolved: &Resolved<'_>) -> (Vec<Class>, Vec<EndpointId>) {
+/// The class of each endpoint, and what each class stands for, in the order of their first endpoints.
+fn classes(resolved: &Resolved<'_>, views: &Views) -> (Vec<Class>, Vec<Member>) {
     let cluster = &resolved.model.cluster;
-    let ids: Vec<_> = cluster.endpoint_ids().collect();
-    let signatures: Vec<Signature> = ids
-        .par_iter()
-        .map(|(id, endpoint)| {
-            let addresses: Vec<_> = if endpoint.addresses.is_empty() {
-                vec![None]
-            } else {
-                endpoint.addresses.iter().copied().map(Some).collect()
-            };
-            let identities = addresses
-                .into_iter()
-                .map(|address| {
-                    resolved
-                        .identities
-                        .of_party(resolve::as_party(cluster, *id, address))
-                })
-                .collect();
-            let contents = |table: Option<&VerdictTable>| {
-                table.map_or_else(Vec::new, |table| {
-                    table
-                        .rows
-                        .iter()
-                        .filter_map(|row| {
-                            let allowed = table.cells(row)?.allowed.iter().collect();
-                            Some((row.protocol, row.first, row.last, allowed))
-                        })
-                        .collect()
-                })
-            };
-            let tables = resolved.tables(*id);
-            (
-                identities,
-                [
-                    contents(tables.map(|tables| &tables.ingress)),
-                    contents(tables.map(|tables| &tables.egress)),
-                ],
-            )
-        })
-        .collect();
-    let mut known: BTreeMap<Signature, Class> = BTreeMap::new();
-    let mut first_of = Vec::new();
+    let mut known: HashMap<Member, Class> = HashMap::new();
+    let mut members = Vec::new();
     let mut class_of = Vec::new();
-    for ((id, _), signature) in ids.into_iter().zip(signatures) {
-        let class = *known.entry(signature).or_insert_with(|| {
-            first_of.push(id);
-            Class(first_of.len() - 1)
+    for (id, endpoint) in cluster.endpoint_ids() {
+        let (ingress, egress) = views.of_endpoint(id);
+        let member = Member {
+            identities: identities(resolved, id, endpoint),
+            ingress,
+            egress,
+        };
+        let next = Class(known.len());
+        let class = *known.entry(member).or_insert_with_key(|member| {
+            members.push(member.clone());
+            next
         });
         class_of.push(class);
     }
-    (class_of, first_of)
+    (class_of, members)
 }
 
-/// The open ports from a pod of one class to a pod of another, over any pair of their addresses.
-fn between(resolved: &Resolved<'_>, source: EndpointId, destination: EndpointId) -> PortSet {
+/// The identities of an endpoint by family, or that of its unknown address.
+pub(super) fn identities(
+    resolved: &Resolved<'_>,
+    id: EndpointId,
+    endpoint: &Endpoint,
+) -> Vec<(Option<Family>, IdentityId)> {
     let cluster = &resolved.model.cluster;
-    let (Some(from), Some(to)) = (resolved.tables(source), resolved.tables(destination)) else {
-        return PortSet::default();
+    let identity = |address| {
+        resolved
+            .identities
+            .of_party(resolve::as_party(cluster, id, address))
     };
-    let mut open = PortSet::default();
-    for (source_address, destination_address) in resolve::address_pairs(cluster, source, destination) {
-        let identity = |id, address| {
-            resolved
-                .identities
-                .of_party(resolve::as_party(cluster, id, address))
-        };
-        let (Some(source), Some(destination)) = (
-            identity(source, source_address),
-            identity(destination, destination_address),
-        ) else {
-            continue;
-        };
-        let egress = PortSet::allowed(&from.egress, destination);
-        open = open.or(&egress.and(&PortSet::allowed(&to.ingress, source)));
+    if endpoint.addresses.is_empty() {
+        return identity(None)
+            .map(|identity| (None, identity))
+            .into_iter()
+            .collect();
     }
-    open
+    Family::BOTH
+        .into_iter()
+        .filter_map(|family| Some((Some(family), identity(Some(endpoint.address(family)?))?)))
+        .collect()
 }
 
-/// The outside as one table sees it: for each set of open ports, the blocks that have it.
-fn outside(resolved: &Resolved<'_>, table: Option<&VerdictTable>) -> Vec<(PortSet, Vec<IpNet>)> {
-    let Some(table) = table else {
-        return Vec::new();
-    };
-    let mut groups: BTreeMap<PortSet, BTreeMap<Family, BTreeSet<IdentityId>>> = BTreeMap::new();
-    for (id, identity) in (0..).map(IdentityId).zip(resolved.identities.identities()) {
-        if let IdentityClass::Outside(family) = identity.class {
-            let ports = PortSet::allowed(table, id);
-            if !ports.is_empty() {
-                groups
-                    .entry(ports)
-                    .or_default()
-                    .entry(family)
-                    .or_default()
-                    .insert(id);
-            }
+/// For each source class the destination classes that it reaches, and on which ports: a port is open where both sides
+/// let it through, over any pair of addresses of one family. An address that is not known may be of any.
+///
+/// The work grows with the pairs that the source's side lets through, not with all pairs.
+fn inside(views: &Views, members: &[Member], sets: &mut PortSets) -> Vec<Vec<(Class, SetId)>> {
+    let mut classes_of: HashMap<IdentityId, Vec<(Class, Option<Family>)>> = HashMap::new();
+    for (class, member) in members.iter().enumerate() {
+        for (family, identity) in &member.identities {
+            classes_of
+                .entry(*identity)
+                .or_default()
+                .push((Class(class), *family));
         }
     }
-    groups
+    let reached: Vec<Vec<(Class, SetId, SetId)>> = members
+        .par_iter()
+        .map(|source| {
+            let mut reached = Vec::new();
+            for (from, identity) in &source.identities {
+                for (destination, egress) in views.allowed(source.egress) {
+                    for (class, to) in classes_of.get(destination).into_iter().flatten() {
+                        if from.is_some() && to.is_some() && from != to {
+                            continue;
+                        }
+                        let member = members.get(class.0);
+                        if let Some(ingress) =
+                            member.and_then(|member| views.ports(member.ingress, *identity))
+                        {
+                            reached.push((*class, *egress, ingress));
+                        }
+                    }
+                }
+            }
+            reached.sort_unstable();
+            reached.dedup();
+            reached
+        })
+        .collect();
+    reached
         .into_iter()
-        .map(|(ports, families)| {
-            let blocks = families
-                .into_iter()
-                .flat_map(|(family, wanted)| {
-                    blocks::of_identities(resolved.identities.addresses(), family, &wanted)
-                })
-                .collect();
-            (ports, blocks)
+        .map(|reached| {
+            let mut joined: Vec<(Class, SetId)> = Vec::new();
+            for (class, egress, ingress) in reached {
+                let open = sets.and(egress, ingress);
+                match joined.last_mut() {
+                    Some((last, ports)) if *last == class => *ports = sets.or(*ports, open),
+                    _ => joined.push((class, open)),
+                }
+            }
+            joined.retain(|(_, ports)| *ports != PortSets::NONE);
+            joined
         })
         .collect()
 }

@@ -10,17 +10,20 @@ pub mod focus;
 pub mod human;
 pub mod json;
 mod matrix;
+mod port_sets;
 mod ports;
 pub mod rows;
 #[cfg(test)]
 mod tests;
+mod views;
 
 pub use ports::{PortRange, PortSet};
 
 use crate::resolve::Resolved;
 use ipnet::IpNet;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::sync::Arc;
 
 /// One end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,15 +70,15 @@ impl fmt::Display for Peer {
     }
 }
 
-/// What may pass from one end to the other.
+/// What may pass from one end to the other. Ends and ports are shared: there may be millions of connections.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Connection {
     /// Who opens it.
-    pub source: Peer,
+    pub source: Arc<Peer>,
     /// Who receives it.
-    pub destination: Peer,
+    pub destination: Arc<Peer>,
     /// On which ports; never empty.
-    pub ports: PortSet,
+    pub ports: Arc<PortSet>,
 }
 
 /// Every connection, sorted; one for each ordered pair of ends with an open port.
@@ -114,37 +117,49 @@ impl<'r, 'm> Connectivity<'r, 'm> {
     #[must_use]
     pub fn connections(&self, apart: &Apart) -> Vec<Connection> {
         let peers = self.matrix.peers(self.resolved, apart);
+        let places = self.matrix.places(&peers);
+        let mut blocks = HashMap::new();
+        let mut outside = |nets: &Arc<[IpNet]>| -> Arc<Peer> {
+            let peer = || Arc::new(Peer::Outside(nets.to_vec()));
+            Arc::clone(blocks.entry(Arc::clone(nets)).or_insert_with(peer))
+        };
+        // Peers are sorted, and the outside comes behind them.
         let mut connections = Vec::new();
+        let mut entering = Vec::new();
         for source in &peers {
-            for destination in &peers {
-                if source.is_same(destination) && !source.replicated {
+            for (other, ports) in self.matrix.reached(source, &places) {
+                let Some(destination) = peers.get(other) else {
                     continue;
-                }
-                let ports = self.matrix.between(source, destination);
-                if !ports.is_empty() {
+                };
+                if source.replicated || source.peer != destination.peer {
                     connections.push(Connection {
-                        source: source.peer.clone(),
-                        destination: destination.peer.clone(),
-                        ports: ports.clone(),
+                        source: Arc::clone(&source.peer),
+                        destination: Arc::clone(&destination.peer),
+                        ports: Arc::clone(ports),
                     });
                 }
             }
+            let first = connections.len();
             for (ports, blocks) in self.matrix.leaving(source) {
                 connections.push(Connection {
-                    source: source.peer.clone(),
-                    destination: Peer::Outside(blocks),
-                    ports,
+                    source: Arc::clone(&source.peer),
+                    destination: outside(blocks),
+                    ports: Arc::clone(ports),
                 });
             }
+            if let Some(leaving) = connections.get_mut(first..) {
+                leaving.sort();
+            }
             for (ports, blocks) in self.matrix.entering(source) {
-                connections.push(Connection {
-                    source: Peer::Outside(blocks),
-                    destination: source.peer.clone(),
-                    ports,
+                entering.push(Connection {
+                    source: outside(blocks),
+                    destination: Arc::clone(&source.peer),
+                    ports: Arc::clone(ports),
                 });
             }
         }
-        connections.sort();
+        entering.sort();
+        connections.extend(entering);
         connections
     }
 }

@@ -1,12 +1,11 @@
 //! Sets of ports over the protocols that have ports.
 
-use ir::identity::IdentityId;
 use ir::port::Protocol;
 use ir::table::VerdictTable;
 use std::fmt;
 
 /// The ports `first..=last` of one protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PortRange {
     /// The protocol.
     pub protocol: Protocol,
@@ -19,7 +18,7 @@ pub struct PortRange {
 /// Ports of TCP, UDP and SCTP: ranges that are sorted, disjoint and as long as they can be.
 ///
 /// Port 0 is left out: nobody can connect to it, and the format's ports begin at 1.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PortSet {
     ranges: Vec<PortRange>,
 }
@@ -28,18 +27,13 @@ impl PortSet {
     /// No port.
     pub const NONE: Self = Self { ranges: Vec::new() };
 
-    /// The ports that a table lets through for one identity.
+    /// The ports of the rows of a table whose cells are `wanted`, by their index.
     #[must_use]
-    pub fn allowed(table: &VerdictTable, identity: IdentityId) -> Self {
+    pub fn of_rows(table: &VerdictTable, wanted: impl Fn(usize) -> bool) -> Self {
         let ranges = table
             .rows
             .iter()
-            .filter(|row| row.protocol.has_ports() && row.last > 0)
-            .filter(|row| {
-                table
-                    .cells(row)
-                    .is_some_and(|cells| cells.allowed.contains(identity.0))
-            })
+            .filter(|row| row.protocol.has_ports() && row.last > 0 && wanted(row.cells))
             .map(|row| PortRange {
                 protocol: row.protocol,
                 first: row.first.max(1),

@@ -165,7 +165,7 @@ fn pods_of_one_workload_are_one_peer_until_they_differ() {
     let names: std::collections::BTreeSet<_> = connections
         .iter()
         .flat_map(|connection| [&connection.source, &connection.destination])
-        .filter_map(|peer| match peer {
+        .filter_map(|peer| match &**peer {
             Peer::Workload {
                 namespace,
                 name,
@@ -214,8 +214,8 @@ fn each_pair_has_one_entry_and_blocks_are_disjoint() {
         }
     }
     let of_api = |connection: &&Connection| {
-        matches!(&connection.destination, Peer::Workload { name, .. } if name == "api")
-            && matches!(connection.source, Peer::Outside(_))
+        matches!(&*connection.destination, Peer::Workload { name, .. } if name == "api")
+            && matches!(*connection.source, Peer::Outside(_))
     };
     let blocks: Vec<_> = connections
         .iter()
