@@ -5,7 +5,8 @@
 //! objects of it, and everything that is wrong with them becomes a finding ([`diagnostic`]) at its exact place.
 //! [`lower`] says what the objects mean, as an [`ir::model::Model`].
 //!
-//! Output: what is wrong with it ([`check`], [`lints`]), who can talk to whom ([`connectivity`]), one flow's verdict
+//! Output: what is wrong with it ([`check`], [`lints`]) as far as the user did not decide otherwise ([`triage`],
+//! [`config`]), who can talk to whom ([`connectivity`]), one flow's verdict
 //! and why ([`query`]), or the programs that enforce it ([`compile`]). [`cli`] is the `portcullis` command. A reader
 //! starts at [`check::understand`] and [`check::check`], which tell the story in order.
 //!
@@ -42,6 +43,10 @@ pub mod resolve;
 pub mod lints;
 
 pub mod check;
+
+// What becomes of findings.
+pub mod config;
+pub mod triage;
 
 // Forms that several answers are written in.
 pub mod graphviz;

@@ -448,3 +448,203 @@ fn outputs_that_would_meet_are_refused() {
     );
     assert!(!Path::new(&file).exists());
 }
+
+/// Two pods that call different numbers `http`, and a policy that uses the name.
+const COLLISION: &str = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: old, namespace: shop, labels: {app: api}}
+spec: {containers: [{name: c, image: i, ports: [{name: http, containerPort: 80}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: new, namespace: shop, labels: {app: api}}
+spec: {containers: [{name: c, image: i, ports: [{name: http, containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: out, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Egress]
+  egress:
+  - to:
+    - podSelector: {matchLabels: {app: api}}
+    ports:
+    - port: http
+";
+
+/// `check --select PC201 --fail-on note` in a directory: the status, and how many findings count and were accepted.
+fn collisions(directory: &Path, more: &[&str]) -> (i32, u64, u64) {
+    let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .args([
+            "check",
+            "--no-solver",
+            "--format=json",
+            "--fail-on=note",
+            "--select=PC201,PC61",
+        ])
+        .args(more)
+        .arg(".")
+        .current_dir(directory)
+        .output()
+        .unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let count = |name: &str| {
+        let number = report.pointer(&format!("/summary/{name}"));
+        number.and_then(serde_json::Value::as_u64).unwrap()
+    };
+    let counting = count("errors") + count("warnings") + count("notes");
+    (output.status.code().unwrap(), counting, count("accepted"))
+}
+
+#[test]
+fn what_is_accepted_in_place_does_not_fail_and_is_counted() {
+    let scratch = Scratch::new("accepted");
+    scratch.file("a.yaml", COLLISION);
+    assert_eq!(collisions(&scratch.0, &[]), (1, 1, 0));
+    let comment = "port: http # portcullis: allow[PC201] until spring until=2027-03-01";
+    scratch.file(
+        "a.yaml",
+        &COLLISION.replace("port: http\n", &format!("{comment}\n")),
+    );
+    assert_eq!(collisions(&scratch.0, &["--today=2027-03-01"]), (0, 0, 1));
+    assert_eq!(collisions(&scratch.0, &["--today=2027-03-02"]), (1, 2, 0));
+    let path = scratch.path("a.yaml");
+    let output = run(&["check", "--no-solver", "--verbose", "--today=2027-03-01", &path]);
+    assert!(
+        err(&output).contains("by comment: until spring"),
+        "{}",
+        err(&output)
+    );
+    assert!(!out(&output).contains("PC201"), "{}", out(&output));
+}
+
+#[test]
+fn a_baseline_lets_only_new_findings_count() {
+    let scratch = Scratch::new("baseline");
+    scratch.file("a.yaml", COLLISION);
+    assert_eq!(collisions(&scratch.0, &["--write-baseline=old.json"]).0, 0);
+    // The baseline itself is JSON among the manifests; it is no object.
+    fs::create_dir(scratch.path("kept")).unwrap();
+    fs::rename(scratch.path("old.json"), scratch.path(".old.json")).unwrap();
+    let first = fs::read_to_string(scratch.path(".old.json")).unwrap();
+    assert_eq!(collisions(&scratch.0, &["--baseline=.old.json"]), (0, 0, 1));
+    scratch.file("a.yaml", &format!("# moved\n\n{COLLISION}"));
+    assert_eq!(collisions(&scratch.0, &["--baseline=.old.json"]), (0, 0, 1));
+    scratch.file(
+        "a.yaml",
+        &COLLISION.replace("containerPort: 80}", "containerPort: 81}"),
+    );
+    assert_eq!(collisions(&scratch.0, &["--baseline=.old.json"]), (1, 1, 0));
+    assert_eq!(fs::read_to_string(scratch.path(".old.json")).unwrap(), first);
+    let path = scratch.path("a.yaml");
+    assert_eq!(
+        status(&["check", "--baseline", &scratch.path("absent"), &path]),
+        2
+    );
+    assert_eq!(status(&["check", "--baseline", &path, &path]), 2);
+}
+
+#[test]
+fn a_configuration_is_found_and_flags_count_more() {
+    let scratch = Scratch::new("config");
+    fs::create_dir_all(scratch.path("a/b")).unwrap();
+    scratch.file("a/b/c.yaml", COLLISION);
+    let below = scratch.0.join("a/b");
+    let check = |more: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+            .args(["check", "--no-solver"])
+            .args(more)
+            .arg(".")
+            .current_dir(&below)
+            .output()
+            .unwrap();
+        (output.status.code().unwrap(), out(&output) + &err(&output))
+    };
+    scratch.file("portcullis.toml", "fail-on = \"warning\"\nselect = [\"PC201\"]\n");
+    assert_eq!(check(&[]).0, 1);
+    assert_eq!(check(&["--no-config"]).0, 0);
+    assert_eq!(check(&["--fail-on=error"]).0, 0);
+    assert_eq!(check(&["--severity=PC2=error", "--fail-on=error"]).0, 1);
+    assert_eq!(check(&["--ignore=named-port-many-numbers"]).0, 0);
+    let (code, said) = check(&["--ignore=named-port-many-number"]);
+    assert_eq!(code, 2);
+    assert!(said.contains("did you mean `named-port-many-numbers`?"), "{said}");
+
+    scratch.file("portcullis.toml", "fial-on = \"warning\"\n");
+    let (code, said) = check(&[]);
+    assert_eq!(code, 2);
+    assert!(
+        said.contains("did you mean `fail-on`?") && said.contains("portcullis.toml:1:1"),
+        "{said}"
+    );
+    // Beyond the repository's root nothing is looked for.
+    fs::create_dir(scratch.path("a/.git")).unwrap();
+    assert_eq!(check(&[]).0, 0);
+    assert_eq!(check(&["--config", "../../portcullis.toml"]).0, 2);
+    assert_eq!(check(&["--config", "absent.toml"]).0, 2);
+}
+
+#[test]
+fn init_writes_a_configuration_once() {
+    let scratch = Scratch::new("init");
+    let file = scratch.path("portcullis.toml");
+    assert_eq!(status(&["init", &file]), 0);
+    let policy = scratch.file("a.yaml", POLICY);
+    assert_eq!(status(&["check", "--config", &file, &policy]), 0);
+    fs::write(&file, "solver = false\n").unwrap();
+    assert_eq!(status(&["init", &file]), 2);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "solver = false\n");
+}
+
+#[test]
+fn shells_and_the_manual_know_every_verb() {
+    let scratch = Scratch::new("man");
+    let manual = scratch.path("man");
+    assert_eq!(status(&["man", &manual]), 0);
+    let page = fs::read_to_string(Path::new(&manual).join("portcullis-check.1")).unwrap();
+    assert!(
+        page.contains("sarif") && page.contains("write\\-baseline"),
+        "{page}"
+    );
+    for shell in ["bash", "zsh", "fish"] {
+        let output = run(&["completions", shell]);
+        assert_eq!(output.status.code(), Some(0));
+        for word in ["connectivity", "sarif", "write-baseline"] {
+            assert!(out(&output).contains(word), "{shell}: {word}");
+        }
+    }
+}
+
+#[test]
+fn watching_checks_again_when_a_file_is_saved() {
+    use std::io::{BufRead, BufReader};
+    let scratch = Scratch::new("watch");
+    let file = scratch.file("a.yaml", POLICY);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .args([
+            "check",
+            "--no-solver",
+            "--watch",
+            "--no-config",
+            &scratch.path(""),
+        ])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    // Ends at the latest when the child is killed: the pipe closes.
+    let mut summary = || {
+        lines
+            .find_map(|line| line.ok().filter(|line| line.contains(" in 1 policy")))
+            .unwrap()
+    };
+    assert!(!summary().contains("error"));
+    fs::write(&file, POLICY.replace("podSelector", "podSelecter")).unwrap();
+    assert!(summary().contains("1 error"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(status(&["check", "--watch", "-"]), 2);
+}

@@ -2,6 +2,8 @@
 
 use crate::diagnostic::Severity;
 use crate::lower::CidrMatch;
+use crate::triage::codes::{Codes, UnknownCode};
+use crate::triage::date::Date;
 use clap::builder::{EnumValueParser, PossibleValue, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsStr;
@@ -17,12 +19,14 @@ pub(super) struct Cli {
 }
 
 impl Cli {
-    pub(super) fn run(&self) -> &Run {
+    /// What every verb that reads manifests takes.
+    pub(super) fn run(&self) -> Option<&Run> {
         match &self.command {
-            Command::Check(arguments) => &arguments.common.run,
-            Command::Connectivity(arguments) => &arguments.common.run,
-            Command::Query(arguments) => &arguments.common.run,
-            Command::Compile(arguments) => &arguments.common.run,
+            Command::Check(arguments) => Some(&arguments.common.run),
+            Command::Connectivity(arguments) => Some(&arguments.common.run),
+            Command::Query(arguments) => Some(&arguments.common.run),
+            Command::Compile(arguments) => Some(&arguments.common.run),
+            Command::Init(_) | Command::Completions(_) | Command::Man(_) => None,
         }
     }
 }
@@ -37,6 +41,12 @@ pub(super) enum Command {
     Query(super::query::Arguments),
     /// The programs and tables that enforce the policies, one bundle for a node or for all
     Compile(Compile),
+    /// A commented portcullis.toml to start from
+    Init(Init),
+    /// Completions for a shell, on standard output
+    Completions(Completions),
+    /// The manual pages
+    Man(Man),
 }
 
 /// What every verb takes that reads one set of manifests.
@@ -55,8 +65,16 @@ pub(super) struct Common {
 pub(super) struct Run {
     /// Whether address blocks match pods and nodes: by each API's own contract, only addresses outside the cluster
     /// (Cilium's default), or every address
-    #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
-    pub(super) cidr_match: CidrMatchFlag,
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub(super) cidr_match: Option<CidrMatchFlag>,
+
+    /// The configuration; portcullis.toml in the working directory or above it unless said
+    #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
+    pub(super) config: Option<PathBuf>,
+
+    /// Read no configuration
+    #[arg(long)]
+    pub(super) no_config: bool,
 
     /// Colours; auto also honours NO_COLOR
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
@@ -85,9 +103,12 @@ pub(super) struct Check {
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
 
-    /// Exit with 1 when there are findings at this level or above
-    #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
-    pub(super) fail_on: FailOn,
+    /// Exit with 1 when there are findings at this level or above; error unless said
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub(super) fail_on: Option<FailOn>,
+
+    #[command(flatten)]
+    pub(super) triage: TriageFlags,
 
     /// Leave out what only the solver can answer
     #[arg(long)]
@@ -96,6 +117,82 @@ pub(super) struct Check {
     /// Do not fail when there is no policy to check
     #[arg(long)]
     pub(super) allow_empty: bool,
+
+    /// Check again whenever a file changes
+    #[arg(long)]
+    pub(super) watch: bool,
+
+    /// List accepted findings too
+    #[arg(short, long)]
+    pub(super) verbose: bool,
+}
+
+/// What to make of findings.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Findings")]
+pub(super) struct TriageFlags {
+    /// Report only these codes: PC201, named-port-many-numbers, or a group such as PC2
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    pub(super) select: Vec<Codes>,
+
+    /// Do not report these codes; of two that name a code, the more exact one decides
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    pub(super) ignore: Vec<Codes>,
+
+    /// How much a code matters here: error, warning or note
+    #[arg(long, value_name = "CODE=LEVEL", value_delimiter = ',', value_parser = severity)]
+    pub(super) severity: Vec<(Codes, Severity)>,
+
+    /// Accept the findings of this file, so that only new ones count
+    #[arg(long, value_name = "FILE")]
+    pub(super) baseline: Option<PathBuf>,
+
+    /// Write the findings of this run to a baseline; they do not fail it
+    #[arg(long, value_name = "FILE", conflicts_with = "baseline")]
+    pub(super) write_baseline: Option<PathBuf>,
+
+    /// The day on which acceptances with `until=` are judged; today unless said
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub(super) today: Option<Date>,
+}
+
+fn severity(text: &str) -> Result<(Codes, Severity), String> {
+    let (codes, level) = text
+        .split_once('=')
+        .ok_or("a code and a level are needed, such as PC201=warning")?;
+    let level = match level {
+        "error" => Severity::Error,
+        "warning" => Severity::Warning,
+        "note" => Severity::Note,
+        _ => {
+            return Err(format!(
+                "`{level}` is no level; the levels are error, warning and note"
+            ));
+        }
+    };
+    let codes = codes.parse().map_err(|error: UnknownCode| error.to_string())?;
+    Ok((codes, level))
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Init {
+    /// The file to write, which must not exist; portcullis.toml unless said
+    #[arg(value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Completions {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub(super) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Man {
+    /// The directory to write them to
+    #[arg(value_name = "DIR")]
+    pub(super) directory: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -224,9 +321,8 @@ pub(super) enum Color {
     Never,
 }
 
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum CidrMatchFlag {
-    #[default]
     ByApi,
     External,
     All,
@@ -242,9 +338,8 @@ impl From<CidrMatchFlag> for CidrMatch {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum FailOn {
-    #[default]
     Error,
     Warning,
     Note,

@@ -1,37 +1,56 @@
 //! `portcullis check`
 
 use super::args::{Check, CheckFormat, CheckOutput};
+use super::progress::Progress;
 use super::terminal::Terminal;
-use super::{Failure, Status, count, output, read, scope_line};
+use super::{Failure, Status, count, output, read_with, scope_line, settings, watch};
 use crate::check;
 use crate::diagnostic::report::Report;
 use crate::diagnostic::{Counts, escape, github, gitlab, human, json, junit, markdown, sarif};
+use crate::triage::{self, Triaged, baseline};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
 pub(super) fn run(arguments: &Check, terminal: &mut Terminal) -> Result<Status, Failure> {
+    if arguments.watch {
+        watch::run(arguments, terminal)
+    } else {
+        once(arguments, terminal)
+    }
+}
+
+/// One check, from reading to the exit status.
+pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status, Failure> {
     let started = Instant::now();
     let common = &arguments.common;
     let outputs = Outputs::of(arguments)?;
-    let understood = read(&common.paths, &common.run)?;
-    let solver = (!arguments.no_solver).then(verifier::options::Options::default);
+    let config = settings::config(&common.run)?;
+    let how = settings::triage(arguments, &config)?;
+    let progress = Progress::of("checking", common.run.quiet);
+    let understood = read_with(&common.paths, &common.run, &config)?;
+    let solver = how.solver.then(verifier::options::Options::default);
     let checked = check::check(&understood, solver.as_ref()).map_err(Failure::said)?;
+    let Triaged { findings, stale } = triage::triage(&checked, &understood, &how);
+    drop(progress);
     let base = std::env::current_dir().unwrap_or_default();
     let report = Report {
-        findings: &checked.findings,
+        findings: &findings,
         sources: &understood.input.sources,
         scope: json::Scope {
             files: understood.input.sources.len(),
             objects: understood.input.objects.len(),
             skipped: understood.input.skipped.values().sum(),
         },
-        fail_on: arguments.fail_on.level(),
+        fail_on: settings::fail_on(arguments, &config),
         successful: !understood.blocked(),
         undecided: &checked.undecided,
         base: &base,
     };
     outputs.write(&report, terminal)?;
+    if arguments.verbose {
+        human::write_accepted(&mut terminal.err, &findings)?;
+    }
 
     for sentence in &checked.undecided {
         writeln!(terminal.err, "incomplete: {}", escape::message(sentence))?;
@@ -44,10 +63,17 @@ pub(super) fn run(arguments: &Check, terminal: &mut Terminal) -> Result<Status, 
         writeln!(
             terminal.err,
             "{} in {policies}, {} ({}; {:.2} s)",
-            human::summary(Counts::of(&checked.findings)),
+            human::summary(Counts::of(&findings)),
             count(understood.model.cluster.endpoints().len(), "endpoint"),
             scope_line(&understood),
             started.elapsed().as_secs_f64()
+        )?;
+    }
+    if stale > 0 && !understood.blocked() && !common.run.quiet {
+        writeln!(
+            terminal.err,
+            "note: {} of the baseline did not occur again; write it anew to let go of them",
+            count(stale, "finding")
         )?;
     }
     if understood.blocked() {
@@ -57,14 +83,29 @@ pub(super) fn run(arguments: &Check, terminal: &mut Terminal) -> Result<Status, 
         )?;
         return Ok(Status::Failed);
     }
-    if understood.model.policies().is_empty() && !arguments.allow_empty {
+    let allow_empty = arguments.allow_empty || config.allow_empty == Some(true);
+    if understood.model.policies().is_empty() && !allow_empty {
         writeln!(
             terminal.err,
             "error: there is no policy here to check (--allow-empty accepts that)"
         )?;
         return Ok(Status::Failed);
     }
-    if checked.findings.iter().any(|finding| report.fails(finding)) {
+    if let Some(file) = &arguments.triage.write_baseline {
+        let mut written = 0;
+        output::to_file(file, |out| {
+            written = baseline::write(out, &findings, &understood.input.sources)?;
+            Ok(())
+        })?;
+        if !common.run.quiet {
+            writeln!(
+                terminal.err,
+                "wrote {} to {}",
+                count(written, "finding"),
+                file.display()
+            )?;
+        }
+    } else if findings.iter().any(|finding| report.fails(finding)) {
         return Ok(Status::Found);
     }
     if !checked.undecided.is_empty() {

@@ -8,10 +8,15 @@ mod check;
 mod compile;
 mod connectivity;
 mod output;
+mod progress;
 mod query;
+mod settings;
+mod setup;
 mod terminal;
+mod watch;
 
 use crate::check::{Options, Understood, understand};
+use crate::config::{Config, ConfigError};
 use crate::diagnostic::{Counts, Finding, human};
 use args::{Cli, Command, Run};
 use clap::Parser;
@@ -55,6 +60,9 @@ enum Failure {
     /// A path could not be read.
     #[error(transparent)]
     Load(#[from] crate::load::LoadError),
+    /// The configuration is not what it should be.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// Anything else, in a sentence.
     #[error("{0}")]
     Said(String),
@@ -80,8 +88,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             };
         }
     };
-    let mut terminal = Terminal::new(cli.run().color);
-    if let Some(jobs) = cli.run().jobs {
+    let mut terminal = Terminal::new(cli.run().map(|run| run.color).unwrap_or_default());
+    if let Some(jobs) = cli.run().and_then(|run| run.jobs) {
         // Fails only where the pool exists already, as when tests run the command twice in one process.
         let _ = rayon::ThreadPoolBuilder::new()
             .num_threads(jobs.get())
@@ -92,28 +100,46 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Connectivity(arguments) => connectivity::run(arguments, &mut terminal),
         Command::Query(arguments) => query::run(arguments, &mut terminal),
         Command::Compile(arguments) => compile::run(arguments, &mut terminal),
+        Command::Init(arguments) => setup::init(arguments, &mut terminal),
+        Command::Completions(arguments) => setup::completions(arguments, &mut terminal),
+        Command::Man(arguments) => setup::man(arguments, &mut terminal),
     };
     match outcome {
         Ok(status) => status.into(),
         // A reader that has seen enough (`| head`) is no failure.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Status::Fine.into(),
         Err(failure) => {
-            // With standard error gone too there is nobody left to tell.
-            let _ = writeln!(
-                terminal.err,
-                "error: {}",
-                crate::diagnostic::escape::message(&failure.to_string())
-            );
+            tell(&failure, &mut terminal);
             Status::Failed.into()
         }
     }
 }
 
+/// Says on standard error why a verb could not do its job. With that gone too there is nobody left to tell.
+fn tell(failure: &Failure, terminal: &mut Terminal) {
+    if let Failure::Config(ConfigError::Wrong { findings, sources }) = failure {
+        let options = terminal.err_options();
+        let _ = human::write(&mut terminal.err, findings, sources, options);
+    }
+    let sentence = failure.to_string();
+    let _ = writeln!(
+        terminal.err,
+        "error: {}",
+        crate::diagnostic::escape::message(&sentence)
+    );
+}
+
 /// Reads and lowers what is at `paths`.
 fn read(paths: &[PathBuf], run: &Run) -> Result<Understood, Failure> {
+    read_with(paths, run, &settings::config(run)?)
+}
+
+/// [`read`], for a verb that has read the configuration already.
+fn read_with(paths: &[PathBuf], run: &Run, config: &Config) -> Result<Understood, Failure> {
+    let cidr_match = run.cidr_match.map(Into::into).or(config.cidr_match);
     let options = Options {
         lower: crate::lower::Options {
-            cidr_match: run.cidr_match.into(),
+            cidr_match: cidr_match.unwrap_or_default(),
         },
         ..Options::default()
     };

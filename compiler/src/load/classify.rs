@@ -14,7 +14,7 @@ pub(super) enum Class {
     /// Count it under this name.
     Skip(String),
     /// Refuse it. The finding lacks its place; the flag says whether to point at the kind or at the API version.
-    Refuse(Finding, At),
+    Refuse(Box<Finding>, At),
 }
 
 /// Which line of the object a refusal points at.
@@ -171,7 +171,7 @@ pub(super) fn classify(api_version: Option<&str>, kind: Option<&str>, looks_like
         (Some(version), Some(kind)) => known(version, kind),
         (Some(version), None) if looks_like_object || version.contains('/') => {
             let finding = Finding::new(Code::UNKNOWN_KIND, "this object has no `kind`");
-            Class::Refuse(
+            refuse(
                 finding.help("say what it is, for example `kind: NetworkPolicy`"),
                 At::ApiVersion,
             )
@@ -180,7 +180,7 @@ pub(super) fn classify(api_version: Option<&str>, kind: Option<&str>, looks_like
             let message = format!("this `{kind}` has no `apiVersion`");
             let finding = Finding::new(Code::API_VERSION, message);
             let version = by_name(kind).map(Kind::api_version);
-            Class::Refuse(
+            refuse(
                 with_help(
                     finding,
                     version.map(|version| format!("add `apiVersion: {version}`")),
@@ -206,7 +206,7 @@ fn known(version: &str, kind: &str) -> Class {
         if is_builtin(group) || group == read.group() {
             let message = format!("`{kind}` is not in API version `{version}`");
             let finding = Finding::new(Code::API_VERSION, message);
-            return Class::Refuse(
+            return refuse(
                 finding.help(format!("write `apiVersion: {}`", read.api_version())),
                 At::ApiVersion,
             );
@@ -216,7 +216,7 @@ fn known(version: &str, kind: &str) -> Class {
         let message =
             format!("`{kind}` of `{version}` is not read by this version, so no answer would be complete");
         let help = "leave the file out to look at the other policies alone";
-        return Class::Refuse(Finding::new(Code::NOT_READ_YET, message).help(help), At::Kind);
+        return refuse(Finding::new(Code::NOT_READ_YET, message).help(help), At::Kind);
     }
     let same_group = |&&(owner, _): &&(&str, &str)| owner == group;
     let policies: Vec<_> = OTHER_POLICIES
@@ -246,7 +246,7 @@ fn known(version: &str, kind: &str) -> Class {
     if misspelt {
         let message = format!("`{version}` has no kind `{kind}`");
         let finding = Finding::new(Code::UNKNOWN_KIND, message);
-        return Class::Refuse(
+        return refuse(
             with_help(
                 finding,
                 near.first().map(|near| format!("did you mean `{near}`?")),
@@ -259,6 +259,10 @@ fn known(version: &str, kind: &str) -> Class {
     } else {
         format!("{kind}.{group}")
     })
+}
+
+fn refuse(finding: Finding, at: At) -> Class {
+    Class::Refuse(Box::new(finding), at)
 }
 
 fn with_help(finding: Finding, help: Option<String>) -> Finding {

@@ -4,6 +4,7 @@
 //! object by its kind, type those that are policy or context, count the rest. Files are read in parallel; results
 //! stand in the order of file names, documents and list items, whatever order the paths were given in.
 
+mod acceptances;
 mod classify;
 mod object;
 mod paths;
@@ -12,6 +13,7 @@ mod tests;
 
 pub use classify::Kind;
 pub use object::{Object, ObjectKind, Place};
+pub use paths::states;
 
 use crate::de::Problem;
 use crate::diagnostic::{self, Code, Finding, ObjectName};
@@ -19,6 +21,7 @@ use crate::limits::Limits;
 use crate::route::Route;
 use crate::source::{Source, SourceId, Sources, Span};
 use crate::tree::{self, Document, MappingFault, NodeId, StreamFault, StreamFaultKind, Value};
+use crate::triage::acceptance::Acceptance;
 use classify::{At, Class};
 use paths::{Text, TextFault};
 use rayon::prelude::*;
@@ -55,6 +58,8 @@ pub struct Input {
     pub objects: Vec<Object>,
     /// How many objects of other kinds there are, by kind.
     pub skipped: BTreeMap<String, usize>,
+    /// Findings that the input itself accepts, in the order of files and lines.
+    pub acceptances: Vec<Acceptance>,
     /// What is wrong with the input, sorted. When any of them [blocks analysis](Finding::blocks_analysis), answers
     /// about flows must be refused.
     pub findings: Vec<Finding>,
@@ -103,6 +108,7 @@ fn read_texts(texts: Vec<Text>, limits: &Limits) -> Input {
     for file in files {
         input.objects.extend(file.objects);
         input.findings.extend(file.findings);
+        input.acceptances.extend(file.acceptances);
         for (kind, count) in file.skipped {
             *input.skipped.entry(kind).or_default() += count;
         }
@@ -116,6 +122,7 @@ fn read_texts(texts: Vec<Text>, limits: &Limits) -> Input {
 struct File {
     objects: Vec<Object>,
     skipped: BTreeMap<String, usize>,
+    acceptances: Vec<Acceptance>,
     findings: Vec<Finding>,
 }
 
@@ -139,9 +146,15 @@ impl File {
                 node,
                 route: Route::root(),
             };
+            file.accept(acceptances::in_comments(&place));
             file.object(place, None);
         }
         file
+    }
+
+    fn accept(&mut self, read: acceptances::Read) {
+        self.acceptances.extend(read.acceptances);
+        self.findings.extend(read.findings);
     }
 
     /// Reads the object at `place`. In a list, `default` is the kind and version of items that do not say.
@@ -211,6 +224,7 @@ impl File {
         } else {
             name.namespace = None;
         }
+        self.accept(acceptances::in_annotations(&place, &name));
         for problem in reading.problems {
             self.findings
                 .push(object::finding(problem, &place, &name, kind.is_policy()));

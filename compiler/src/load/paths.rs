@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// A source as it was read.
 #[derive(Debug)]
@@ -78,6 +79,31 @@ pub(super) fn read(paths: &[PathBuf], limits: &Limits, stdin: &mut dyn Read) -> 
     }
     texts.sort_by(|a, b| a.source.name().cmp(b.source.name()));
     Ok(texts)
+}
+
+/// What the file system says of every file that `paths` name: when it was written and how long it is. Two answers that
+/// are equal mean that nothing was saved in between. A path that cannot be read is a state too.
+#[must_use]
+pub fn states(paths: &[PathBuf]) -> Vec<(PathBuf, Option<(SystemTime, u64)>)> {
+    let mut states = Vec::new();
+    for path in paths {
+        let mut walk = Walk::default();
+        let walked = match metadata(path) {
+            Ok(kind) if kind.is_dir() => walk.directory(path),
+            Ok(_) | Err(_) => {
+                walk.files.push(path.clone());
+                Ok(())
+            }
+        };
+        if walked.is_err() {
+            states.push((path.clone(), None));
+        }
+        states.extend(walk.files.into_iter().map(|file| {
+            let state = fs::metadata(&file).and_then(|kind| Ok((kind.modified()?, kind.len())));
+            (file, state.ok())
+        }));
+    }
+    states
 }
 
 fn metadata(path: &Path) -> Result<fs::Metadata, LoadError> {

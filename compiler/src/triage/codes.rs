@@ -1,0 +1,111 @@
+//! Which codes a user means: `PC201`, `named-port-many-numbers`, or a group such as `PC2`.
+
+use crate::de::suggest;
+use crate::diagnostic::Code;
+use crate::diagnostic::code::REGISTRY;
+use std::fmt;
+use std::str::FromStr;
+use thiserror::Error;
+
+/// One code, or all whose number starts with some digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Codes {
+    /// The digits behind `PC`; all three of them for one code, none for every code.
+    digits: String,
+}
+
+/// Text that names no code.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("there is no code `{text}`{hint}")]
+pub struct UnknownCode {
+    text: String,
+    hint: String,
+}
+
+impl Codes {
+    /// Whether the code is one of them.
+    #[must_use]
+    pub fn contain(&self, code: Code) -> bool {
+        code.number().to_string().starts_with(&self.digits)
+    }
+
+    /// How exactly they are named: of two that contain a code, the more exact one decides.
+    #[must_use]
+    pub fn exactness(&self) -> usize {
+        self.digits.len()
+    }
+}
+
+impl From<Code> for Codes {
+    fn from(code: Code) -> Self {
+        Self {
+            digits: code.number().to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Codes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PC{}", self.digits)
+    }
+}
+
+impl FromStr for Codes {
+    type Err = UnknownCode;
+
+    fn from_str(text: &str) -> Result<Self, UnknownCode> {
+        if let Some(code) = Code::parse(text) {
+            return Ok(code.into());
+        }
+        let prefix = text.get(..2).filter(|prefix| prefix.eq_ignore_ascii_case("PC"));
+        if let Some(digits) = prefix.and_then(|_| text.get(2..)) {
+            let codes = Self {
+                digits: digits.to_owned(),
+            };
+            if REGISTRY.iter().any(|entry| codes.contain(entry.code)) {
+                return Ok(codes);
+            }
+        }
+        let names: Vec<_> = REGISTRY.iter().map(|entry| entry.name).collect();
+        let hint = match suggest::nearest(text, &names).first() {
+            Some(near) => format!("; did you mean `{near}`?"),
+            None => String::new(),
+        };
+        Err(UnknownCode {
+            text: text.to_owned(),
+            hint,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(text: &str) -> Codes {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn codes_are_named_by_number_name_and_group() {
+        let code = Code::NAMED_PORT_MANY_NUMBERS;
+        for text in ["PC201", "pc201", "named-port-many-numbers", "PC20", "PC2", "PC"] {
+            assert!(codes(text).contain(code), "{text}");
+        }
+        assert!(!codes("PC202").contain(code) && !codes("PC3").contain(code));
+        assert!(codes("PC201").exactness() > codes("PC2").exactness());
+        assert_eq!(codes("named-port-many-numbers"), code.into());
+    }
+
+    #[test]
+    fn what_names_none_says_so() {
+        for text in ["PC999", "PC8", "X", "", "201", "PCé"] {
+            assert!(text.parse::<Codes>().is_err(), "{text}");
+        }
+        let error = "named-port-many-number".parse::<Codes>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "there is no code `named-port-many-number`; did you mean `named-port-many-numbers`?"
+        );
+    }
+}

@@ -1,0 +1,187 @@
+//! What becomes of findings: which ones are wanted, how much they matter here, which ones were accepted and why.
+//!
+//! [`triage`] tells the story in order. Two things it never does: it does not drop a finding that makes every other
+//! answer a guess, and it does not call an acceptance unused where the check that would use it was not made.
+
+pub mod acceptance;
+pub mod baseline;
+pub mod codes;
+pub mod date;
+#[cfg(test)]
+mod tests;
+
+use crate::check::{Checked, Understood};
+use crate::diagnostic::{self, Accepted, Code, Finding, Severity};
+use acceptance::Acceptance;
+use baseline::Baseline;
+use codes::Codes;
+use date::Date;
+
+/// What the user decided about findings.
+#[derive(Clone, Debug)]
+pub struct Triage {
+    /// The codes to report; every code when there is none.
+    pub select: Vec<Codes>,
+    /// The codes not to report. Of two that name a code, the more exact one decides.
+    pub ignore: Vec<Codes>,
+    /// How much codes matter here; of two that name a code, the more exact one decides.
+    pub severity: Vec<(Codes, Severity)>,
+    /// The same, before all of [`Self::severity`].
+    pub overrides: Vec<(Codes, Severity)>,
+    /// Findings that were there before.
+    pub baseline: Option<Baseline>,
+    /// The day on which acceptances are judged.
+    pub today: Date,
+    /// Whether questions were put to the solver.
+    pub solver: bool,
+}
+
+impl Triage {
+    /// Nothing decided: every finding as it is, on this day.
+    #[must_use]
+    pub fn on(today: Date) -> Self {
+        Self {
+            select: Vec::new(),
+            ignore: Vec::new(),
+            severity: Vec::new(),
+            overrides: Vec::new(),
+            baseline: None,
+            today,
+            solver: true,
+        }
+    }
+
+    fn wants(&self, code: Code) -> bool {
+        let exactness = |list: &[Codes]| {
+            let naming = list.iter().filter(|codes| codes.contain(code));
+            naming.map(Codes::exactness).max()
+        };
+        let selected = match exactness(&self.select) {
+            None if self.select.is_empty() => Some(0),
+            exactness => exactness,
+        };
+        match (selected, exactness(&self.ignore)) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            // Nothing is more exact than a selection that was not made.
+            (Some(selected), Some(ignored)) => !self.select.is_empty() && selected > ignored,
+        }
+    }
+
+    fn severity(&self, finding: &Finding) -> Severity {
+        let most_exact = |list: &[(Codes, Severity)]| {
+            let naming = list.iter().filter(|(codes, _)| codes.contain(finding.code));
+            naming
+                .max_by_key(|(codes, _)| codes.exactness())
+                .map(|(_, severity)| *severity)
+        };
+        most_exact(&self.overrides)
+            .or_else(|| most_exact(&self.severity))
+            .unwrap_or(finding.severity)
+    }
+}
+
+/// Findings, decided about.
+#[derive(Debug)]
+pub struct Triaged {
+    /// What is reported, sorted.
+    pub findings: Vec<Finding>,
+    /// Findings of the baseline that did not occur again; 0 where not every check was made.
+    pub stale: usize,
+}
+
+/// Decides about the findings of a check.
+#[must_use]
+pub fn triage(checked: &Checked, understood: &Understood, how: &Triage) -> Triaged {
+    let mut findings = checked.findings.clone();
+    let decided = !understood.blocked() && checked.undecided.is_empty() && how.solver;
+    let said = accept(&mut findings, &understood.input.acceptances, how.today, |code| {
+        is_judged(code, understood.blocked(), decided)
+    });
+    findings.extend(said);
+    diagnostic::sort(&mut findings);
+    // In order, so that of several with one fingerprint always the same ones are new.
+    let stale = match &how.baseline {
+        Some(baseline) => baseline.apply(&mut findings, &understood.input.sources),
+        None => 0,
+    };
+    findings.retain(|finding| finding.blocks_analysis || how.wants(finding.code));
+    for finding in &mut findings {
+        finding.severity = how.severity(finding);
+    }
+    let stale = if decided { stale } else { 0 };
+    Triaged { findings, stale }
+}
+
+/// Whether this run would have found every finding of this code. Groups 4 and 5 are other verbs' answers, and group 3
+/// needs the solver's.
+fn is_judged(code: Code, blocked: bool, decided: bool) -> bool {
+    match code.number() / 100 {
+        1 => true,
+        3 => decided,
+        4 | 5 => false,
+        _ => !blocked,
+    }
+}
+
+/// Marks findings as accepted. What is wrong with the acceptances themselves is returned.
+fn accept(
+    findings: &mut [Finding],
+    acceptances: &[Acceptance],
+    today: Date,
+    is_judged: impl Fn(Code) -> bool,
+) -> Vec<Finding> {
+    let mut said = Vec::new();
+    for acceptance in acceptances {
+        let statement = &acceptance.statement;
+        let expired = statement.until.filter(|until| *until < today);
+        for &code in &statement.codes {
+            let mut used = false;
+            let mut refused = false;
+            for finding in findings
+                .iter_mut()
+                .filter(|finding| finding.code == code && acceptance.covers(finding))
+            {
+                used = true;
+                refused |= finding.blocks_analysis;
+                if expired.is_none() && finding.counts() && !finding.blocks_analysis {
+                    finding.accepted = Some(Accepted {
+                        reason: statement.reason.clone(),
+                        by: acceptance.by(),
+                    });
+                }
+            }
+            said.extend(match (used, expired) {
+                _ if refused => Some(unused(
+                    acceptance,
+                    code,
+                    "it cannot be accepted: every other answer would be a guess",
+                )),
+                (true, Some(until)) => Some(expiry(acceptance, code, until)),
+                (false, _) if is_judged(code) => {
+                    Some(unused(acceptance, code, "there is no such finding here"))
+                }
+                _ => None,
+            });
+        }
+    }
+    said
+}
+
+fn unused(acceptance: &Acceptance, code: Code, why: &str) -> Finding {
+    Finding::new(
+        Code::UNUSED_ACCEPTANCE,
+        format!("this acceptance of {code} ({}) has no effect: {why}", code.name()),
+    )
+    .at(acceptance.origin.clone(), "has no effect")
+    .help("remove it, so that it does not hide the next finding")
+}
+
+fn expiry(acceptance: &Acceptance, code: Code, until: Date) -> Finding {
+    Finding::new(
+        Code::ACCEPTANCE_EXPIRED,
+        format!("this acceptance of {code} ({}) held until {until}", code.name()),
+    )
+    .at(acceptance.origin.clone(), "does not count any more")
+    .help("fix what it accepts, or decide again and write a new day")
+}

@@ -1,0 +1,305 @@
+//! Decisions about the findings of one small policy, whose port name means two numbers.
+
+use super::*;
+use crate::check::{self, Options};
+use crate::diagnostic::AcceptedBy;
+use crate::limits::Limits;
+use crate::load;
+
+const PODS: &str = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: old, namespace: shop, labels: {app: api}}
+spec: {containers: [{name: c, image: i, ports: [{name: http, containerPort: 80}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: new, namespace: shop, labels: {app: api}}
+spec: {containers: [{name: c, image: i, ports: [{name: http, containerPort: 8080}]}]}
+";
+
+const POLICY: &str = "\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: out
+  namespace: shop
+  annotations:
+    example.io/a: b
+spec:
+  podSelector: {}
+  policyTypes: [Egress]
+  egress:
+  - to:
+    - podSelector: {matchLabels: {app: api}}
+    ports:
+    - port: http
+";
+
+const COLLISION: Code = Code::NAMED_PORT_MANY_NUMBERS;
+
+fn day(text: &str) -> Date {
+    text.parse().unwrap()
+}
+
+fn how() -> Triage {
+    Triage {
+        solver: false,
+        ..Triage::on(day("2027-01-01"))
+    }
+}
+
+fn codes(text: &str) -> Codes {
+    text.parse().unwrap()
+}
+
+fn checked(policy: &str) -> (Checked, Understood) {
+    let files = [("pods.yaml", PODS.as_bytes()), ("policy.yaml", policy.as_bytes())];
+    let input = load::load_bytes(files, &Limits::default());
+    let understood = check::understand_input(input, &Options::default());
+    (check::check(&understood, None).unwrap(), understood)
+}
+
+fn triaged(policy: &str, how: &Triage) -> Vec<Finding> {
+    let (checked, understood) = checked(policy);
+    triage(&checked, &understood, how).findings
+}
+
+fn of(findings: &[Finding], code: Code) -> Vec<&Finding> {
+    findings.iter().filter(|finding| finding.code == code).collect()
+}
+
+/// Codes that speak of acceptances.
+fn about_acceptances(findings: &[Finding]) -> Vec<Code> {
+    let about = findings.iter().map(|finding| finding.code);
+    about
+        .filter(|code| (614..=617).contains(&code.number()))
+        .collect()
+}
+
+/// What became of the collision: the reason it was accepted for, if it was.
+fn reason(findings: &[Finding]) -> Option<(&str, AcceptedBy)> {
+    let [collision] = of(findings, COLLISION)[..] else {
+        panic!("one collision: {findings:#?}");
+    };
+    let accepted = collision.accepted.as_ref()?;
+    Some((&accepted.reason, accepted.by))
+}
+
+#[test]
+fn a_comment_accepts_what_is_on_its_line_or_below() {
+    for (line, with) in [
+        (
+            "- port: http",
+            "- port: http # portcullis: allow[PC201] on purpose",
+        ),
+        (
+            "    - port: http",
+            "    # portcullis: allow[PC201] on purpose\n    - port: http",
+        ),
+        (
+            "    - port: http",
+            "    # portcullis: allow[named-port-many-numbers] on purpose\n    # and more\n    - port: http",
+        ),
+    ] {
+        let findings = triaged(&POLICY.replace(line, with), &how());
+        assert_eq!(
+            reason(&findings),
+            Some(("on purpose", AcceptedBy::Comment)),
+            "{with}"
+        );
+        assert_eq!(about_acceptances(&findings), [], "{with}");
+    }
+}
+
+#[test]
+fn a_comment_elsewhere_has_no_effect_and_says_so() {
+    for (line, with) in [
+        ("    ports:", "    ports: # portcullis: allow[PC201] on purpose"),
+        (
+            "    ports:",
+            "    # portcullis: allow[PC201] on purpose\n    ports:",
+        ),
+        (
+            "- port: http",
+            "- port: http # portcullis: allow[PC204] on purpose",
+        ),
+    ] {
+        let findings = triaged(&POLICY.replace(line, with), &how());
+        assert_eq!(reason(&findings), None, "{with}");
+        assert_eq!(about_acceptances(&findings), [Code::UNUSED_ACCEPTANCE], "{with}");
+    }
+}
+
+#[test]
+fn an_annotation_accepts_what_is_in_its_object() {
+    let annotated = |key: &str, value: &str| POLICY.replace("example.io/a: b", &format!("{key}: {value}"));
+    let findings = triaged(&annotated("portcullis.io/allow.PC201", "on purpose"), &how());
+    assert_eq!(reason(&findings), Some(("on purpose", AcceptedBy::Annotation)));
+    assert_eq!(about_acceptances(&findings), []);
+    let findings = triaged(&annotated("portcullis.io/allow.PC204", "on purpose"), &how());
+    assert_eq!(reason(&findings), None);
+    assert_eq!(about_acceptances(&findings), [Code::UNUSED_ACCEPTANCE]);
+    let elsewhere = "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a, annotations: {portcullis.io/allow.PC201: x}}\n";
+    let findings = triaged(&format!("{POLICY}{elsewhere}"), &how());
+    assert_eq!(reason(&findings), None);
+    assert_eq!(about_acceptances(&findings), [Code::UNUSED_ACCEPTANCE]);
+}
+
+#[test]
+fn without_a_reason_or_with_a_slip_it_does_not_count() {
+    for (comment, code) in [
+        ("allow[PC201]", Code::ACCEPTANCE_WITHOUT_REASON),
+        ("allow[PC201] until=2030-01-01", Code::ACCEPTANCE_WITHOUT_REASON),
+        ("allow PC201 on purpose", Code::ACCEPTANCE_UNREADABLE),
+        ("allow[PC2O1] on purpose", Code::ACCEPTANCE_UNREADABLE),
+        ("allow[PC201] on purpose until=2030", Code::ACCEPTANCE_UNREADABLE),
+    ] {
+        let with = format!("- port: http # portcullis: {comment}");
+        let findings = triaged(&POLICY.replace("- port: http", &with), &how());
+        assert_eq!(reason(&findings), None, "{comment}");
+        assert_eq!(about_acceptances(&findings), [code], "{comment}");
+    }
+}
+
+#[test]
+fn an_acceptance_holds_to_the_end_of_its_last_day() {
+    let with = "- port: http # portcullis: allow[PC201] on purpose until=2027-01-31";
+    let policy = POLICY.replace("- port: http", with);
+    let on = |date| Triage {
+        today: day(date),
+        ..how()
+    };
+    let findings = triaged(&policy, &on("2027-01-31"));
+    assert_eq!(reason(&findings), Some(("on purpose", AcceptedBy::Comment)));
+    assert_eq!(about_acceptances(&findings), []);
+    let findings = triaged(&policy, &on("2027-02-01"));
+    assert_eq!(reason(&findings), None);
+    assert_eq!(about_acceptances(&findings), [Code::ACCEPTANCE_EXPIRED]);
+}
+
+#[test]
+fn what_makes_every_answer_a_guess_is_neither_accepted_nor_left_out() {
+    let with = "- port: 0 # portcullis: allow[PC105] on purpose";
+    let policy = POLICY.replace("- port: http", with);
+    let everything_ignored = Triage {
+        ignore: vec![codes("PC1")],
+        ..how()
+    };
+    for how in [how(), everything_ignored] {
+        let findings = triaged(&policy, &how);
+        let [refused] = of(&findings, Code::PORT_OUT_OF_RANGE)[..] else {
+            panic!("one port: {findings:#?}");
+        };
+        assert!(refused.counts() && refused.blocks_analysis);
+        assert_eq!(about_acceptances(&findings), [Code::UNUSED_ACCEPTANCE]);
+    }
+    // Behind it nothing was analysed, so nothing is called unused.
+    let with = "- port: 0 # portcullis: allow[PC201] on purpose";
+    let findings = triaged(&POLICY.replace("- port: http", with), &how());
+    assert_eq!(about_acceptances(&findings), []);
+}
+
+#[test]
+fn what_was_not_asked_is_not_called_unused() {
+    let with = "- port: http # portcullis: allow[PC302] on purpose";
+    let (checked, understood) = checked(&POLICY.replace("- port: http", with));
+    for (solver, said) in [(false, 0), (true, 1)] {
+        let how = Triage { solver, ..how() };
+        let findings = triage(&checked, &understood, &how).findings;
+        assert_eq!(about_acceptances(&findings).len(), said, "solver {solver}");
+    }
+}
+
+#[test]
+fn the_more_exact_of_two_names_decides() {
+    let kept = |select: &[&str], ignore: &[&str]| {
+        let list = |texts: &[&str]| texts.iter().map(|text| codes(text)).collect::<Vec<_>>();
+        let how = Triage {
+            select: list(select),
+            ignore: list(ignore),
+            ..how()
+        };
+        !of(&triaged(POLICY, &how), COLLISION).is_empty()
+    };
+    assert!(kept(&[], &[]));
+    assert!(kept(&["PC2"], &[]) && kept(&["PC201"], &["PC2"]) && kept(&["PC"], &["PC3"]));
+    assert!(!kept(&["PC3"], &[]) && !kept(&[], &["PC"]) && !kept(&[], &["PC2"]));
+    assert!(!kept(&["PC2"], &["PC201"]) && !kept(&["PC201"], &["PC201"]));
+}
+
+#[test]
+fn severities_are_set_by_the_most_exact_name_and_flags_first() {
+    let severity = |severity: &[(&str, Severity)], overrides: &[(&str, Severity)]| {
+        let list = |pairs: &[(&str, Severity)]| {
+            let pairs = pairs.iter().map(|(text, severity)| (codes(text), *severity));
+            pairs.collect::<Vec<_>>()
+        };
+        let how = Triage {
+            severity: list(severity),
+            overrides: list(overrides),
+            ..how()
+        };
+        of(&triaged(POLICY, &how), COLLISION)[0].severity
+    };
+    let (error, note) = (Severity::Error, Severity::Note);
+    assert_eq!(severity(&[], &[]), Severity::Warning);
+    assert_eq!(severity(&[("PC201", error), ("PC2", note)], &[]), error);
+    assert_eq!(severity(&[("PC201", error)], &[("PC2", note)]), note);
+    assert_eq!(severity(&[("PC3", error)], &[]), Severity::Warning);
+}
+
+fn baseline_of(policy: &str) -> Baseline {
+    let (checked, understood) = checked(policy);
+    let mut out = Vec::new();
+    let written = baseline::write(&mut out, &checked.findings, &understood.input.sources).unwrap();
+    assert_eq!(written, checked.findings.len());
+    Baseline::read("old.json", &String::from_utf8(out).unwrap()).unwrap()
+}
+
+fn against(baseline: &Baseline, policy: &str) -> Triaged {
+    let (checked, understood) = checked(policy);
+    let how = Triage {
+        baseline: Some(baseline.clone()),
+        solver: true,
+        ..how()
+    };
+    triage(&checked, &understood, &how)
+}
+
+#[test]
+fn a_baseline_accepts_what_was_there_wherever_it_has_moved() {
+    let baseline = baseline_of(POLICY);
+    for policy in [POLICY.to_owned(), format!("# a comment\n\n{POLICY}")] {
+        let triaged = against(&baseline, &policy);
+        assert_eq!(
+            reason(&triaged.findings),
+            Some(("in the baseline old.json", AcceptedBy::Baseline))
+        );
+        assert!(
+            triaged.findings.iter().all(|finding| !finding.counts()),
+            "{policy}"
+        );
+        assert_eq!(triaged.stale, 0);
+    }
+    let fixed = against(&baseline, &POLICY.replace("port: http", "port: 80"));
+    assert!(fixed.stale > 0);
+}
+
+#[test]
+fn one_more_of_the_same_is_new() {
+    let twice = POLICY.replace("    - port: http\n", "    - port: http\n    - port: http\n");
+    let counting = |triaged: &Triaged| {
+        let collisions = of(&triaged.findings, COLLISION);
+        collisions.iter().filter(|finding| finding.counts()).count()
+    };
+    assert_eq!(counting(&against(&baseline_of(POLICY), &twice)), 1);
+    assert_eq!(counting(&against(&baseline_of(&twice), &twice)), 0);
+}
+
+#[test]
+fn files_that_are_no_baseline_are_refused() {
+    for text in ["", "[]", "{}", r#"{"version": 2, "findings": []}"#] {
+        assert!(Baseline::read("a", text).is_err(), "{text}");
+    }
+}
