@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -134,13 +135,13 @@ pub struct Node {
     pub origin: Origin,
 }
 
-/// Everything that policies can speak of, in canonical order.
+/// Everything that policies can speak of, in canonical order. Clones share it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cluster {
-    name: String,
-    namespaces: BTreeMap<String, Labels>,
-    endpoints: Vec<Endpoint>,
-    nodes: Vec<Node>,
+    name: Arc<str>,
+    namespaces: Arc<BTreeMap<String, Labels>>,
+    endpoints: Arc<Vec<Endpoint>>,
+    nodes: Arc<Vec<Node>>,
 }
 
 /// Cilium's name for a cluster that was given none.
@@ -176,10 +177,10 @@ impl Cluster {
             labels.insert(NAMESPACE_NAME_LABEL.to_owned(), name.clone());
         }
         Self {
-            name: DEFAULT_CLUSTER_NAME.to_owned(),
-            namespaces,
-            endpoints,
-            nodes,
+            name: DEFAULT_CLUSTER_NAME.into(),
+            namespaces: namespaces.into(),
+            endpoints: endpoints.into(),
+            nodes: nodes.into(),
         }
     }
 
@@ -209,12 +210,12 @@ impl Cluster {
 
     /// The endpoints with their ids.
     pub fn endpoint_ids(&self) -> impl Iterator<Item = (EndpointId, &Endpoint)> {
-        (0..).map(EndpointId).zip(&self.endpoints)
+        (0..).map(EndpointId).zip(&*self.endpoints)
     }
 
     /// The nodes with their ids.
     pub fn node_ids(&self) -> impl Iterator<Item = (NodeId, &Node)> {
-        (0..).map(NodeId).zip(&self.nodes)
+        (0..).map(NodeId).zip(&*self.nodes)
     }
 
     /// An endpoint by id.

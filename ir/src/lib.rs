@@ -25,11 +25,13 @@ pub mod text;
 
 // The meaning of one flow.
 pub mod evaluator;
+pub mod judge;
 
 // The meaning of all flows.
 pub mod identity;
 pub mod label_index;
 pub mod named_port;
+pub mod selecting;
 pub mod table;
 
 // The part of it that programs can enforce.
