@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use compiler::synthetic::{Shape, manifests};
+use portcullis_compiler::synthetic::{Shape, manifests};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
