@@ -12,14 +12,14 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use ir::identity::Identities;
+use ir::table::Subjects;
 use portcullis_compiler::check::{Options, understand_input};
 use portcullis_compiler::connectivity::{connections, human};
 use portcullis_compiler::limits::Limits;
 use portcullis_compiler::resolve::Resolved;
 use portcullis_compiler::synthetic::{Manifest, Shape, manifests};
 use portcullis_compiler::{lints, load, lower};
-use ir::identity::Identities;
-use ir::table::Subjects;
 
 const RUNS: usize = 3;
 
@@ -56,7 +56,9 @@ fn repository(size: usize, table: &mut Table) {
         out
     });
     let understood = understand_input(read(&files), &Options::default());
-    table.time("of that, connectivity", || connections(&Resolved::of(&understood.model)));
+    table.time("of that, connectivity", || {
+        connections(&Resolved::of(&understood.model))
+    });
 }
 
 /// What a node's agent does, from text to the tables of its own pods, and the checks of the whole.

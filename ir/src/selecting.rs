@@ -26,10 +26,12 @@ impl Selecting {
     #[must_use]
     pub fn new(model: &Model) -> Self {
         let selectors = || {
-            model.policy_ids().filter_map(|(id, policy)| match &policy.subject {
-                Subject::Endpoints(selector) => Some((id.0, selector)),
-                Subject::Nodes(_) => None,
-            })
+            model
+                .policy_ids()
+                .filter_map(|(id, policy)| match &policy.subject {
+                    Subject::Endpoints(selector) => Some((id.0, selector)),
+                    Subject::Nodes(_) => None,
+                })
         };
         let labels = LabelIndex::new(&model.cluster, selectors().map(|(_, selector)| selector));
         let by_profile = label_index::transposed(

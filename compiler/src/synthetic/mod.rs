@@ -152,7 +152,10 @@ impl Tier {
 
 impl Plan {
     fn of(shape: &Shape, random: &mut Random) -> Self {
-        let mut pods = zipf(shape.pods, shape.workloads).into_iter();
+        // Large workloads are in any namespace.
+        let mut pods = zipf(shape.pods, shape.workloads);
+        random.shuffle(&mut pods);
+        let mut pods = pods.into_iter();
         let mut number = 0;
         let sizes = zipf(shape.workloads, shape.namespaces);
         let namespaces = sizes
