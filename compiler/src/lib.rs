@@ -6,9 +6,9 @@
 //! [`lower`] says what the objects mean, as an [`ir::model::Model`].
 //!
 //! Output: what is wrong with it ([`check`], [`lints`]) as far as the user did not decide otherwise ([`triage`],
-//! [`config`]), who can talk to whom ([`connectivity`]), one flow's verdict
-//! and why ([`query`]), or the programs that enforce it ([`compile`]). [`cli`] is the `portcullis` command. A reader
-//! starts at [`check::understand`] and [`check::check`], which tell the story in order.
+//! [`config`]), who can talk to whom ([`connectivity`]), one flow's verdict and why ([`query`]), what a change does to
+//! flows ([`diff`]), or the programs that enforce it ([`compile`]). [`cli`] is the `portcullis` command. A reader starts
+//! at [`check::understand`] and [`check::check`], which tell the story in order.
 //!
 //! Invariants:
 //! - one parse: nothing reads a manifest but through [`tree`];
@@ -49,11 +49,14 @@ pub mod config;
 pub mod triage;
 
 // Forms that several answers are written in.
+pub mod cite;
 pub mod graphviz;
 pub mod tabular;
 
 pub mod connectivity;
 pub mod query;
+
+pub mod diff;
 
 pub mod compile;
 

@@ -12,6 +12,8 @@ use std::process::{Command, Output};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const EXAMPLE: &str = "testdata/named-ports";
+const CHANGE_OLD: &str = "testdata/policy-change/old";
+const CHANGE_NEW: &str = "testdata/policy-change/new";
 
 fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_portcullis"))
@@ -162,6 +164,194 @@ fn connectivity_is_as_published() {
             .iter()
             .any(|connection| connection["src"]["host_network"] == true)
     );
+}
+
+#[test]
+fn exposure_in_every_format() {
+    for format in ["human", "json", "csv", "md", "dot"] {
+        let shown = transcript(&[
+            "connectivity",
+            EXAMPLE,
+            "--exposure",
+            "--focus",
+            "catalog",
+            "--format",
+            format,
+        ]);
+        insta::assert_snapshot!(format!("exposure_{format}"), shown);
+    }
+    let arguments = ["connectivity", CHANGE_NEW, "--exposure", "--format", "json"];
+    let report = as_published("connectivity.v1.json", &arguments);
+    assert_eq!(report["exposure"].as_array().unwrap().len(), 4);
+    insta::assert_snapshot!(
+        "exposure_of_a_team",
+        transcript(&["connectivity", CHANGE_NEW, "--exposure", "-q"])
+    );
+}
+
+#[test]
+fn a_query_shows_what_decides_and_what_comes_nearest() {
+    let asked = |from: &'static str, to: &'static str, port: &'static str| {
+        transcript(&["query", EXAMPLE, "--from", from, "--to", to, "--port", port])
+    };
+    let shown = [
+        asked("shop/frontend", "shop/catalog", "http"),
+        asked("shop/frontend", "shop/catalog", "80/TCP"),
+        asked("shop{app=web}", "shop/catalog-nginx", "http"),
+        asked("ledger/ledger", "shop/frontend", "443"),
+        asked("shop/catalog", "203.0.113.9", "443"),
+    ];
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+#[test]
+fn a_query_about_a_service_judges_each_backend() {
+    let ask = |from: &str, to: &str, more: &[&str]| {
+        let mut arguments = vec!["query", CHANGE_OLD, "--from", from, "--to", to];
+        arguments.extend(more);
+        transcript(&arguments)
+    };
+    let scratch = Scratch::new("service");
+    let external = scratch.file("external.yaml", SELECTORLESS);
+    let mut shown = vec![
+        ask("shop/web", "svc:shop/cart:80", &[]),
+        ask("shop/web", "svc:shop/cart:metrics/TCP", &[]),
+        ask("shop/web", "svc:shop/cart", &[]),
+        ask("shop/web", "svc:shop/cart:81", &[]),
+        ask("shop/web", "svc:shop/card:80", &[]),
+        ask("shop/web", "svc:shop/cart:80", &["--port", "80"]),
+        ask("svc:shop/cart:80", "shop/web", &["--port", "80"]),
+        ask("shop/web", "shop/cart", &[]),
+        ask("shop/web", "svc:shop", &[]),
+    ];
+    for port in ["db", "gone", "other"] {
+        let service = format!("svc:shop/legacy:{port}");
+        let arguments = [
+            "query",
+            CHANGE_OLD,
+            &external,
+            "--from",
+            "shop/cart",
+            "--to",
+            &service,
+            "-q",
+        ];
+        shown.push(transcript(&arguments).replace(&external, "external.yaml"));
+    }
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+/// A Service without selector, whose endpoints are written down: one ready, one not, one ending.
+const SELECTORLESS: &str = "\
+apiVersion: v1
+kind: Service
+metadata: {name: legacy, namespace: shop}
+spec: {ports: [{name: db, port: 5432}, {name: gone, port: 1}, {name: other, port: 2, protocol: UDP}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: legacy-1, namespace: shop, labels: {kubernetes.io/service-name: legacy}}
+addressType: IPv4
+ports: [{name: db, port: 443, protocol: TCP}, {name: other, port: 9, protocol: UDP}]
+endpoints:
+  - addresses: [198.51.100.7]
+  - addresses: [203.0.113.8]
+    conditions: {ready: false}
+  - addresses: [203.0.113.9]
+    conditions: {ready: false, serving: true, terminating: true}
+";
+
+#[test]
+fn answers_to_queries_are_as_published() {
+    for (from, to, port) in [
+        ("shop/frontend", "shop/catalog", "http"),
+        ("shop/frontend", "shop/catalog", "80/TCP"),
+        ("10.0.0.1", "shop/frontend", "icmp/8"),
+    ] {
+        let arguments = [
+            "query", EXAMPLE, "--from", from, "--to", to, "--port", port, "--format", "json",
+        ];
+        as_published("query.v1.json", &arguments);
+    }
+    let arguments = [
+        "query",
+        CHANGE_OLD,
+        "--from",
+        "shop/web",
+        "--to",
+        "svc:shop/cart:80",
+        "--format",
+        "json",
+    ];
+    let report = as_published("query.v1.json", &arguments);
+    assert_eq!(report["service"]["ports"][0]["target"], "api");
+    assert_eq!(report["flows"][0]["port"], 7070);
+}
+
+#[test]
+fn a_diff_in_every_format() {
+    for format in ["human", "json", "csv", "md", "dot"] {
+        let shown = transcript(&["diff", CHANGE_OLD, CHANGE_NEW, "--format", format]);
+        insta::assert_snapshot!(format!("diff_{format}"), shown);
+    }
+    let report = as_published(
+        "diff.v1.json",
+        &["diff", CHANGE_OLD, CHANGE_NEW, "--format", "json"],
+    );
+    assert_eq!(report["only_old"][0]["name"], "nightly");
+    let report = as_published("diff.v1.json", &["diff", EXAMPLE, CHANGE_NEW, "--format", "json"]);
+    assert!(report["summary"]["added"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn a_diff_exits_with_what_it_found() {
+    let status = |arguments: &[&str]| run(arguments).status.code();
+    assert_eq!(status(&["diff", CHANGE_OLD, CHANGE_OLD]), Some(0));
+    assert_eq!(status(&["diff", CHANGE_OLD, CHANGE_NEW]), Some(1));
+    assert_eq!(status(&["diff", CHANGE_OLD, "testdata/absent"]), Some(2));
+    assert_eq!(status(&["diff", "-", "-"]), Some(2));
+    assert_eq!(status(&["diff", CHANGE_OLD]), Some(2));
+    let shown = text(&run(&["diff", CHANGE_OLD, CHANGE_OLD]).stdout);
+    assert!(
+        shown.contains("pods that could exist are not compared"),
+        "{shown}"
+    );
+    let scratch = Scratch::new("diff-refused");
+    let bad = scratch.file("bad.yaml", "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a}\nspec: {podSelectr: {}}\n");
+    let file = scratch.path("out");
+    let output = run(&["diff", CHANGE_OLD, &bad, "--output", &file]);
+    assert_eq!(
+        (output.status.code(), text(&output.stdout)),
+        (Some(2), String::new())
+    );
+    assert!(!Path::new(&file).exists());
+}
+
+/// A name that no API server would take, which is why it is only seen in files: it must stay text everywhere.
+#[test]
+fn hostile_names_stay_text() {
+    let scratch = Scratch::new("hostile");
+    let pod = |name: &str| {
+        format!(
+            "{{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"metadata\": {{\"name\": {}, \"namespace\": \"a\"}}, \"spec\": {{\"containers\": []}}}}",
+            Value::String(name.to_owned())
+        )
+    };
+    let file = scratch.file("pods.json", &pod("=cmd|'\"];x\u{1b}[31m\n| <b> @all"));
+    for format in ["human", "csv", "md", "dot", "json"] {
+        let output = run(&["connectivity", &file, "--exposure", "--format", format]);
+        let shown = text(&output.stdout);
+        assert!(!shown.contains('\u{1b}'), "{format}: {shown}");
+        match format {
+            "md" => {
+                for line in shown.lines() {
+                    assert_eq!(line.replace("\\|", "").matches('|').count(), 6, "{line}");
+                }
+            }
+            "csv" => assert!(shown.lines().all(|line| !line.starts_with('=')), "{shown}"),
+            _ => {}
+        }
+    }
 }
 
 #[test]

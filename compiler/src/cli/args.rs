@@ -25,6 +25,7 @@ impl Cli {
             Command::Check(arguments) => Some(&arguments.common.run),
             Command::Connectivity(arguments) => Some(&arguments.common.run),
             Command::Query(arguments) => Some(&arguments.common.run),
+            Command::Diff(arguments) => Some(&arguments.run),
             Command::Compile(arguments) => Some(&arguments.common.run),
             Command::Init(_) | Command::Completions(_) | Command::Man(_) => None,
         }
@@ -39,6 +40,8 @@ pub(super) enum Command {
     Connectivity(super::connectivity::Arguments),
     /// One flow: is it allowed, and which lines decide
     Query(super::query::Arguments),
+    /// Which flows a change of the manifests allows or cuts, and the lines responsible
+    Diff(super::diff::Arguments),
     /// The programs and tables that enforce the policies, one bundle for a node or for all
     Compile(Compile),
     /// A commented portcullis.toml to start from

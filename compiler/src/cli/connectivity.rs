@@ -5,7 +5,7 @@ use super::output::Answer;
 use super::terminal::Terminal;
 use super::{Failure, Status, count, read, refuse_blocked, scope_line};
 use crate::connectivity::focus::Focus;
-use crate::connectivity::{self, dot, human, json, rows};
+use crate::connectivity::{Apart, Connectivity, dot, exposure, human, json, rows};
 use crate::resolve::Resolved;
 use clap::{Args, ValueEnum};
 use std::io::Write;
@@ -23,6 +23,11 @@ pub(super) struct Arguments {
     /// Only connections from or to this workload or pod (namespace/name, or name); may be given more than once
     #[arg(long, value_name = "WORKLOAD")]
     focus: Vec<String>,
+
+    /// Also which pods that could exist (in known or new namespaces, with any labels) the policies of each workload let
+    /// in and out
+    #[arg(long)]
+    exposure: bool,
 
     /// The file to write, whole or not at all; standard output unless said
     #[arg(short, long, value_name = "FILE")]
@@ -66,18 +71,33 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
         [] => None,
         names => Some(Focus::on(names, cluster).map_err(Failure::said)?),
     };
-    let mut connections = connectivity::connections(&Resolved::of(&understood.model));
+    let resolved = Resolved::of(&understood.model);
+    let connectivity = Connectivity::of(&resolved);
+    let mut connections = connectivity.connections(&Apart::new());
+    let mut exposures = arguments
+        .exposure
+        .then(|| exposure::exposures(&resolved, &connectivity));
     if let Some(focus) = &focus {
         connections.retain(|connection| focus.keeps(connection));
+        if let Some(exposures) = &mut exposures {
+            exposures.retain(|exposure| focus.has(&exposure.workload));
+        }
     }
+    let exposed = exposures.as_deref().unwrap_or_default();
     let mut answer = Answer::new(terminal, arguments.output.as_deref());
     let out = answer.out();
     match arguments.format {
-        Format::Human => human::write(out, &connections)?,
-        Format::Json => json::write(out, &connections)?,
-        Format::Csv => rows::table(&connections).write_csv(out)?,
-        Format::Md => rows::table(&connections).write_markdown(out)?,
-        Format::Dot => dot::write(out, &connections)?,
+        Format::Human => {
+            human::write(out, &connections)?;
+            if arguments.exposure {
+                writeln!(out)?;
+                exposure::human::write(out, exposed)?;
+            }
+        }
+        Format::Json => json::write(out, &connections, exposures.as_deref())?,
+        Format::Csv => rows::table(&connections, exposed).write_csv(out)?,
+        Format::Md => rows::table(&connections, exposed).write_markdown(out)?,
+        Format::Dot => dot::write(out, &connections, exposed)?,
     }
     answer.finish()?;
     if !common.run.quiet {

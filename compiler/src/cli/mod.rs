@@ -7,6 +7,7 @@ mod args;
 mod check;
 mod compile;
 mod connectivity;
+mod diff;
 mod output;
 mod progress;
 mod query;
@@ -31,7 +32,7 @@ use terminal::Terminal;
 enum Status {
     /// Nothing at or above the failing level.
     Fine,
-    /// Findings; for `query`, denied.
+    /// Findings; for `query`, denied; for `diff`, differences.
     Found,
     /// The job could not be done.
     Failed,
@@ -99,6 +100,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(arguments) => check::run(arguments, &mut terminal),
         Command::Connectivity(arguments) => connectivity::run(arguments, &mut terminal),
         Command::Query(arguments) => query::run(arguments, &mut terminal),
+        Command::Diff(arguments) => diff::run(arguments, &mut terminal),
         Command::Compile(arguments) => compile::run(arguments, &mut terminal),
         Command::Init(arguments) => setup::init(arguments, &mut terminal),
         Command::Completions(arguments) => setup::completions(arguments, &mut terminal),

@@ -5,7 +5,7 @@ use ir::cluster::Family;
 use ir::identity::AddressMap;
 use ir::identity::IdentityId;
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The blocks of the intervals whose identities are `wanted`, of one family, sorted.
 pub(super) fn of_identities(
@@ -13,25 +13,45 @@ pub(super) fn of_identities(
     family: Family,
     wanted: &BTreeSet<IdentityId>,
 ) -> Vec<IpNet> {
+    let firsts: Vec<(u128, IdentityId)> = match family {
+        Family::V4 => addresses
+            .v4
+            .iter()
+            .map(|(first, id)| (number((*first).into()), *id))
+            .collect(),
+        Family::V6 => addresses
+            .v6
+            .iter()
+            .map(|(first, id)| (number((*first).into()), *id))
+            .collect(),
+    };
+    let mut ranges = Vec::new();
+    let mut firsts = firsts.into_iter().peekable();
+    while let Some((first, identity)) = firsts.next() {
+        let last = firsts.peek().map_or(top(family), |(next, _)| next - 1);
+        if wanted.contains(&identity) {
+            ranges.push((first, last));
+        }
+    }
+    of_ranges(family, &ranges)
+}
+
+/// The fewest blocks that hold the addresses of ranges (first and last, as numbers) and no others, sorted.
+pub(crate) fn of_ranges(family: Family, ranges: &[(u128, u128)]) -> Vec<IpNet> {
     match family {
         Family::V4 => {
-            let firsts = addresses.v4.iter().map(|(first, id)| (first.to_bits(), *id));
-            let ranges = ranges(firsts, u32::MAX, |next| next - 1, wanted);
+            let address = |bits: u128| Ipv4Addr::from_bits(u32::try_from(bits).unwrap_or(u32::MAX));
             let nets: Vec<Ipv4Net> = ranges
-                .into_iter()
-                .flat_map(|(first, last)| {
-                    Ipv4Subnets::new(Ipv4Addr::from_bits(first), Ipv4Addr::from_bits(last), 0)
-                })
+                .iter()
+                .flat_map(|(first, last)| Ipv4Subnets::new(address(*first), address(*last), 0))
                 .collect();
             Ipv4Net::aggregate(&nets).into_iter().map(IpNet::V4).collect()
         }
         Family::V6 => {
-            let firsts = addresses.v6.iter().map(|(first, id)| (first.to_bits(), *id));
-            let ranges = ranges(firsts, u128::MAX, |next| next - 1, wanted);
             let nets: Vec<Ipv6Net> = ranges
-                .into_iter()
+                .iter()
                 .flat_map(|(first, last)| {
-                    Ipv6Subnets::new(Ipv6Addr::from_bits(first), Ipv6Addr::from_bits(last), 0)
+                    Ipv6Subnets::new(Ipv6Addr::from_bits(*first), Ipv6Addr::from_bits(*last), 0)
                 })
                 .collect();
             Ipv6Net::aggregate(&nets).into_iter().map(IpNet::V6).collect()
@@ -39,22 +59,20 @@ pub(super) fn of_identities(
     }
 }
 
-/// First and last address of each wanted interval.
-fn ranges<A: Copy>(
-    firsts: impl Iterator<Item = (A, IdentityId)>,
-    top: A,
-    before: impl Fn(A) -> A,
-    wanted: &BTreeSet<IdentityId>,
-) -> Vec<(A, A)> {
-    let mut ranges = Vec::new();
-    let mut firsts = firsts.peekable();
-    while let Some((first, identity)) = firsts.next() {
-        let last = firsts.peek().map_or(top, |(next, _)| before(*next));
-        if wanted.contains(&identity) {
-            ranges.push((first, last));
-        }
+/// An address as a number.
+pub(crate) fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => u128::from(address.to_bits()),
+        IpAddr::V6(address) => address.to_bits(),
     }
-    ranges
+}
+
+/// The highest address of a family, as a number.
+pub(crate) fn top(family: Family) -> u128 {
+    match family {
+        Family::V4 => u128::from(u32::MAX),
+        Family::V6 => u128::MAX,
+    }
 }
 
 #[cfg(test)]

@@ -1,20 +1,16 @@
 //! Connections as a graph.
 
-use super::{Connection, Peer};
+use super::exposure::Exposure;
+use super::{Connection, Peer, rows};
 use crate::graphviz::{Drawing, Edge, Node};
+use ir::policy::Direction;
 use std::io::{self, Write};
 
-/// Writes `connections` as a graph, a frame around each namespace.
+/// Writes `connections` as a graph, a frame around each namespace; pods that could exist with dashed lines.
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn write(out: &mut dyn Write, connections: &[Connection]) -> io::Result<()> {
-    drawing(connections).write(out)
-}
-
-/// The graph of connections.
-#[must_use]
-pub fn drawing(connections: &[Connection]) -> Drawing {
+pub fn write(out: &mut dyn Write, connections: &[Connection], exposures: &[Exposure]) -> io::Result<()> {
     let mut drawing = Drawing::default();
     for connection in connections {
         let edge = Edge {
@@ -23,7 +19,25 @@ pub fn drawing(connections: &[Connection]) -> Drawing {
         };
         drawing.arrow(node(&connection.source), node(&connection.destination), edge);
     }
-    drawing
+    for exposure in exposures {
+        for entry in &exposure.pods {
+            let pods = Node {
+                namespace: None,
+                label: entry.who.to_string(),
+                look: "shape=ellipse style=dashed",
+            };
+            let edge = Edge {
+                label: rows::opening(entry),
+                look: "style=dashed",
+            };
+            let workload = node(&exposure.workload);
+            match exposure.direction {
+                Direction::Ingress => drawing.arrow(pods, workload, edge),
+                Direction::Egress => drawing.arrow(workload, pods, edge),
+            }
+        }
+    }
+    drawing.write(out)
 }
 
 /// How an end is drawn.

@@ -2,7 +2,8 @@
 //!
 //! A contract with other programs, with wire types of its own: fields are added, never renamed or removed.
 
-use super::{Connection, Peer};
+use super::exposure::{Exposure, json as exposure};
+use super::{Connection, Peer, PortSet};
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -13,6 +14,8 @@ const VERSION: u32 = 1;
 struct Report<'a> {
     version: u32,
     connections: Vec<WireConnection<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exposure: Option<Vec<exposure::WireExposure<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -22,9 +25,10 @@ struct WireConnection<'a> {
     ports: Vec<WirePorts>,
 }
 
+/// An end.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum WirePeer<'a> {
+pub(crate) enum WirePeer<'a> {
     Workload {
         kind: &'a str,
         namespace: &'a str,
@@ -37,21 +41,27 @@ enum WirePeer<'a> {
     },
 }
 
+/// A run of ports.
 #[derive(Serialize)]
-struct WirePorts {
+pub(crate) struct WirePorts {
     protocol: String,
     from: u16,
     to: u16,
 }
 
-/// Writes `connections` and a line break.
+/// Writes `connections`, exposure where it was asked for, and a line break.
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn write(out: &mut dyn Write, connections: &[Connection]) -> io::Result<()> {
+pub fn write(
+    out: &mut dyn Write,
+    connections: &[Connection],
+    exposures: Option<&[Exposure]>,
+) -> io::Result<()> {
     let report = Report {
         version: VERSION,
         connections: connections.iter().map(wire).collect(),
+        exposure: exposures.map(exposure::wire),
     };
     crate::diagnostic::json::write_pretty(out, &report)
 }
@@ -60,20 +70,22 @@ fn wire(connection: &Connection) -> WireConnection<'_> {
     WireConnection {
         src: wire_peer(&connection.source),
         dst: wire_peer(&connection.destination),
-        ports: connection
-            .ports
-            .ranges()
-            .iter()
-            .map(|range| WirePorts {
-                protocol: range.protocol.to_string(),
-                from: range.first,
-                to: range.last,
-            })
-            .collect(),
+        ports: wire_ports(&connection.ports),
     }
 }
 
-fn wire_peer(peer: &Peer) -> WirePeer<'_> {
+/// Ports as they are written.
+pub(crate) fn wire_ports(ports: &PortSet) -> Vec<WirePorts> {
+    let ranges = ports.ranges().iter().map(|range| WirePorts {
+        protocol: range.protocol.to_string(),
+        from: range.first,
+        to: range.last,
+    });
+    ranges.collect()
+}
+
+/// An end as it is written.
+pub(crate) fn wire_peer(peer: &Peer) -> WirePeer<'_> {
     match peer {
         Peer::Workload {
             namespace,

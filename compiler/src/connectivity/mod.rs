@@ -4,12 +4,16 @@
 //! ingress table both let it through. Pods that share their tables and identities share one class, so that the
 //! work grows with what policies tell apart and not with the number of pods.
 
-mod blocks;
+pub(crate) mod blocks;
 pub mod dot;
+pub mod exposure;
 pub mod focus;
+#[cfg(test)]
+mod generated;
 pub mod human;
 pub mod json;
 mod matrix;
+pub mod members;
 mod port_sets;
 mod ports;
 pub mod rows;
@@ -110,6 +114,13 @@ impl<'r, 'm> Connectivity<'r, 'm> {
     #[must_use]
     pub fn apart(&self) -> Apart {
         self.matrix.apart(self.resolved)
+    }
+
+    /// Every workload, sorted; those whose pods do not all have the same connections pod by pod.
+    #[must_use]
+    pub fn workloads(&self) -> Vec<Peer> {
+        let peers = self.matrix.peers(self.resolved, &Apart::new());
+        peers.iter().map(|row| (*row.peer).clone()).collect()
     }
 
     /// Every connection, sorted; one for each ordered pair of ends with an open port. The pods of workloads in

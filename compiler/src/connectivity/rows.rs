@@ -1,12 +1,14 @@
 //! Connections as the rows of a table, for CSV and Markdown.
 
+use super::exposure::{Entry, Exposure};
 use super::{Connection, Peer};
 use crate::tabular::Table;
+use ir::policy::Direction;
 
-/// The table of connections: one row for each.
+/// The table of connections: one row for each, and one for each description of pods that could exist.
 #[must_use]
-pub fn table(connections: &[Connection]) -> Table<5> {
-    Table {
+pub fn table(connections: &[Connection], exposures: &[Exposure]) -> Table<5> {
+    let mut table = Table {
         header: [
             "source",
             "source_kind",
@@ -23,7 +25,31 @@ pub fn table(connections: &[Connection]) -> Table<5> {
                 [source, source_kind, destination, destination_kind, ports]
             })
             .collect(),
+    };
+    for exposure in exposures {
+        let [workload, kind] = cells(&exposure.workload);
+        for entry in &exposure.pods {
+            let pods = [entry.who.to_string(), "pods that could exist".to_owned()];
+            let ports = opening(entry);
+            let (workload, kind) = (workload.clone(), kind.clone());
+            let [pods, what] = pods;
+            table.rows.push(match exposure.direction {
+                Direction::Ingress => [pods, what, workload, kind, ports],
+                Direction::Egress => [workload, kind, pods, what, ports],
+            });
+        }
     }
+    table
+}
+
+/// What an entry opens, with its exceptions.
+#[must_use]
+pub fn opening(entry: &Entry) -> String {
+    let except = entry
+        .except
+        .iter()
+        .map(|(who, opening)| format!("; except {who}: {opening}"));
+    format!("{}{}", entry.opening, except.collect::<String>())
 }
 
 /// Name and kind of an end.

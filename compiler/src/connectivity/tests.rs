@@ -162,7 +162,7 @@ fn connections_are_what_the_evaluator_says_one_flow_at_a_time() {
 fn pods_of_one_workload_are_one_peer_until_they_differ() {
     let model = model(SHOP);
     let connections = connections(&Resolved::of(&model));
-    let names: std::collections::BTreeSet<_> = connections
+    let names: BTreeSet<_> = connections
         .iter()
         .flat_map(|connection| [&connection.source, &connection.destination])
         .filter_map(|peer| match &**peer {
@@ -250,7 +250,7 @@ policy NetworkPolicy shop/cart on pods [ns=shop] denies both @ p.yaml:1:1 {
 ";
     let connections = connections(&Resolved::of(&model(text)));
     let (mut json, mut human) = (Vec::new(), Vec::new());
-    json::write(&mut json, &connections).unwrap();
+    json::write(&mut json, &connections, None).unwrap();
     human::write(&mut human, &connections).unwrap();
     insta::assert_snapshot!("json", String::from_utf8(json).unwrap());
     insta::assert_snapshot!("human", String::from_utf8(human).unwrap());

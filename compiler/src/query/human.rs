@@ -1,20 +1,38 @@
 //! Answers for people.
 
-use super::{Answer, End, Misses, PolicyRef, Reason, RuleRef, Side, Verdict};
+use super::{Answer, End, Reason, Side, Verdict};
+use crate::cite::{RuleRef, write_lines};
 use crate::diagnostic::escape;
 use crate::source::Sources;
-use ir::policy::{Action, Direction};
+use ir::policy::Direction;
 use ir::port::Protocol;
 use std::io::{self, Write};
 
 /// How many of the nearest rules are shown.
-const NEAREST: usize = 4;
+const SHOWN: usize = 3;
 
 /// Writes an answer.
 ///
 /// # Errors
 /// When `out` cannot be written.
 pub fn write(out: &mut dyn Write, answer: &Answer, sources: &Sources) -> io::Result<()> {
+    if let Some(service) = &answer.service {
+        for port in &service.ports {
+            let name = port
+                .name
+                .as_deref()
+                .map_or_else(String::new, |name| format!(" ({name})"));
+            let line = format!(
+                "Service {} ({}) port {}/{}{name} leads to {}",
+                service.service, service.origin, port.number, port.protocol, port.target
+            );
+            writeln!(out, "{}", escape::message(&line))?;
+        }
+        for reason in &service.left_out {
+            writeln!(out, "  {}", escape::message(reason))?;
+        }
+        writeln!(out)?;
+    }
     for (index, verdict) in answer.verdicts.iter().enumerate() {
         if index > 0 {
             writeln!(out)?;
@@ -51,74 +69,48 @@ fn write_side(
         Reason::Unrestricted => "no policy in force denies by default",
         Reason::Rules if side.allowed => "by",
         Reason::Rules => "by the deny",
-        Reason::DefaultDeny => "no rule matches, and what no rule allows is denied by",
+        Reason::DefaultDeny => "no rule matches, and what no rule allows is denied",
     };
     let line = format!("  {direction} of {who}: {word}; {reason}");
-    write!(out, "{}", escape::message(&line))?;
-    match side.reason {
-        Reason::Rules => {
-            writeln!(out)?;
-            for rule in &side.rules {
-                write_rule(out, "", rule, sources)?;
-            }
-        }
-        Reason::DefaultDeny => {
-            writeln!(out)?;
-            for policy in &side.in_force {
-                let line = format!("    {} ({})", name(policy), policy.origin);
-                writeln!(out, "{}", escape::message(&line))?;
-            }
-            if !side.nearest.is_empty() {
-                writeln!(out, "  nearest:")?;
-            }
-            for (misses, rule) in side.nearest.iter().take(NEAREST) {
-                let what = match misses {
-                    Misses::Port => ", this peer on other ports",
-                    Misses::Peer => ", this port for other peers",
-                };
-                write_rule(out, what, rule, sources)?;
-            }
-            match side.nearest.len().saturating_sub(NEAREST) {
-                0 => {}
-                more => writeln!(out, "    and {more} more")?,
-            }
-        }
-        _ => writeln!(out)?,
-    }
-    Ok(())
-}
-
-fn write_rule(out: &mut dyn Write, what: &str, rule: &RuleRef, sources: &Sources) -> io::Result<()> {
-    let action = match rule.action {
-        Action::Allow => "allow",
-        Action::Deny => "deny",
-        Action::Pass => "pass",
-    };
-    let line = format!("    {} {action} rule ({}){what}", name(&rule.policy), rule.origin);
     writeln!(out, "{}", escape::message(&line))?;
-    // The rule's own lines, as they are written; long ones are cut where the point is made.
-    let source = sources.by_name(&rule.origin.file);
-    let last = rule
-        .origin
-        .end_line
-        .min(rule.origin.line.saturating_add(LINES - 1));
-    for number in rule.origin.line..=last {
-        if let Some((_, text)) = source.and_then(|source| source.line(number)) {
-            writeln!(out, "      {number:>4} │ {}", escape::line(text))?;
+    for rule in &side.rules {
+        write_rule(out, rule, sources)?;
+    }
+    if !side.overruled.is_empty() {
+        writeln!(out, "  matches as well, and does not decide:")?;
+    }
+    for rule in &side.overruled {
+        write_rule(out, rule, sources)?;
+    }
+    if !side.in_force.is_empty() {
+        writeln!(out, "  in force:")?;
+    }
+    for policy in &side.in_force {
+        let line = format!("    {policy} ({})", policy.origin);
+        writeln!(out, "{}", escape::message(&line))?;
+    }
+    if !side.nearest.is_empty() {
+        writeln!(out, "  nearest:")?;
+    } else if side.reason == Reason::DefaultDeny {
+        writeln!(
+            out,
+            "  nearest: no rule in force allows anything in this direction"
+        )?;
+    }
+    for near in side.nearest.iter().take(SHOWN) {
+        write_rule(out, &near.rule, sources)?;
+        for change in &near.changes {
+            let line = format!("           = line {}: {}", change.origin.line, change.text);
+            writeln!(out, "{}", escape::message(&line))?;
         }
     }
-    if rule.origin.end_line > last {
-        writeln!(out, "           │ …")?;
+    match side.nearest.len().saturating_sub(SHOWN) + side.further {
+        0 => Ok(()),
+        more => writeln!(out, "    and {more} more, further away"),
     }
-    Ok(())
 }
 
-/// Lines of a rule that are shown.
-const LINES: u32 = 8;
-
-fn name(policy: &PolicyRef) -> String {
-    match &policy.namespace {
-        Some(namespace) => format!("{} {namespace}/{}", policy.kind, policy.name),
-        None => format!("{} {}", policy.kind, policy.name),
-    }
+fn write_rule(out: &mut dyn Write, rule: &RuleRef, sources: &Sources) -> io::Result<()> {
+    writeln!(out, "    {}", escape::message(&rule.to_string()))?;
+    write_lines(out, 6, &rule.origin, sources)
 }

@@ -2,7 +2,10 @@
 //!
 //! A contract with other programs, with wire types of its own: fields are added, never renamed or removed.
 
-use super::{Answer, Misses, PolicyRef, Reason, RuleRef, Side};
+use super::near::{About, Near};
+use super::service::{Target, Translation};
+use super::{Answer, Misses, Reason, Side};
+use crate::cite::{PolicyRef, RuleRef};
 use ir::policy::Action;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -15,7 +18,36 @@ const VERSION: u32 = 1;
 struct Report<'a> {
     version: u32,
     allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<WireService<'a>>,
     flows: Vec<WireFlow<'a>>,
+}
+
+#[derive(Serialize)]
+struct WireService<'a> {
+    service: &'a str,
+    file: &'a str,
+    line: u32,
+    column: u32,
+    ports: Vec<WireServicePort<'a>>,
+    left_out: &'a [String],
+}
+
+#[derive(Serialize)]
+struct WireServicePort<'a> {
+    name: Option<&'a str>,
+    port: u16,
+    protocol: String,
+    target: WireTarget<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum WireTarget<'a> {
+    Number(u16),
+    Name(&'a str),
+    /// Written as `null`.
+    Listed,
 }
 
 #[derive(Serialize)]
@@ -39,7 +71,9 @@ struct WireSide<'a> {
     reason: &'static str,
     policies: Vec<WirePolicy<'a>>,
     rules: Vec<WireRule<'a>>,
+    overruled: Vec<WireRule<'a>>,
     nearest: Vec<WireRule<'a>>,
+    further: usize,
 }
 
 #[derive(Serialize)]
@@ -64,6 +98,16 @@ struct WireRule<'a> {
     end_line: u32,
     end_column: u32,
     path: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<Vec<WireChange<'a>>>,
+}
+
+#[derive(Serialize)]
+struct WireChange<'a> {
+    about: &'static str,
+    text: &'a str,
+    line: u32,
+    column: u32,
 }
 
 /// Writes an answer and a line break.
@@ -74,6 +118,7 @@ pub fn write(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
     let report = Report {
         version: VERSION,
         allowed: answer.allowed(),
+        service: answer.service.as_ref().map(service),
         flows: answer
             .verdicts
             .iter()
@@ -105,18 +150,58 @@ fn side(side: &Side) -> WireSide<'_> {
             Reason::DefaultDeny => "default-deny",
         },
         policies: side.in_force.iter().map(policy).collect(),
-        rules: side.rules.iter().map(|one| rule(one, None)).collect(),
-        nearest: side
-            .nearest
+        rules: side.rules.iter().map(rule).collect(),
+        overruled: side.overruled.iter().map(rule).collect(),
+        nearest: side.nearest.iter().map(near).collect(),
+        further: side.further,
+    }
+}
+
+fn near(near: &Near) -> WireRule<'_> {
+    let changes = near.changes.iter().map(|change| WireChange {
+        about: match change.about {
+            About::Port => "port",
+            About::Label => "label",
+            About::Namespace => "namespace",
+            About::Address => "address",
+            About::Kind => "kind",
+        },
+        text: &change.text,
+        line: change.origin.line,
+        column: change.origin.column,
+    });
+    WireRule {
+        misses: Some(match near.misses() {
+            Misses::Port => "port",
+            Misses::Peer => "peer",
+            Misses::Both => "both",
+        }),
+        changes: Some(changes.collect()),
+        ..rule(&near.rule)
+    }
+}
+
+fn service(translation: &Translation) -> WireService<'_> {
+    WireService {
+        service: &translation.service,
+        file: &translation.origin.file,
+        line: translation.origin.line,
+        column: translation.origin.column,
+        ports: translation
+            .ports
             .iter()
-            .map(|(misses, one)| {
-                let misses = match misses {
-                    Misses::Port => "port",
-                    Misses::Peer => "peer",
-                };
-                rule(one, Some(misses))
+            .map(|port| WireServicePort {
+                name: port.name.as_deref(),
+                port: port.number,
+                protocol: port.protocol.to_string(),
+                target: match &port.target {
+                    Target::Number(number) => WireTarget::Number(*number),
+                    Target::Name(name) => WireTarget::Name(name),
+                    Target::Listed => WireTarget::Listed,
+                },
             })
             .collect(),
+        left_out: &translation.left_out,
     }
 }
 
@@ -131,7 +216,7 @@ fn policy(policy: &PolicyRef) -> WirePolicy<'_> {
     }
 }
 
-fn rule<'a>(one: &'a RuleRef, misses: Option<&'static str>) -> WireRule<'a> {
+fn rule(one: &RuleRef) -> WireRule<'_> {
     WireRule {
         policy: policy(&one.policy),
         action: match one.action {
@@ -139,12 +224,13 @@ fn rule<'a>(one: &'a RuleRef, misses: Option<&'static str>) -> WireRule<'a> {
             Action::Deny => "deny",
             Action::Pass => "pass",
         },
-        misses,
+        misses: None,
         file: &one.origin.file,
         line: one.origin.line,
         column: one.origin.column,
         end_line: one.origin.end_line,
         end_column: one.origin.end_column,
         path: &one.origin.path,
+        changes: None,
     }
 }

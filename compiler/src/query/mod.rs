@@ -1,26 +1,33 @@
 //! One flow: the verdict, and why, with the lines that decide.
 //!
-//! The verdict is the reference evaluator's. So is the reason, and so is the search for the nearest rule: a rule whose
-//! peers would match on some port is one that matches once its ports are taken away, and the evaluator is asked just
-//! that.
+//! The verdict is the reference evaluator's, and so are the rules that decide. Beside them stand the policies in force,
+//! the rules that match and do not decide, and where nothing allows the flow, the rules that come nearest to it with
+//! what would have to be otherwise ([`near`]).
 
+#[cfg(test)]
+mod generated;
 pub mod human;
 pub mod json;
+pub mod near;
 mod party;
+pub mod service;
 #[cfg(test)]
 mod tests;
 
+pub use crate::cite::{PolicyRef, RuleRef};
+pub use near::{Misses, Near};
 pub use party::{PartySpec, PortSpec};
+pub use service::Services;
 
 use crate::resolve;
 use ir::cluster::EndpointId;
 use ir::evaluator;
 use ir::flow::{Because, Decision, Flow, Party};
 use ir::model::Model;
-use ir::origin::Origin;
-use ir::peer::Peers;
-use ir::policy::{Action, Direction, Policy, PolicyId, Rank, Rule, RuleId, Subject};
-use ir::port::{Ports, Protocol};
+use ir::policy::{Action, Direction, RuleId, Subject, Tier};
+use ir::port::Protocol;
+use near::Question;
+use service::Translation;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
@@ -33,8 +40,8 @@ pub struct Query {
     pub from: PartySpec,
     /// Who receives it.
     pub to: PartySpec,
-    /// The destination port.
-    pub port: PortSpec,
+    /// The destination port; a Service brings its own.
+    pub port: Option<PortSpec>,
 }
 
 /// Why a question has no answer.
@@ -43,6 +50,41 @@ pub enum QueryError {
     /// The text is not of any known form.
     #[error("`{0}` is neither namespace/name, nor an address, nor namespace{{label=value}}")]
     Party(String),
+    /// The text is not of the form of a Service.
+    #[error("`svc:{0}` is no Service's port: write svc:namespace/name:port")]
+    Service(String),
+    /// A Service opens no flows.
+    #[error("a Service opens no flows: ask about the pods that do")]
+    FromService,
+    /// There are a port and a Service, or neither.
+    #[error("{0}")]
+    WhichPort(&'static str),
+    /// There is no such Service.
+    #[error("there is no Service `{name}`{}", did_you_mean(.near))]
+    UnknownService {
+        /// What was asked for.
+        name: String,
+        /// Names that are near it.
+        near: Vec<String>,
+    },
+    /// The Service has no such port, or several and none was said.
+    #[error("{}; {ports}", which_port(.service, .asked.as_deref()))]
+    ServicePort {
+        /// `namespace/name`.
+        service: String,
+        /// What was asked for.
+        asked: Option<String>,
+        /// What there is, as a clause.
+        ports: String,
+    },
+    /// Nobody stands behind the Service.
+    #[error("nobody stands behind the Service `{name}`, so a connection to it is refused at once: {reason}")]
+    NoBackends {
+        /// `namespace/name`.
+        name: String,
+        /// Why, as a clause.
+        reason: String,
+    },
     /// The port is not of any known form.
     #[error("`{0}` is not a port: write 8080/TCP, 53/UDP, a port's name, or icmp/8")]
     Port(String),
@@ -72,9 +114,18 @@ fn did_you_mean(names: &[String]) -> String {
     }
 }
 
+fn which_port(service: &str, asked: Option<&str>) -> String {
+    match asked {
+        Some(asked) => format!("the Service `{service}` has no port `{asked}`"),
+        None => format!("say which port of the Service `{service}` is meant"),
+    }
+}
+
 /// The answer for every flow that the question is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
+    /// The Service that was asked about, with where its port leads.
+    pub service: Option<Translation>,
     /// One for each pair of ends that are judged differently; never empty.
     pub verdicts: Vec<Verdict>,
 }
@@ -136,8 +187,35 @@ pub struct Side {
     pub in_force: Vec<PolicyRef>,
     /// The rules that decide.
     pub rules: Vec<RuleRef>,
-    /// Where no rule matches: those that match all but the ports, or all but the peer.
-    pub nearest: Vec<(Misses, RuleRef)>,
+    /// Rules that match as well, and decide nothing beside the others.
+    pub overruled: Vec<RuleRef>,
+    /// Where no rule allows it: the allow rules in force that come nearest, the nearest first.
+    pub nearest: Vec<Near>,
+    /// Allow rules in force that are further away than those.
+    pub further: usize,
+}
+
+impl Side {
+    /// What sides that are alike have in common: all but the names in words.
+    fn told_by(&self) -> impl fmt::Debug {
+        let nearest: Vec<_> = self
+            .nearest
+            .iter()
+            .map(|near| {
+                let changes = near.changes.iter().map(|change| (change.about, &change.origin));
+                (&near.rule, changes.collect::<Vec<_>>())
+            })
+            .collect();
+        (
+            self.allowed,
+            self.reason,
+            &self.in_force,
+            &self.rules,
+            &self.overruled,
+            nearest,
+            self.further,
+        )
+    }
 }
 
 /// Why a side decides as it does.
@@ -157,87 +235,75 @@ pub enum Reason {
     DefaultDeny,
 }
 
-/// What a rule would have to say differently to match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Misses {
-    /// It matches the peer, on other ports.
-    Port,
-    /// It matches the port, for other peers.
-    Peer,
-}
-
-/// A policy, for the reader.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicyRef {
-    /// Its kind.
-    pub kind: String,
-    /// Its namespace, if it has one.
-    pub namespace: Option<String>,
-    /// Its name.
-    pub name: String,
-    /// Where it is written.
-    pub origin: Origin,
-}
-
-/// A rule, for the reader.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuleRef {
-    /// Its policy.
-    pub policy: PolicyRef,
-    /// What it does.
-    pub action: Action,
-    /// Where it is written.
-    pub origin: Origin,
-}
-
-/// Answers a question about a model.
+/// Answers a question about a model, and the Services of its input.
 ///
 /// # Errors
 /// When an end or a port does not exist.
-pub fn query(model: &Model, query: &Query) -> Result<Answer, QueryError> {
+pub fn query(model: &Model, services: &Services, query: &Query) -> Result<Answer, QueryError> {
     let (model, from, to) = party::resolve(model, &query.from, &query.to)?;
+    let mut undefined = BTreeSet::new();
+    let (service, flows) = match (&query.to, &query.port) {
+        (PartySpec::Service(spec), None) => {
+            let (translation, backends) = services.translate(&model.cluster, spec)?;
+            (Some(translation), backends)
+        }
+        (PartySpec::Service(_), Some(_)) => {
+            let why = "a Service's port stands behind its name (svc:namespace/name:port), and no other is asked about";
+            return Err(QueryError::WhichPort(why));
+        }
+        (_, None) => return Err(QueryError::WhichPort("say which port is meant")),
+        (_, Some(port)) => {
+            let numbers = |to: &Party| -> Vec<_> {
+                let numbers = port.numbers(&model.cluster, *to, &mut undefined);
+                numbers
+                    .into_iter()
+                    .map(|(protocol, port)| (*to, protocol, port))
+                    .collect()
+            };
+            (None, to.iter().flat_map(numbers).collect())
+        }
+    };
     let mut verdicts: Vec<Verdict> = Vec::new();
     let mut seen = BTreeSet::new();
-    let mut undefined = BTreeSet::new();
     for source in &from {
-        for destination in &to {
-            if from.len() > 1 && to.len() > 1 && source == destination {
+        for (destination, protocol, port) in &flows {
+            if from.len() > 1 && flows.len() > 1 && source == destination {
                 // A workload asked about itself means its pods among each other.
                 continue;
             }
-            let ports = query.port.numbers(&model.cluster, *destination, &mut undefined);
             for (source, destination) in ends(&model, *source, *destination) {
-                for (protocol, port) in &ports {
-                    let flow = Flow {
-                        source,
-                        destination,
-                        protocol: *protocol,
-                        port: *port,
-                    };
-                    let verdict = judge(&model, &flow);
-                    // Pods and address families that are judged alike are told once.
-                    let same = format!(
-                        "{:?}",
-                        (
-                            party::workload_of(&model, source),
-                            party::workload_of(&model, destination),
-                            protocol,
-                            port,
-                            &verdict.egress,
-                            &verdict.ingress
-                        )
-                    );
-                    if seen.insert(same) {
-                        verdicts.push(verdict);
-                    }
+                let flow = Flow {
+                    source,
+                    destination,
+                    protocol: *protocol,
+                    port: *port,
+                };
+                let verdict = judge(&model, &flow);
+                // Pods and address families that are judged alike are told once.
+                let same = format!(
+                    "{:?}",
+                    (
+                        party::workload_of(&model, source),
+                        party::workload_of(&model, destination),
+                        protocol,
+                        port,
+                        verdict.egress.told_by(),
+                        verdict.ingress.told_by()
+                    )
+                );
+                if seen.insert(same) {
+                    verdicts.push(verdict);
                 }
             }
         }
     }
     if verdicts.is_empty() {
-        return Err(query.port.undefined(undefined));
+        return Err(match &query.port {
+            Some(port) => port.undefined(undefined),
+            None => QueryError::WhichPort("the Service leads to nobody but the source itself"),
+        });
     }
-    Ok(Answer { verdicts })
+    Ok(Answer { service, verdicts })
 }
 
 /// The pairs of parties of two ends, over the addresses that they have.
@@ -275,10 +341,6 @@ fn judge(model: &Model, flow: &Flow) -> Verdict {
 }
 
 fn side(model: &Model, flow: &Flow, direction: Direction, decision: &Decision) -> Side {
-    let subject = match direction {
-        Direction::Egress => flow.source,
-        Direction::Ingress => flow.destination,
-    };
     let (reason, rules) = match &decision.because {
         Because::NotAnEndpoint => (Reason::NoPolicyOfItsOwn, &[][..]),
         Because::Loopback => (Reason::Loopback, &[][..]),
@@ -287,121 +349,55 @@ fn side(model: &Model, flow: &Flow, direction: Direction, decision: &Decision) -
         Because::Rules(rules) => (Reason::Rules, rules.as_slice()),
         Because::DefaultDeny(_) => (Reason::DefaultDeny, &[][..]),
     };
-    Side {
+    let mut side = Side {
         allowed: decision.allowed,
         reason,
-        in_force: in_force(model, subject, direction),
-        rules: rules.iter().filter_map(|id| rule_ref(model, *id)).collect(),
-        nearest: match reason {
-            Reason::DefaultDeny => nearest(model, flow, direction),
-            _ => Vec::new(),
-        },
-    }
-}
-
-fn in_force(model: &Model, subject: Party, direction: Direction) -> Vec<PolicyRef> {
-    let Party::Endpoint { id, .. } = subject else {
-        return Vec::new();
+        in_force: Vec::new(),
+        rules: rules.iter().filter_map(|id| RuleRef::by_id(model, *id)).collect(),
+        overruled: Vec::new(),
+        nearest: Vec::new(),
+        further: 0,
     };
-    let Some(endpoint) = model
-        .cluster
-        .endpoint(id)
-        .filter(|endpoint| !endpoint.host_network)
-    else {
-        return Vec::new();
+    let Some(question) = Question::of(model, flow, direction) else {
+        return side;
     };
-    model
-        .policies()
-        .iter()
-        .filter(|policy| policy.applies.has(direction))
-        .filter(|policy| match &policy.subject {
-            Subject::Endpoints(selector) => selector.matches(|a| model.cluster.attribute(endpoint, a)),
-            Subject::Nodes(_) => false,
-        })
-        .map(policy_ref)
-        .collect()
-}
-
-/// The allow rules in force that would match with other ports, and those that would match with other peers.
-fn nearest(model: &Model, flow: &Flow, direction: Direction) -> Vec<(Misses, RuleRef)> {
-    let matching = |change: &dyn Fn(&Rule) -> Rule| -> Vec<RuleId> {
-        let policies = model.policies().iter().map(|policy| Policy {
-            rules: policy.rules.iter().map(change).collect(),
-            ..policy.clone()
-        });
-        // Positions stay as they are, so ids mean the same rules.
-        let changed = Model::new(model.cluster.clone(), policies);
-        let judgement = evaluator::evaluate(&changed, flow);
-        let decision = match direction {
-            Direction::Egress => judgement.egress,
-            Direction::Ingress => judgement.ingress,
-        };
-        match decision.because {
-            Because::Rules(rules) => rules,
-            _ => Vec::new(),
-        }
-    };
-    let never = |rule: &Rule| Rule {
-        peers: Peers::OneOf(Vec::new()),
-        ..rule.clone()
-    };
-    let only_allows = |rule: &Rule, changed: Rule| {
-        if rule.action == Action::Allow {
-            Rule {
-                rank: Rank::NAMESPACED,
-                ..changed
+    let mut nearest = Vec::new();
+    for (id, policy) in model.policy_ids() {
+        let selected = match &policy.subject {
+            Subject::Endpoints(selector) => {
+                selector.matches(|a| model.cluster.attribute(question.subject, a))
             }
-        } else {
-            never(rule)
+            Subject::Nodes(_) => false,
+        };
+        if !policy.applies.has(direction) || !selected {
+            continue;
         }
-    };
-    let any_port = matching(&|rule| {
-        let ports = Ports::Any;
-        only_allows(
-            rule,
-            Rule {
-                ports,
-                ..rule.clone()
-            },
-        )
-    });
-    let any_peer = matching(&|rule| {
-        let peers = Peers::Any;
-        only_allows(
-            rule,
-            Rule {
-                peers,
-                ..rule.clone()
-            },
-        )
-    });
-    let misses = |misses: Misses, ids: Vec<RuleId>| {
-        ids.into_iter()
-            .filter_map(move |id| Some((misses, rule_ref(model, id)?)))
-    };
-    misses(Misses::Port, any_port)
-        .chain(misses(Misses::Peer, any_peer))
-        .collect()
-}
-
-fn rule_ref(model: &Model, id: RuleId) -> Option<RuleRef> {
-    let rule = model.rule(id)?;
-    Some(RuleRef {
-        policy: policy_by_id(model, id.policy)?,
-        action: rule.action,
-        origin: rule.origin.clone(),
-    })
-}
-
-fn policy_by_id(model: &Model, id: PolicyId) -> Option<PolicyRef> {
-    model.policy(id).map(policy_ref)
-}
-
-fn policy_ref(policy: &Policy) -> PolicyRef {
-    PolicyRef {
-        kind: policy.kind.to_string(),
-        namespace: policy.namespace.clone(),
-        name: policy.name.clone(),
-        origin: policy.origin.clone(),
+        side.in_force.push(PolicyRef::of(policy));
+        if matches!(reason, Reason::Loopback | Reason::OwnHost) {
+            continue;
+        }
+        for (id, rule) in model.rule_ids(id).filter(|(_, rule)| rule.direction == direction) {
+            let changes = question.changes(rule);
+            let Some(cited) = RuleRef::by_id(model, id) else {
+                continue;
+            };
+            if changes.is_empty() {
+                if !rules.contains(&id) {
+                    side.overruled.push(cited);
+                }
+            } else if rule.action == Action::Allow && rule.rank.tier != Tier::Baseline {
+                nearest.push((Near { rule: cited, changes }, id));
+            }
+        }
     }
+    if reason == Reason::DefaultDeny {
+        nearest.sort_by_key(|(near, id): &(Near, RuleId)| (near.distance(), *id));
+        side.further = nearest.len().saturating_sub(NEAREST);
+        nearest.truncate(NEAREST);
+        side.nearest = nearest.into_iter().map(|(near, _)| near).collect();
+    }
+    side
 }
+
+/// How many of the nearest rules are told.
+const NEAREST: usize = 8;

@@ -1,5 +1,6 @@
 //! The ends and the port of a question: what users write, and whom it means.
 
+use super::service::ServiceSpec;
 use super::{End, QueryError};
 use crate::de::suggest;
 use ir::cluster::{Cluster, Endpoint, EndpointId, Workload};
@@ -32,6 +33,8 @@ pub enum PartySpec {
         /// Its labels.
         labels: Labels,
     },
+    /// The backends of a Service; as a destination only.
+    Service(ServiceSpec),
 }
 
 impl FromStr for PartySpec {
@@ -39,6 +42,9 @@ impl FromStr for PartySpec {
 
     fn from_str(text: &str) -> Result<Self, QueryError> {
         let refused = || QueryError::Party(text.to_owned());
+        if let Some(service) = text.strip_prefix("svc:") {
+            return Ok(Self::Service(service.parse()?));
+        }
         if let Ok(address) = text.parse() {
             return Ok(Self::Address(address));
         }
@@ -188,6 +194,9 @@ pub(super) fn resolve(
         model.cluster.nodes().to_vec(),
     );
     let model = Model::new(cluster, model.policies().to_vec());
+    if matches!(from, PartySpec::Service(_)) {
+        return Err(QueryError::FromService);
+    }
     let from = parties(&model, from, FROM)?;
     let to = parties(&model, to, TO)?;
     Ok((model, from, to))
@@ -226,6 +235,8 @@ fn parties(model: &Model, spec: &PartySpec, which: &str) -> Result<Vec<Party>, Q
     let endpoint = |id| Party::Endpoint { id, address: None };
     match spec {
         PartySpec::Address(address) => Ok(vec![by_address(cluster, *address)]),
+        // Its backends are found with its port.
+        PartySpec::Service(_) => Ok(Vec::new()),
         PartySpec::Invented { .. } => Ok(cluster
             .endpoint_ids()
             .filter(|(_, pod)| &*pod.origin.file == which)
@@ -255,7 +266,7 @@ fn parties(model: &Model, spec: &PartySpec, which: &str) -> Result<Vec<Party>, Q
     }
 }
 
-fn by_address(cluster: &Cluster, address: IpAddr) -> Party {
+pub(super) fn by_address(cluster: &Cluster, address: IpAddr) -> Party {
     let pod = cluster
         .endpoint_ids()
         .find(|(_, pod)| !pod.host_network && pod.addresses.contains(&address));

@@ -23,9 +23,9 @@ fn ask(from: &str, to: &str, port: &str) -> Result<Answer, QueryError> {
     let question = Query {
         from: from.parse()?,
         to: to.parse()?,
-        port: port.parse()?,
+        port: Some(port.parse()?),
     };
-    query(&model, &question)
+    query(&model, &Services::default(), &question)
 }
 
 fn short(from: &str, to: &str, port: &str) -> String {
@@ -39,7 +39,7 @@ fn short(from: &str, to: &str, port: &str) -> String {
                         .ingress
                         .nearest
                         .iter()
-                        .map(|(misses, rule)| format!("{misses:?}@{}", rule.origin.line))
+                        .map(|near| format!("{:?}@{}", near.misses(), near.rule.origin.line))
                         .collect();
                     format!(
                         "{} {}->{} {}/{} {:?}/{:?} {}",

@@ -24,9 +24,16 @@ impl AddressMap {
     /// The identity behind `address`; `None` only for a map that was never filled.
     #[must_use]
     pub fn identity(&self, address: IpAddr) -> Option<IdentityId> {
-        if let Some(id) = self.exact.get(&address) {
-            return Some(*id);
+        match self.exact.get(&address) {
+            Some(id) => Some(*id),
+            None => self.around(address),
         }
+    }
+
+    /// The identity of the outside addresses around `address`, whoever has it; `None` only for a map that was never
+    /// filled.
+    #[must_use]
+    pub fn around(&self, address: IpAddr) -> Option<IdentityId> {
         match address {
             IpAddr::V4(address) => covering(&self.v4, address),
             IpAddr::V6(address) => covering(&self.v6, address),

@@ -1,0 +1,112 @@
+//! `portcullis diff`
+
+use super::args::Run;
+use super::output::Answer;
+use super::terminal::Terminal;
+use super::{Failure, Status, read, refuse_blocked, scope_line};
+use crate::diff::{Kind, diff, dot, human, json, rows};
+use crate::resolve::Resolved;
+use clap::{Args, ValueEnum};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Compared are the flows between the workloads of both inputs and the addresses outside. That none differs is no proof \
+for pods that could exist.
+Exit status: 0 no differences, 1 differences, 2 could not be done.")]
+pub(super) struct Arguments {
+    /// The manifests as they were: a file, a directory, or - for standard input
+    #[arg(value_name = "OLD")]
+    old: PathBuf,
+
+    /// The manifests as they are to be
+    #[arg(value_name = "NEW")]
+    new: PathBuf,
+
+    #[command(flatten)]
+    pub(super) run: Run,
+
+    /// How to write differences
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Format,
+
+    /// The file to write, whole or not at all; standard output unless said
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Do not fail when neither side has a workload
+    #[arg(long)]
+    allow_empty: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    #[default]
+    Human,
+    /// For programs
+    Json,
+    /// For spreadsheets
+    Csv,
+    /// For pages: a table in Markdown
+    Md,
+    /// For Graphviz: a graph of what differs
+    Dot,
+}
+
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Status, Failure> {
+    let is_stdin = |path: &Path| path.as_os_str() == "-";
+    if is_stdin(&arguments.old) && is_stdin(&arguments.new) {
+        return Err(Failure::said("standard input cannot be both sides"));
+    }
+    let mut sides = Vec::new();
+    for path in [&arguments.old, &arguments.new] {
+        let understood = read(std::slice::from_ref(path), &arguments.run)?;
+        if let Some(status) = refuse_blocked(&understood, &arguments.run, terminal)? {
+            return Ok(status);
+        }
+        sides.push(understood);
+    }
+    let [old, new] = sides.as_slice() else {
+        return Ok(Status::Failed);
+    };
+    let nobody = |model: &ir::model::Model| model.cluster.endpoints().is_empty();
+    if nobody(&old.model) && nobody(&new.model) && !arguments.allow_empty {
+        let sentence = "there is no workload on either side (--allow-empty accepts that)";
+        return Err(Failure::said(sentence));
+    }
+    let difference = diff(&Resolved::of(&old.model), &Resolved::of(&new.model));
+    let mut answer = Answer::new(terminal, arguments.output.as_deref());
+    let out = answer.out();
+    match arguments.format {
+        Format::Human => {
+            let texts = human::Texts {
+                old: &old.input.sources,
+                new: &new.input.sources,
+            };
+            human::write(out, &difference, texts)?;
+        }
+        Format::Json => json::write(out, &difference)?,
+        Format::Csv => rows::table(&difference).write_csv(out)?,
+        Format::Md => rows::table(&difference).write_markdown(out)?,
+        Format::Dot => dot::write(out, &difference)?,
+    }
+    answer.finish()?;
+    if !arguments.run.quiet {
+        writeln!(
+            terminal.err,
+            "{} added, {} removed, {} changed (old: {}; new: {})",
+            difference.count(Kind::Added),
+            difference.count(Kind::Removed),
+            difference.count(Kind::Changed),
+            scope_line(old),
+            scope_line(new)
+        )?;
+    }
+    Ok(if difference.changes.is_empty() {
+        Status::Fine
+    } else {
+        Status::Found
+    })
+}
