@@ -26,7 +26,7 @@ pub struct Triage {
     pub ignore: Vec<Codes>,
     /// How much codes matter here; of two that name a code, the more exact one decides.
     pub severity: Vec<(Codes, Severity)>,
-    /// The same, before all of [`Self::severity`].
+    /// The same from the command line, which counts more.
     pub overrides: Vec<(Codes, Severity)>,
     /// Findings that were there before.
     pub baseline: Option<Baseline>,
