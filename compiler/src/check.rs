@@ -8,6 +8,7 @@ use crate::limits::Limits;
 use crate::lints;
 use crate::load::{self, Input, LoadError};
 use crate::lower;
+use crate::prove;
 use ir::model::Model;
 use std::io::Read;
 use std::path::PathBuf;
@@ -16,6 +17,8 @@ use thiserror::Error;
 /// What to read, and how.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// Files of guarantees, beside those that are found in directories.
+    pub guarantees: Vec<PathBuf>,
     /// How much input is read before it is refused.
     pub limits: Limits,
     /// What manifests leave open.
@@ -51,7 +54,7 @@ pub fn understand(
     stdin: &mut dyn Read,
 ) -> Result<Understood, LoadError> {
     Ok(understand_input(
-        load::load_with(paths, &options.limits, stdin)?,
+        load::load_all(paths, &options.guarantees, &options.limits, stdin)?,
         options,
     ))
 }
@@ -103,6 +106,9 @@ pub fn check(
     if understood.blocked() {
         return Ok(checked);
     }
+    let proved = prove::prove(understood, solver)?;
+    checked.findings.extend(proved.findings);
+    checked.undecided.extend(proved.undecided);
     checked.findings.extend(lints::findings(&understood.model));
     if let Some(options) = solver {
         let answers = lints::pc302_rule_redundant::check(&understood.model, options)?;

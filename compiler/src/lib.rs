@@ -6,8 +6,8 @@
 //! [`lower`] says what the objects mean, as an [`ir::model::Model`].
 //!
 //! Output: what is wrong with it ([`check`], [`lints`]) as far as the user did not decide otherwise ([`triage`],
-//! [`config`]), who can talk to whom ([`connectivity`]), one flow's verdict and why ([`query`]), what a change does to
-//! flows ([`diff`]), or the programs that enforce it ([`compile`]). [`cli`] is the `portcullis` command. A reader starts
+//! [`config`]), whether guarantees hold ([`prove`]), who can talk to whom ([`connectivity`]), one flow's verdict and why
+//! ([`query`]), what a change does to flows ([`diff`]), or the programs that enforce it ([`compile`]). [`cli`] is the `portcullis` command. A reader starts
 //! at [`check::understand`] and [`check::check`], which tell the story in order.
 //!
 //! Invariants:
@@ -41,6 +41,9 @@ pub mod placement;
 pub mod resolve;
 
 pub mod lints;
+
+// What policies are held against.
+pub mod prove;
 
 pub mod check;
 

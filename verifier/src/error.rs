@@ -19,6 +19,14 @@ pub enum VerifierError {
         /// Which expectation failed.
         what: &'static str,
     },
+    /// The reference evaluator does not confirm a witness about whole flows.
+    #[error("the flow `{flow}` does not replay: {what}; solver and evaluator disagree")]
+    ReplayFlow {
+        /// The witness, as text.
+        flow: String,
+        /// Which expectation failed.
+        what: &'static str,
+    },
     /// A rule id that is not of the model.
     #[error("no rule {rule:?} in the model", rule = (.0.policy.0, .0.rule))]
     NoSuchRule(RuleId),

@@ -23,6 +23,7 @@ mod encode;
 #[cfg(test)]
 mod generated;
 mod overlap;
+mod region;
 
 // From answers to findings.
 mod replay;
@@ -31,6 +32,9 @@ pub mod witness;
 
 // The checks.
 pub mod checks;
+
+// What policies are held against.
+pub mod guarantee;
 
 pub use checks::redundant_rule::{Effect, Redundancy, redundant_rules};
 pub use checks::rule_never_matches::never_matching_rules;

@@ -29,7 +29,7 @@ pub(crate) fn rules_may_overlap(a: &Rule, b: &Rule) -> bool {
 }
 
 /// Whether one object can match both: for each attribute by itself, some value or absence that all accept.
-fn selectors_may_overlap(a: &Selector, b: &Selector) -> bool {
+pub(crate) fn selectors_may_overlap(a: &Selector, b: &Selector) -> bool {
     let mut asked: BTreeMap<Attribute, Vec<&Operator>> = BTreeMap::new();
     for requirement in a.requirements().iter().chain(b.requirements()) {
         let operators = asked.entry(canonical(&requirement.attribute)).or_default();

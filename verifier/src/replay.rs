@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 
 use ipnet::IpNet;
 use ir::evaluator;
-use ir::flow::{Because, Decision, Party};
+use ir::flow::{Because, Decision, Judgement, Party};
 use ir::model::Model;
-use ir::peer::{CidrBlock, CidrScope, PeerMatch, Peers};
+use ir::peer::{CidrBlock, CidrScope, Entity, PeerMatch, Peers};
 use ir::policy::{Directions, Policy, Rule, RuleId};
 
 use crate::error::VerifierError;
@@ -113,27 +113,8 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// The rule with its DNS names replaced by the address that the witness takes to be theirs.
     fn resolve(&self, rule: &Rule) -> Rule {
-        let mut rule = rule.clone();
-        if let Peers::OneOf(peers) = &mut rule.peers {
-            peers.retain_mut(|peer| {
-                let PeerMatch::Domain(pattern) = &peer.matches else {
-                    return true;
-                };
-                let Some(address) = self.witness.peer().address() else {
-                    return false;
-                };
-                let answers = self.witness.resolved.contains(pattern);
-                peer.matches = PeerMatch::Cidr(CidrBlock {
-                    cidr: IpNet::from(address),
-                    except: vec![],
-                    scope: CidrScope::OutsideCluster,
-                });
-                answers
-            });
-        }
-        rule
+        resolve(rule, self.witness, self.witness.peer())
     }
 
     fn error(&self, what: &'static str) -> VerifierError {
@@ -143,6 +124,65 @@ impl<'a> Stage<'a> {
             what,
         }
     }
+}
+
+/// The rule with what is only known on the witness's stage put in: its DNS names, and the API server, are `party`'s
+/// address where the witness takes them to be, else nobody.
+fn resolve(rule: &Rule, witness: &Witness, party: Party) -> Rule {
+    let mut rule = rule.clone();
+    if let Peers::OneOf(peers) = &mut rule.peers {
+        peers.retain_mut(|peer| {
+            let (answers, scope) = match &peer.matches {
+                PeerMatch::Domain(pattern) => (witness.resolved.contains(pattern), CidrScope::OutsideCluster),
+                PeerMatch::Entity(Entity::KubeApiServer) if witness.api_server => {
+                    (true, CidrScope::Everything)
+                }
+                _ => return true,
+            };
+            let Some(address) = party.address() else {
+                return false;
+            };
+            peer.matches = PeerMatch::Cidr(CidrBlock {
+                cidr: IpNet::from(address),
+                except: vec![],
+                scope,
+            });
+            answers
+        });
+    }
+    rule
+}
+
+/// Judges the witness's whole flow by these policies, of whose rules those that `keep` does not pick match nothing.
+/// The ids in the judgement are positions in `policies`.
+pub(crate) fn judge<'m>(
+    witness: &Witness,
+    policies: impl IntoIterator<Item = &'m Policy>,
+    keep: impl Fn(&Rule) -> bool,
+) -> Judgement {
+    let flow = &witness.flow;
+    let party = match flow.source {
+        Party::Endpoint { .. } => flow.destination,
+        Party::Node { .. } | Party::SomeNode | Party::Outside(_) => flow.source,
+    };
+    let policies = policies.into_iter().map(|policy| {
+        let rules = policy.rules.iter().map(|rule| {
+            let mut rule = resolve(rule, witness, party);
+            // Unless the witness says so, an end is known not to be the API server.
+            if let Peers::OneOf(peers) = &mut rule.peers {
+                peers.retain(|peer| peer.matches != PeerMatch::Entity(Entity::KubeApiServer));
+            }
+            if !keep(&rule) {
+                rule.peers = Peers::OneOf(vec![]);
+            }
+            rule
+        });
+        Policy {
+            rules: rules.collect(),
+            ..without_rules(policy)
+        }
+    });
+    evaluator::evaluate(&Model::new(witness.cluster.clone(), policies), flow)
 }
 
 fn without_rules(policy: &Policy) -> Policy {

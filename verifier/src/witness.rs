@@ -1,7 +1,8 @@
 //! A witness: one concrete flow, with the pods it runs between, that shows what a finding is about.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::IpAddr;
 
 use ir::cluster::{
     Cluster, ContainerPort, ContainerRole, Endpoint, EndpointId, Family, Node, NodeId, Workload,
@@ -16,6 +17,7 @@ use ir::selector::{Attribute, Labels};
 
 use crate::encode::assignment::{Assignment, Class, PodValues};
 use crate::encode::vocabulary::{Domain, Value, Vocabulary};
+use crate::encode::whole::{EndValues, WholeAssignment};
 
 /// One concrete flow in a cluster just large enough to hold it.
 ///
@@ -37,6 +39,8 @@ pub struct Witness {
     pub destination_invented: bool,
     /// DNS patterns that the peer's address is taken to answer to.
     pub resolved: Vec<DomainPattern>,
+    /// Whether the end that is no pod is taken to be the API server.
+    pub api_server: bool,
     /// Namespaces that were made up.
     pub invented_namespaces: BTreeSet<String>,
     /// The labels that rules ask about: the ones worth showing.
@@ -71,15 +75,15 @@ impl Witness {
         allowed: bool,
     ) -> Self {
         let mut cast = Cast::new(model, vocabulary);
-        let mut subject = cast.pod(&values.subject, values);
-        let node = (values.class == Class::Node).then(|| cast.node(values));
+        let mut subject = cast.pod(&values.subject, values.protocol, values.port);
+        let node = (values.class == Class::Node).then(|| cast.node(&values.node_labels, values.address));
         // Whether a node is the subject's own is part of the flow: the subject's node has to be known.
         if let Some(node) = &node {
             let other = "other-node".to_owned();
             subject.node = Some(if values.own_node { node.name.clone() } else { other });
         }
         let peer = (values.class == Class::Pod).then(|| {
-            let mut pod = cast.pod(&values.peer, values);
+            let mut pod = cast.pod(&values.peer, values.protocol, values.port);
             if values.peer.existing.is_none() && vocabulary.addresses_matter {
                 pod.addresses.push(values.address);
             }
@@ -134,16 +138,89 @@ impl Witness {
             source_invented,
             destination_invented,
             resolved: values.resolved.clone(),
+            api_server: false,
             invented_namespaces,
-            asked: vocabulary
-                .pods
-                .keys()
-                .filter_map(|attribute| match attribute {
-                    Attribute::Label(key) => Some(key.clone()),
-                    _ => None,
-                })
-                .chain(vocabulary.nodes.keys().cloned())
-                .collect(),
+            asked: asked(vocabulary),
+        }
+    }
+
+    /// Makes the whole flow that the values stand for. Which side decides, and how, is for the evaluator to say: until
+    /// then it is the destination's, and closed.
+    pub(crate) fn of_whole_flow(model: &Model, vocabulary: &Vocabulary, values: &WholeAssignment) -> Self {
+        let mut cast = Cast::new(model, vocabulary);
+        let ends = [&values.source, &values.destination];
+        let mut pods = ends.map(|end| {
+            (end.class == Class::Pod).then(|| {
+                let mut pod = cast.pod(&end.pod, values.protocol, values.port);
+                if pod.addresses.is_empty() && vocabulary.addresses_matter {
+                    pod.addresses.push(end.address);
+                }
+                pod
+            })
+        });
+        // Whether a node is the pod's own is part of the flow: the pod's node has to be known.
+        let mut node = None;
+        if let Some(end) = ends.into_iter().find(|end| end.class == Class::Node) {
+            let mut made_up = cast.node(&values.node_labels, end.address);
+            for pod in pods.iter_mut().flatten() {
+                if values.own_node {
+                    made_up.name = pod.node.get_or_insert(made_up.name).clone();
+                } else {
+                    pod.node.get_or_insert_with(|| "other-node".to_owned());
+                }
+            }
+            node = Some(made_up);
+        }
+
+        let known = model.cluster.namespaces();
+        let made_up = cast.namespaces.iter().map(|(name, _)| name.clone());
+        let invented_namespaces = made_up.filter(|name| !known.contains_key(name)).collect();
+        let cluster = Cluster::new(cast.namespaces, pods.iter().flatten().cloned(), node);
+        let mut taken: Option<&Endpoint> = None;
+        let mut parties = ends
+            .into_iter()
+            .zip(&pods)
+            .map(|(end, pod)| match (end.class, pod) {
+                (Class::Pod, Some(pod)) => {
+                    // Two pods that are equal in every field are still two: the second of them is the destination.
+                    let mut same = cluster.endpoint_ids().filter(|(_, other)| *other == pod);
+                    let found = same.nth(usize::from(taken == Some(pod)));
+                    taken = Some(pod);
+                    Party::Endpoint {
+                        id: found.map_or(EndpointId(0), |(id, _)| id),
+                        address: (!pod.addresses.is_empty()).then_some(end.address),
+                    }
+                }
+                (Class::Node | Class::SomeNode, _) => Party::Node {
+                    id: NodeId(0),
+                    address: Some(end.address),
+                },
+                (Class::Outside | Class::Pod, _) => Party::Outside(end.address),
+            });
+        let outside = Party::Outside(values.source.address);
+        let source = parties.next().unwrap_or(outside);
+        let destination = parties.next().unwrap_or(outside);
+        let invented = |end: &EndValues| match end.class {
+            Class::Pod => end.pod.existing.is_none(),
+            Class::Node => true,
+            Class::Outside | Class::SomeNode => false,
+        };
+        Self {
+            cluster,
+            flow: Flow {
+                source,
+                destination,
+                protocol: values.protocol,
+                port: values.port,
+            },
+            direction: Direction::Ingress,
+            allowed: false,
+            source_invented: invented(&values.source),
+            destination_invented: invented(&values.destination),
+            resolved: values.resolved.clone(),
+            api_server: values.api_server,
+            invented_namespaces,
+            asked: asked(vocabulary),
         }
     }
 
@@ -179,18 +256,17 @@ impl Witness {
                 Some(node) => {
                     let mut shown = self.labels(&node.labels);
                     shown.extend(address.map(|address| address.to_string()));
+                    shown.extend(self.api_server.then(|| "the API server".to_owned()));
                     described(&format!("node {}", node.name), &shown)
                 }
                 None => "a node".to_owned(),
             },
             Party::SomeNode => "a node".to_owned(),
-            Party::Outside(address) => match self.resolved.as_slice() {
-                [] => address.to_string(),
-                names => {
-                    let names: Vec<_> = names.iter().map(|name| name.0.clone()).collect();
-                    described(&address.to_string(), &names)
-                }
-            },
+            Party::Outside(address) => {
+                let mut names: Vec<_> = self.resolved.iter().map(|name| name.0.clone()).collect();
+                names.extend(self.api_server.then(|| "the API server".to_owned()));
+                described(&address.to_string(), &names)
+            }
         }
     }
 
@@ -201,6 +277,15 @@ impl Witness {
             .map(|(key, value)| format!("{key}={value}"))
             .collect()
     }
+}
+
+/// The labels that rules ask about.
+fn asked(vocabulary: &Vocabulary) -> BTreeSet<String> {
+    let of_pods = vocabulary.pods.keys().filter_map(|attribute| match attribute {
+        Attribute::Label(key) => Some(key.clone()),
+        _ => None,
+    });
+    of_pods.chain(vocabulary.nodes.keys().cloned()).collect()
 }
 
 /// The service account of pods that name none, as Kubernetes fills it in.
@@ -259,7 +344,7 @@ impl<'a> Cast<'a> {
         }
     }
 
-    fn pod(&mut self, values: &PodValues, flow: &Assignment) -> Endpoint {
+    fn pod(&mut self, values: &PodValues, protocol: Protocol, port: u16) -> Endpoint {
         if let Some(pod) = values.existing.and_then(|id| self.model.cluster.endpoint(id)) {
             return pod.clone();
         }
@@ -297,8 +382,8 @@ impl<'a> Cast<'a> {
                     container: "main".to_owned(),
                     role: ContainerRole::Main,
                     name: Some(name.clone()),
-                    number: flow.port,
-                    protocol: flow.protocol,
+                    number: port,
+                    protocol,
                     origin: Origin::synthetic(INVENTED),
                 })
                 .collect(),
@@ -306,9 +391,9 @@ impl<'a> Cast<'a> {
         }
     }
 
-    fn node(&self, values: &Assignment) -> Node {
+    fn node(&self, node_labels: &BTreeMap<String, u64>, address: IpAddr) -> Node {
         let mut labels = Labels::new();
-        for (key, code) in &values.node_labels {
+        for (key, code) in node_labels {
             if let Some(domain) = self.vocabulary.nodes.get(key) {
                 labels.extend(decode(domain, *code, |_| false).map(|value| (key.clone(), value)));
             }
@@ -316,7 +401,7 @@ impl<'a> Cast<'a> {
         Node {
             name: "example-node".to_owned(),
             labels,
-            addresses: vec![values.address],
+            addresses: vec![address],
             pod_cidrs: vec![],
             origin: Origin::synthetic(INVENTED),
         }

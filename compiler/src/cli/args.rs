@@ -26,6 +26,7 @@ impl Cli {
             Command::Connectivity(arguments) => Some(&arguments.common.run),
             Command::Query(arguments) => Some(&arguments.common.run),
             Command::Diff(arguments) => Some(&arguments.run),
+            Command::Prove(arguments) => Some(&arguments.common.run),
             Command::Compile(arguments) => Some(&arguments.common.run),
             Command::Init(_) | Command::Completions(_) | Command::Man(_) => None,
         }
@@ -42,6 +43,8 @@ pub(super) enum Command {
     Query(super::query::Arguments),
     /// Which flows a change of the manifests allows or cuts, and the lines responsible
     Diff(super::diff::Arguments),
+    /// Do guarantees hold for every pod that could exist, and if not, which flow shows it
+    Prove(super::prove::Arguments),
     /// The programs and tables that enforce the policies, one bundle for a node or for all
     Compile(Compile),
     /// A commented portcullis.toml to start from
@@ -116,6 +119,14 @@ pub(super) struct Check {
     /// Leave out what only the solver can answer
     #[arg(long)]
     pub(super) no_solver: bool,
+
+    /// A file of guarantees; *.guarantees in the directories are read anyway
+    #[arg(long, value_name = "FILE")]
+    pub(super) guarantees: Vec<PathBuf>,
+
+    /// Write every question to the solver into this directory, as SMT-LIB text with the answer
+    #[arg(long, value_name = "DIR", conflicts_with = "no_solver")]
+    pub(super) smt_dump: Option<PathBuf>,
 
     /// Do not fail when there is no policy to check
     #[arg(long)]

@@ -3,7 +3,7 @@
 use super::args::{Check, CheckFormat, CheckOutput};
 use super::progress::Progress;
 use super::terminal::Terminal;
-use super::{Failure, Status, count, output, read_with, scope_line, settings, watch};
+use super::{Failure, Status, count, output, read_with, scope_line, settings, smt_dump, watch};
 use crate::check;
 use crate::diagnostic::report::Report;
 use crate::diagnostic::{Counts, escape, github, gitlab, human, json, junit, markdown, sarif};
@@ -28,9 +28,14 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
     let config = settings::config(&common.run)?;
     let how = settings::triage(arguments, &config)?;
     let progress = Progress::of("checking", common.run.quiet);
-    let understood = read_with(&common.paths, &common.run, &config)?;
+    let understood = read_with(&common.paths, &arguments.guarantees, &common.run, &config)?;
     let solver = how.solver.then(verifier::options::Options::default);
     let checked = check::check(&understood, solver.as_ref()).map_err(Failure::said)?;
+    if let Some(directory) = &arguments.smt_dump
+        && !understood.blocked()
+    {
+        smt_dump::write_checks(directory, &understood)?;
+    }
     let Triaged { findings, stale } = triage::triage(&checked, &understood, &how);
     drop(progress);
     let base = std::env::current_dir().unwrap_or_default();

@@ -10,9 +10,11 @@ mod connectivity;
 mod diff;
 mod output;
 mod progress;
+mod prove;
 mod query;
 mod settings;
 mod setup;
+mod smt_dump;
 mod terminal;
 mod watch;
 
@@ -101,6 +103,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Connectivity(arguments) => connectivity::run(arguments, &mut terminal),
         Command::Query(arguments) => query::run(arguments, &mut terminal),
         Command::Diff(arguments) => diff::run(arguments, &mut terminal),
+        Command::Prove(arguments) => prove::run(arguments, &mut terminal),
         Command::Compile(arguments) => compile::run(arguments, &mut terminal),
         Command::Init(arguments) => setup::init(arguments, &mut terminal),
         Command::Completions(arguments) => setup::completions(arguments, &mut terminal),
@@ -133,13 +136,19 @@ fn tell(failure: &Failure, terminal: &mut Terminal) {
 
 /// Reads and lowers what is at `paths`.
 fn read(paths: &[PathBuf], run: &Run) -> Result<Understood, Failure> {
-    read_with(paths, run, &settings::config(run)?)
+    read_with(paths, &[], run, &settings::config(run)?)
 }
 
-/// [`read`], for a verb that has read the configuration already.
-fn read_with(paths: &[PathBuf], run: &Run, config: &Config) -> Result<Understood, Failure> {
+/// [`read`], and files of guarantees, for a verb that has read the configuration already.
+fn read_with(
+    paths: &[PathBuf],
+    guarantees: &[PathBuf],
+    run: &Run,
+    config: &Config,
+) -> Result<Understood, Failure> {
     let cidr_match = run.cidr_match.map(Into::into).or(config.cidr_match);
     let options = Options {
+        guarantees: guarantees.to_vec(),
         lower: crate::lower::Options {
             cidr_match: cidr_match.unwrap_or_default(),
         },

@@ -123,6 +123,8 @@ codes! {
     GUARANTEE_VIOLATED 401 "guarantee-violated" Error "A guarantee does not hold."
     GUARANTEE_VACUOUS 402 "guarantee-vacuous" Warning "A guarantee holds only because nothing can match it."
     NEW_ACCESS 403 "new-access" Error "A change allows flows that were denied."
+    GUARANTEE_UNREADABLE 404 "guarantee-unreadable" Error "The text is not a guarantee, or names a pod that is not there, so nothing is proved."
+    GUARANTEE_NAMES_NOTHING 405 "guarantee-names-nothing" Warning "A guarantee names a namespace that nothing in the input is in."
 
     L7_RULES 501 "l7-rules" Error "The rule looks into requests, which maps and programs alone cannot enforce."
     AUTHENTICATION 502 "authentication" Error "The rule demands mutual authentication, which is not enforceable here."

@@ -41,7 +41,7 @@ struct Summary {
 }
 
 #[derive(Serialize)]
-struct WireFinding<'a> {
+pub(crate) struct WireFinding<'a> {
     code: String,
     name: &'static str,
     severity: &'static str,
@@ -155,7 +155,8 @@ pub(crate) fn write_pretty(out: &mut dyn Write, value: &impl Serialize) -> io::R
     writeln!(out)
 }
 
-fn wire(finding: &Finding) -> WireFinding<'_> {
+/// A finding as it goes over the wire.
+pub(crate) fn wire(finding: &Finding) -> WireFinding<'_> {
     WireFinding {
         code: finding.code.to_string(),
         name: finding.code.name(),

@@ -7,6 +7,10 @@ pub mod named_ports;
 pub mod pc201_named_port_many_numbers;
 pub mod pc302_rule_redundant;
 pub mod pc310_same_priority;
+pub mod pc401_guarantee_violated;
+pub mod pc402_guarantee_vacuous;
+pub mod pc404_guarantee_unreadable;
+pub mod pc405_guarantee_names_nothing;
 #[cfg(test)]
 mod tests;
 
@@ -25,7 +29,7 @@ pub fn findings(model: &Model) -> Vec<Finding> {
 }
 
 /// A policy as findings name it.
-fn object_name(policy: &Policy) -> ObjectName {
+pub(crate) fn object_name(policy: &Policy) -> ObjectName {
     ObjectName {
         kind: policy.kind.to_string(),
         namespace: policy.namespace.clone(),
@@ -34,7 +38,7 @@ fn object_name(policy: &Policy) -> ObjectName {
 }
 
 /// `namespace/name` of a rule's policy.
-fn policy_name(model: &Model, rule: RuleId) -> String {
+pub(crate) fn policy_name(model: &Model, rule: RuleId) -> String {
     match model.policy(rule.policy) {
         Some(policy) => match &policy.namespace {
             Some(namespace) => format!("{namespace}/{}", policy.name),
@@ -45,7 +49,7 @@ fn policy_name(model: &Model, rule: RuleId) -> String {
 }
 
 /// A solver's witness as findings show it: who, with the labels that matter, and on which port.
-fn witness(witness: &verifier::witness::Witness) -> Witness {
+pub(crate) fn witness(witness: &verifier::witness::Witness) -> Witness {
     let flow = &witness.flow;
     Witness {
         from: witness.party(flow.source),

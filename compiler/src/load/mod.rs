@@ -56,6 +56,8 @@ pub struct Input {
     pub sources: Sources,
     /// The objects that are policy or context, in the order of files, documents and list items.
     pub objects: Vec<Object>,
+    /// The files of guarantees, by name.
+    pub guarantees: Vec<SourceId>,
     /// How many objects of other kinds there are, by kind.
     pub skipped: BTreeMap<String, usize>,
     /// Findings that the input itself accepts, in the order of files and lines.
@@ -78,15 +80,42 @@ pub fn load(paths: &[PathBuf], limits: &Limits) -> Result<Input, LoadError> {
 /// # Errors
 /// As [`load`].
 pub fn load_with(paths: &[PathBuf], limits: &Limits, stdin: &mut dyn Read) -> Result<Input, LoadError> {
-    Ok(read_texts(paths::read(paths, limits, stdin)?, limits))
+    load_all(paths, &[], limits, stdin)
+}
+
+/// [`load_with`], and files of guarantees. In directories these are found by their extension, `.guarantees`.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_all(
+    paths: &[PathBuf],
+    guarantees: &[PathBuf],
+    limits: &Limits,
+    stdin: &mut dyn Read,
+) -> Result<Input, LoadError> {
+    Ok(read_texts(paths::read(paths, guarantees, limits, stdin)?, limits))
 }
 
 /// [`load`] for text in memory: names and bytes, in any order.
 #[must_use]
 pub fn load_bytes<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>, limits: &Limits) -> Input {
-    let mut texts: Vec<_> = files
-        .into_iter()
-        .map(|(name, bytes)| Text::new(name, bytes, limits))
+    load_bytes_with(files, [], limits)
+}
+
+/// [`load_bytes`], and files of guarantees.
+#[must_use]
+pub fn load_bytes_with<'a>(
+    files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    guarantees: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    limits: &Limits,
+) -> Input {
+    let manifests = files.into_iter().map(|file| (file, false));
+    let mut texts: Vec<_> = manifests
+        .chain(guarantees.into_iter().map(|file| (file, true)))
+        .map(|((name, bytes), guarantees)| Text {
+            guarantees,
+            ..Text::new(name, bytes, limits)
+        })
         .collect();
     texts.sort_by(|a, b| (a.source.name(), a.source.text()).cmp(&(b.source.name(), b.source.text())));
     read_texts(texts, limits)
@@ -98,12 +127,20 @@ fn read_texts(texts: Vec<Text>, limits: &Limits) -> Input {
         .into_iter()
         .map(|text| {
             let source = Arc::new(text.source);
-            (input.sources.push(source.clone()), source, text.fault)
+            let id = input.sources.push(source.clone());
+            if text.guarantees {
+                input.guarantees.push(id);
+            }
+            (id, source, text.fault, text.guarantees)
         })
         .collect();
     let files: Vec<File> = numbered
         .into_par_iter()
-        .map(|(id, source, fault)| File::read(id, &source, fault, limits))
+        .map(|(id, source, fault, guarantees)| match (fault, guarantees) {
+            // Their text is read with the model that they speak of (`crate::prove`).
+            (None, true) => File::default(),
+            (fault, _) => File::read(id, &source, fault, limits),
+        })
         .collect();
     for file in files {
         input.objects.extend(file.objects);

@@ -14,6 +14,8 @@ use std::time::SystemTime;
 pub(super) struct Text {
     pub(super) source: Source,
     pub(super) fault: Option<TextFault>,
+    /// Whether it holds guarantees, and no manifests.
+    pub(super) guarantees: bool,
 }
 
 /// Why a source is not parsed at all.
@@ -32,12 +34,14 @@ impl Text {
             return Self {
                 source: Source::new(name, ""),
                 fault: Some(TextFault::TooLong(longest)),
+                guarantees: false,
             };
         }
         match std::str::from_utf8(bytes) {
             Ok(text) => Self {
                 source: Source::new(name, text),
                 fault: None,
+                guarantees: false,
             },
             Err(error) => Self {
                 source: Source::new(name, &String::from_utf8_lossy(bytes)),
@@ -45,18 +49,30 @@ impl Text {
                     at: error.valid_up_to(),
                     utf16: matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]),
                 }),
+                guarantees: false,
             },
         }
     }
 }
 
-/// Reads everything that `paths` name, once each, in the order of their names.
-pub(super) fn read(paths: &[PathBuf], limits: &Limits, stdin: &mut dyn Read) -> Result<Vec<Text>, LoadError> {
+/// Reads everything that `paths` name, and the files of guarantees that `guarantees` name whatever they are called,
+/// once each, in the order of their names.
+pub(super) fn read(
+    paths: &[PathBuf],
+    guarantees: &[PathBuf],
+    limits: &Limits,
+    stdin: &mut dyn Read,
+) -> Result<Vec<Text>, LoadError> {
     let mut arguments: Vec<&PathBuf> = paths.iter().collect();
     arguments.sort();
     arguments.dedup();
     let mut walk = Walk::default();
     let mut texts = Vec::new();
+    let mut named = guarantees.to_vec();
+    named.sort();
+    for path in &named {
+        walk.file(path, true)?;
+    }
     for argument in arguments {
         if argument.as_os_str() == "-" {
             let mut bytes = Vec::new();
@@ -66,16 +82,19 @@ pub(super) fn read(paths: &[PathBuf], limits: &Limits, stdin: &mut dyn Read) -> 
         } else if metadata(argument)?.is_dir() {
             walk.directory(argument)?;
         } else {
-            walk.file(argument)?;
+            walk.file(argument, is_guarantees(argument))?;
         }
     }
     walk.files.sort();
-    for path in &walk.files {
+    for (path, guarantees) in &walk.files {
         let file = fs::File::open(path).map_err(|error| LoadError::new(path, error))?;
         let mut bytes = Vec::new();
         let reading = file.take(limits.bytes.saturating_add(1)).read_to_end(&mut bytes);
         reading.map_err(|error| LoadError::new(path, error))?;
-        texts.push(Text::new(&path.to_string_lossy(), &bytes, limits));
+        texts.push(Text {
+            guarantees: *guarantees,
+            ..Text::new(&path.to_string_lossy(), &bytes, limits)
+        });
     }
     texts.sort_by(|a, b| a.source.name().cmp(b.source.name()));
     Ok(texts)
@@ -91,14 +110,14 @@ pub fn states(paths: &[PathBuf]) -> Vec<(PathBuf, Option<(SystemTime, u64)>)> {
         let walked = match metadata(path) {
             Ok(kind) if kind.is_dir() => walk.directory(path),
             Ok(_) | Err(_) => {
-                walk.files.push(path.clone());
+                walk.files.push((path.clone(), is_guarantees(path)));
                 Ok(())
             }
         };
         if walked.is_err() {
             states.push((path.clone(), None));
         }
-        states.extend(walk.files.into_iter().map(|file| {
+        states.extend(walk.files.into_iter().map(|(file, _)| {
             let state = fs::metadata(&file).and_then(|kind| Ok((kind.modified()?, kind.len())));
             (file, state.ok())
         }));
@@ -113,7 +132,8 @@ fn metadata(path: &Path) -> Result<fs::Metadata, LoadError> {
 /// Files found so far, and every real file and directory met, so that none is read twice and no loop is followed.
 #[derive(Default)]
 struct Walk {
-    files: Vec<PathBuf>,
+    /// Each with whether it holds guarantees.
+    files: Vec<(PathBuf, bool)>,
     met: BTreeSet<PathBuf>,
 }
 
@@ -123,16 +143,16 @@ impl Walk {
         Ok(self.met.insert(real))
     }
 
-    fn file(&mut self, path: &Path) -> Result<(), LoadError> {
+    fn file(&mut self, path: &Path, guarantees: bool) -> Result<(), LoadError> {
         // A pipe (`<(helm template …)`) has no real path, and is one of a kind anyway.
         let is_new = !metadata(path)?.is_file() || self.is_new(path)?;
         if is_new {
-            self.files.push(path.to_owned());
+            self.files.push((path.to_owned(), guarantees));
         }
         Ok(())
     }
 
-    /// Manifests below `root`, by name. Entries that start with a dot are left out, as `.git` and `.github` are
+    /// Manifests and files of guarantees below `root`, by name. Entries that start with a dot are left out, as `.git` and `.github` are
     /// full of YAML that is not manifests; name them on the command line to have them read.
     fn directory(&mut self, root: &Path) -> Result<(), LoadError> {
         let mut pending = vec![root.to_owned()];
@@ -155,13 +175,20 @@ impl Walk {
                 if kind.is_dir() {
                     below.push(child);
                 } else if kind.is_file() && is_manifest(&child) {
-                    self.file(&child)?;
+                    self.file(&child, false)?;
+                } else if kind.is_file() && is_guarantees(&child) {
+                    self.file(&child, true)?;
                 }
             }
             pending.extend(below.into_iter().rev());
         }
         Ok(())
     }
+}
+
+fn is_guarantees(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension == "guarantees")
 }
 
 fn is_manifest(path: &Path) -> bool {

@@ -15,6 +15,7 @@ use super::terms::{all, any, at_most, constant, is};
 use super::vocabulary::{Domain, Vocabulary};
 
 /// A symbolic pod.
+#[derive(Clone)]
 pub(super) struct Pod {
     /// A code of its [`Domain`] for each attribute.
     pub(super) attributes: BTreeMap<Attribute, BV>,
@@ -78,6 +79,8 @@ pub(super) struct SymbolicFlow {
     pub(super) resolved: BTreeMap<DomainPattern, Bool>,
     /// Whether it is known what DNS names resolve to.
     pub(super) domains_known: Bool,
+    /// Whether the peer is the API server; `None` where that is not known.
+    pub(super) api_server: Option<Bool>,
 }
 
 /// The position of a protocol in [`Protocol::ALL`].
@@ -90,10 +93,15 @@ pub(super) fn protocol_code(protocol: Protocol) -> u64 {
 
 impl SymbolicFlow {
     pub(super) fn new(vocabulary: &Vocabulary) -> Self {
+        Self::between("subject", "peer", vocabulary)
+    }
+
+    /// The variables of a flow between a subject and a peer that are called so.
+    pub(super) fn between(subject: &str, peer: &str, vocabulary: &Vocabulary) -> Self {
         Self {
-            subject: Pod::new("subject", vocabulary),
-            class: BV::new_const("peer.class", 2),
-            peer: Pod::new("peer", vocabulary),
+            subject: Pod::new(subject, vocabulary),
+            class: BV::new_const(format!("{peer}.class"), 2),
+            peer: Pod::new(peer, vocabulary),
             node_labels: vocabulary
                 .nodes
                 .iter()
@@ -106,8 +114,8 @@ impl SymbolicFlow {
             own_node_known: Bool::new_const("peer.own-node.known"),
             address_known: Bool::new_const("peer.address.known"),
             is_v6: Bool::new_const("peer.address.is-v6"),
-            v4: BV::new_const("peer.address.v4", 32),
-            v6: BV::new_const("peer.address.v6", 128),
+            v4: BV::new_const(format!("{peer}.address.v4"), 32),
+            v6: BV::new_const(format!("{peer}.address.v6"), 128),
             protocol: BV::new_const("protocol", 3),
             port: BV::new_const("port", 16),
             resolved: vocabulary
@@ -119,6 +127,7 @@ impl SymbolicFlow {
                 })
                 .collect(),
             domains_known: Bool::new_const("domains.known"),
+            api_server: None,
         }
     }
 
@@ -153,6 +162,21 @@ impl SymbolicFlow {
     /// exist: a namespace's name decides the labels of the namespaces that the cluster knows, and two pods of one
     /// namespace see the same labels on it.
     pub(super) fn well_formed(&self, vocabulary: &Vocabulary, cluster: &Cluster) -> Vec<Bool> {
+        let mut facts = self.well_formed_ends(vocabulary, cluster);
+        let node = self.class_is(Class::Node);
+        let some_node = self.class_is(Class::SomeNode);
+        let outside = self.class_is(Class::Outside);
+        facts.push(self.own_node.implies(all([node, self.own_node_known.clone()])));
+        facts.push(some_node.implies(all([!&self.own_node_known, !&self.address_known])));
+        facts.push(outside.implies(&self.address_known));
+        for resolved in self.resolved.values() {
+            facts.push(resolved.implies(all([outside.clone(), self.domains_known.clone()])));
+        }
+        facts
+    }
+
+    /// The part of [`Self::well_formed`] that says nothing of what the peer is.
+    pub(super) fn well_formed_ends(&self, vocabulary: &Vocabulary, cluster: &Cluster) -> Vec<Bool> {
         let mut facts = vec![];
         for pod in [&self.subject, &self.peer] {
             for (attribute, term) in &pod.attributes {
@@ -185,15 +209,6 @@ impl SymbolicFlow {
             if let Some(domain) = vocabulary.nodes.get(key) {
                 facts.push(at_most(term, domain.other()));
             }
-        }
-        let node = self.class_is(Class::Node);
-        let some_node = self.class_is(Class::SomeNode);
-        let outside = self.class_is(Class::Outside);
-        facts.push(self.own_node.implies(all([node, self.own_node_known.clone()])));
-        facts.push(some_node.implies(all([!&self.own_node_known, !&self.address_known])));
-        facts.push(outside.implies(&self.address_known));
-        for resolved in self.resolved.values() {
-            facts.push(resolved.implies(all([outside.clone(), self.domains_known.clone()])));
         }
         let protocols = Protocol::ALL.len() as u64;
         facts.push(at_most(&self.protocol, protocols - 1));

@@ -67,7 +67,8 @@ impl Matching<'_> {
         }))
     }
 
-    fn peer(&self, peer: &PeerMatch, doubt: bool) -> Bool {
+    /// Whether the peer is what a rule describes; `doubt` is what a question without an answer counts as.
+    pub(super) fn peer(&self, peer: &PeerMatch, doubt: bool) -> Bool {
         let flow = self.flow;
         let class = |class| flow.class_is(class);
         match peer {
@@ -113,8 +114,11 @@ impl Matching<'_> {
                 let known_other = all([flow.own_node_known.clone(), !&flow.own_node]);
                 all([node(), any([known_other, in_doubt()])])
             }
-            // The evaluator's answer. Questions about all flows are not asked where such a rule takes part.
-            Entity::KubeApiServer => all([!flow.class_is(Class::Pod), constant(doubt)]),
+            // Where nothing is known of the API server, the evaluator's answer.
+            Entity::KubeApiServer => {
+                let is_it = flow.api_server.clone().unwrap_or_else(|| constant(doubt));
+                all([!flow.class_is(Class::Pod), is_it])
+            }
             Entity::Ingress | Entity::Health | Entity::Init | Entity::Unmanaged | Entity::None => {
                 constant(false)
             }
@@ -154,7 +158,7 @@ impl Matching<'_> {
         ])
     }
 
-    fn port(&self, port: &PortMatch, direction: Direction) -> Bool {
+    pub(super) fn port(&self, port: &PortMatch, direction: Direction) -> Bool {
         let flow = self.flow;
         match port {
             PortMatch::Numbers {

@@ -23,6 +23,7 @@ mod smallest;
 mod solver;
 mod terms;
 pub(crate) mod vocabulary;
+pub(crate) mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,6 +46,22 @@ use crate::options::Options;
 #[derive(Clone)]
 pub(crate) struct Question(Bool);
 
+/// A statement about the symbolic flow, for questions that are put together outside of this folder.
+#[derive(Clone)]
+pub(crate) struct Formula(Bool);
+
+impl Formula {
+    /// Both.
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        Self(all([self.0.clone(), other.0.clone()]))
+    }
+
+    /// The opposite.
+    pub(crate) fn negated(&self) -> Self {
+        Self(not(&self.0))
+    }
+}
+
 /// Whether a rule is there when a question is asked; a rule of the slice that is not listed is free.
 pub(crate) type Presence = (RuleId, bool);
 
@@ -55,6 +72,10 @@ pub(crate) struct Encoder<'m> {
     rules: BTreeMap<RuleId, Encoded<'m>>,
     vocabulary: Vocabulary,
     flow: SymbolicFlow,
+    /// Where both sides of a flow are judged: the flow as the destination's side sees it; `flow` is then the source's.
+    received: Option<SymbolicFlow>,
+    /// Of whole flows: pods of the input that an end can be.
+    written: Option<whole::Written>,
     session: Session,
 }
 
@@ -96,20 +117,27 @@ impl<'m> Encoder<'m> {
             policies: policies.clone(),
             rules: BTreeMap::new(),
             flow: SymbolicFlow::new(&vocabulary),
+            received: None,
+            written: None,
             vocabulary,
             session: Session::new(options),
         };
         for fact in encoder.flow.well_formed(&encoder.vocabulary, &model.cluster) {
             encoder.session.state(fact);
         }
+        encoder.encode(rules)?;
+        Ok(encoder)
+    }
+
+    fn encode(&mut self, rules: &BTreeSet<RuleId>) -> Result<(), VerifierError> {
         for id in rules {
-            let (Some(rule), Some(policy)) = (model.rule(*id), model.policy(id.policy)) else {
+            let (Some(rule), Some(policy)) = (self.model.rule(*id), self.model.policy(id.policy)) else {
                 return Err(VerifierError::NoSuchRule(*id));
             };
             let present = Bool::new_const(format!("rule.{}.{}", id.policy.0, id.rule));
             let matches = all([
-                encoder.in_force(policy, rule.direction),
-                encoder.matching().rule(rule),
+                self.in_force(policy, rule.direction),
+                self.matching(rule.direction).rule(rule),
             ]);
             let encoded = Encoded {
                 rule,
@@ -117,9 +145,9 @@ impl<'m> Encoder<'m> {
                 present,
                 matches,
             };
-            encoder.rules.insert(*id, encoded);
+            self.rules.insert(*id, encoded);
         }
-        Ok(encoder)
+        Ok(())
     }
 
     /// Restricts the questions to flows that can be on a wire; for the checks, not for comparisons with the evaluator.
@@ -199,9 +227,17 @@ impl<'m> Encoder<'m> {
         self.rules.get(&rule).ok_or(VerifierError::NoSuchRule(rule))
     }
 
-    fn matching(&self) -> Matching<'_> {
+    /// The flow as one side of it sees it.
+    fn view(&self, direction: Direction) -> &SymbolicFlow {
+        match (direction, &self.received) {
+            (Direction::Ingress, Some(received)) => received,
+            (Direction::Ingress, None) | (Direction::Egress, _) => &self.flow,
+        }
+    }
+
+    fn matching(&self, direction: Direction) -> Matching<'_> {
         Matching {
-            flow: &self.flow,
+            flow: self.view(direction),
             vocabulary: &self.vocabulary,
             cluster: self.model.cluster.name(),
         }
@@ -209,9 +245,9 @@ impl<'m> Encoder<'m> {
 
     fn in_force(&self, policy: &Policy, direction: Direction) -> Bool {
         match &policy.subject {
-            Subject::Endpoints(selector) if policy.applies.has(direction) => {
-                self.matching().pod(selector, &self.flow.subject)
-            }
+            Subject::Endpoints(selector) if policy.applies.has(direction) => self
+                .matching(direction)
+                .pod(selector, &self.view(direction).subject),
             // Nodes have no verdict of their own yet: host policies decide nothing about pods.
             Subject::Endpoints(_) | Subject::Nodes(_) => constant(false),
         }
@@ -243,9 +279,15 @@ impl<'m> Encoder<'m> {
 
     /// Whether a policy in force asks for default deny.
     fn isolated(&self, direction: Direction) -> Bool {
+        self.isolated_by(direction, |_| true)
+    }
+
+    /// Whether one of these policies is in force and asks for default deny.
+    fn isolated_by(&self, direction: Direction, counts: impl Fn(PolicyId) -> bool) -> Bool {
         any(self
             .policies
             .iter()
+            .filter(|id| counts(**id))
             .filter_map(|id| self.model.policy(*id))
             .filter(|policy| policy.default_deny.has(direction))
             .map(|policy| self.in_force(policy, direction)))
@@ -282,7 +324,7 @@ impl<'m> Encoder<'m> {
         let by_admin = ordered(Tier::Admin, &by_namespaced, by_namespaced.clone());
         match direction {
             // A pod's own node always reaches it.
-            Direction::Ingress => any([self.flow.own_node.clone(), by_admin]),
+            Direction::Ingress => any([self.view(direction).own_node.clone(), by_admin]),
             Direction::Egress => by_admin,
         }
     }

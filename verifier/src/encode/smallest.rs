@@ -16,7 +16,8 @@ use z3::Model;
 use z3::ast::{BV, Bool};
 
 use super::assignment::{Assignment, Class, PodValues};
-use super::flow::{Pod, protocol_code};
+use super::flow::{Pod, SymbolicFlow, protocol_code};
+use super::matching::Matching;
 use super::solver::{Found, Session, value};
 use super::terms::{all, any, is};
 use super::{Encoder, Presence, Question};
@@ -30,7 +31,7 @@ pub(crate) struct Preferred {
 }
 
 /// At most this many existing pods are tried for each side before one is made up.
-const TRIED: usize = 16;
+pub(super) const TRIED: usize = 16;
 
 /// Addresses that a reader recognises as made up, then any that a host can have.
 ///
@@ -111,11 +112,11 @@ impl Encoder<'_> {
         let mut subject = None;
         // A node that is (or is not) the subject's own has to be made up together with the subject.
         if matches!(class, Class::Pod | Class::Outside) {
-            subject = self.existing(search, &flow.subject, &preferred.subjects, None, |_| None)?;
+            subject = self.existing(search, &flow.subject, &preferred.subjects, None, TRIED, |_| None)?;
         }
         let mut peer = None;
         if class == Class::Pod {
-            peer = self.existing(search, &flow.peer, &preferred.peers, subject, |pod| {
+            peer = self.existing(search, &flow.peer, &preferred.peers, subject, TRIED, |pod| {
                 (!pod.addresses.is_empty()).then(|| any(pod.addresses.iter().map(|a| flow.address_is(*a))))
             })?;
         }
@@ -160,7 +161,7 @@ impl Encoder<'_> {
                 resolved.push(pattern.clone());
             }
         }
-        let address = self.address(search, class)?;
+        let address = self.address(search, flow, class)?;
 
         let protocol = Protocol::ALL
             .into_iter()
@@ -194,13 +195,15 @@ impl Encoder<'_> {
         })))
     }
 
-    /// The first of `candidates` that the symbolic pod can be; pods that look alike are tried once.
-    fn existing(
+    /// The first of `candidates` that the symbolic pod can be; pods that look alike are tried once, and at most
+    /// `tried` that do not.
+    pub(super) fn existing(
         &self,
         search: &mut Search<'_>,
         pod: &Pod,
         candidates: &[EndpointId],
         not: Option<EndpointId>,
+        tried: usize,
         address: impl Fn(&Endpoint) -> Option<Bool>,
     ) -> Result<Option<EndpointId>, VerifierError> {
         let cluster = &self.model.cluster;
@@ -231,7 +234,7 @@ impl Encoder<'_> {
             if search.prefer(&all(labels.chain(names).chain(address(endpoint))))? {
                 return Ok(Some(*id));
             }
-            if seen.len() >= TRIED {
+            if seen.len() >= tried {
                 break;
             }
         }
@@ -247,11 +250,21 @@ impl Encoder<'_> {
             .collect()
     }
 
-    fn address(&self, search: &mut Search<'_>, class: Class) -> Result<IpAddr, VerifierError> {
-        let flow = &self.flow;
+    /// The peer's address in one view of the flow.
+    pub(super) fn address(
+        &self,
+        search: &mut Search<'_>,
+        flow: &SymbolicFlow,
+        class: Class,
+    ) -> Result<IpAddr, VerifierError> {
         for range in address_preferences(class) {
             let inside = match range {
-                AddressRange::Inside(net) => self.matching().net(&net),
+                AddressRange::Inside(net) => Matching {
+                    flow,
+                    vocabulary: &self.vocabulary,
+                    cluster: self.model.cluster.name(),
+                }
+                .net(&net),
                 AddressRange::HostV4 => all([
                     !&flow.is_v6,
                     flow.v4.bvuge(0x0100_0000u64),
@@ -283,7 +296,7 @@ impl Encoder<'_> {
 }
 
 /// The named ports of a pod that count, with names in lower case.
-fn counted(pod: &Endpoint) -> impl Iterator<Item = (String, (Protocol, u16))> {
+pub(super) fn counted(pod: &Endpoint) -> impl Iterator<Item = (String, (Protocol, u16))> {
     pod.ports
         .iter()
         .filter(|port| port.role != ContainerRole::Init)
@@ -294,15 +307,15 @@ fn counted(pod: &Endpoint) -> impl Iterator<Item = (String, (Protocol, u16))> {
 }
 
 /// A satisfiable set of assertions that only grows, with a model of it.
-struct Search<'s> {
+pub(super) struct Search<'s> {
     session: &'s Session,
     model: Model,
     depth: u32,
-    gave_up: Option<String>,
+    pub(super) gave_up: Option<String>,
 }
 
 impl<'s> Search<'s> {
-    fn start(session: &'s Session) -> Result<Result<Option<Self>, String>, VerifierError> {
+    pub(super) fn start(session: &'s Session) -> Result<Result<Option<Self>, String>, VerifierError> {
         Ok(match session.check(&[]) {
             Found::None => Ok(None),
             Found::Unknown(reason) => Err(reason),
@@ -320,7 +333,7 @@ impl<'s> Search<'s> {
     }
 
     /// Asserts `fact` if that leaves a flow, else its negation, and says which.
-    fn prefer(&mut self, fact: &Bool) -> Result<bool, VerifierError> {
+    pub(super) fn prefer(&mut self, fact: &Bool) -> Result<bool, VerifierError> {
         if self.holds(fact)? {
             self.session.assert(fact);
             return Ok(true);
@@ -344,7 +357,7 @@ impl<'s> Search<'s> {
     }
 
     /// Drives a vector of at most 64 bits to its smallest value, the highest bit first.
-    fn minimise(&mut self, term: &BV) -> Result<u64, VerifierError> {
+    pub(super) fn minimise(&mut self, term: &BV) -> Result<u64, VerifierError> {
         if self.prefer(&is(term, 0))? {
             return Ok(0);
         }
@@ -357,7 +370,7 @@ impl<'s> Search<'s> {
         Ok(smallest)
     }
 
-    fn unwind(&mut self) {
+    pub(super) fn unwind(&mut self) {
         if self.depth > 0 {
             self.session.pop(self.depth);
             self.depth = 0;

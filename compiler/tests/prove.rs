@@ -1,0 +1,179 @@
+//! `prove`, and guarantees in `check`, as scripts meet them: exit statuses, files beside manifests, and questions that
+//! another run of a solver answers the same way.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests: a failed call is a failed test"
+)]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+/// A directory of this test's own, removed at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("portcullis-prove-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        let scratch = Self(path);
+        scratch.file("shop/policy.yaml", POLICY);
+        scratch
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.0.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+const POLICY: &str = "\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: closed, namespace: payments}
+spec:
+  podSelector: {}
+  ingress:
+    - from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: shop}}}]
+      ports: [{port: 443}]
+    - from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: shop}}, podSelector: {matchLabels: {app: web}}}]
+      ports: [{port: 443}]
+";
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn status(arguments: &[&str]) -> i32 {
+    run(arguments).status.code().unwrap()
+}
+
+#[test]
+fn prove_exits_with_its_answer() {
+    let scratch = Scratch::new("status");
+    let policies = scratch.path("shop");
+    let holds = scratch.file("holds.txt", "never ns:payments[a], world -> ns:payments port 443\nonly ns:shop -> ns:payments port 443 except from ns:payments\n");
+    let violated = scratch.file("violated.txt", "isolated ns:payments\n");
+    let broken = scratch.file("broken.txt", "never ns:payments\nisolated ns:payments\n");
+    let prove = |file: &str| status(&["prove", &policies, "--guarantees", file]);
+    assert_eq!(prove(&holds), 0);
+    assert_eq!(prove(&violated), 1);
+    assert_eq!(prove(&broken), 2);
+    assert_eq!(prove(&scratch.path("absent.txt")), 2);
+    assert_eq!(status(&["prove", &policies]), 2);
+    assert_eq!(status(&["prove", &policies, "--allow-empty"]), 0);
+    assert_eq!(
+        status(&[
+            "prove",
+            &policies,
+            "--guarantees",
+            &holds,
+            "--guarantees",
+            &violated
+        ]),
+        1
+    );
+}
+
+#[test]
+fn guarantees_beside_the_manifests_are_found_and_checked() {
+    let scratch = Scratch::new("beside");
+    let policies = scratch.path("shop");
+    assert_eq!(status(&["check", &policies]), 0);
+    scratch.file("shop/payments.guarantees", "isolated ns:payments\n");
+    assert_eq!(status(&["prove", &policies]), 1);
+    let output = run(&["check", &policies]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("PC401"));
+    assert_eq!(status(&["check", &policies, "--no-solver"]), 0);
+}
+
+/// Needs `z3`, which `./dev setup` installs.
+#[test]
+fn another_run_of_a_solver_gives_the_answers_that_the_dump_says() {
+    let scratch = Scratch::new("dump");
+    let policies = scratch.path("shop");
+    scratch.file(
+        "shop/payments.guarantees",
+        "isolated ns:payments\nonly ns:shop -> ns:payments port 443 except from ns:payments\nnever world -> ns:payments\n",
+    );
+    let dump = scratch.path("dump");
+    run(&["check", &policies, "--smt-dump", &dump]);
+    let mut answers = vec![];
+    for entry in fs::read_dir(&dump).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let told = text
+            .lines()
+            .find_map(|line| line.strip_prefix("; Answered: "))
+            .and_then(|line| line.split(' ').next())
+            .unwrap()
+            .to_owned();
+        let output = Command::new("z3").arg(&path).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(said.trim(), told, "{}", path.display());
+        answers.push(told);
+    }
+    answers.sort();
+    // Two rules, the second redundant, and three guarantees, the first violated.
+    assert_eq!(answers, ["sat", "sat", "unsat", "unsat", "unsat"]);
+}
+
+/// What is written is as published, and nothing is left out of the schema.
+#[test]
+fn json_is_as_published() {
+    fn closed(schema: &mut serde_json::Value) {
+        match schema {
+            serde_json::Value::Object(members) => {
+                if members.contains_key("properties") {
+                    members.insert("additionalProperties".to_owned(), false.into());
+                }
+                members.values_mut().for_each(closed);
+            }
+            serde_json::Value::Array(elements) => elements.iter_mut().for_each(closed),
+            _ => {}
+        }
+    }
+    let published = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/schemas/prove.v1.json");
+    let mut schema = serde_json::from_str(&fs::read_to_string(published).unwrap()).unwrap();
+    closed(&mut schema);
+    let schema = jsonschema::validator_for(&schema).unwrap();
+
+    let scratch = Scratch::new("schema");
+    let policies = scratch.path("shop");
+    scratch.file(
+        "shop/payments.guarantees",
+        "isolated ns:payments\nname: never host -> pods\nalways ns:dev -> ns:payments\nnever\nnever world -> ns:payments\n",
+    );
+    let output = run(&["prove", &policies, "--format", "json"]);
+    assert_eq!(output.status.code(), Some(2));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let wrong: Vec<_> = schema
+        .iter_errors(&report)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let answers: Vec<_> = report["guarantees"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["answer"].as_str().unwrap())
+        .collect();
+    assert_eq!(answers, ["violated", "vacuous", "violated", "holds"]);
+}

@@ -1,0 +1,643 @@
+//! From text to [`Statement`]s.
+//!
+//! A line that starts in the first column begins a guarantee, an indented one goes on with it: one mistake costs one
+//! guarantee, and all mistakes of a file are found at once. Comments are blanked out first, so that every parser sees
+//! places of the text as it was written.
+
+use std::net::IpAddr;
+use std::ops::Range;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+use ir::peer::{CidrBlock, CidrScope, Entity, PeerMatch};
+use ir::port::{PortMatch, Protocol, ProtocolSet};
+use ir::selector::{Attribute, Operator, Requirement, Selector};
+use nom::branch::alt;
+use nom::bytes::complete::{tag, take_while, take_while1};
+use nom::combinator::{cut, eof, opt, verify};
+use nom::error::ErrorKind;
+use nom::multi::many0;
+use nom::sequence::{delimited, preceded, terminated};
+use nom::{Err, IResult, Parser};
+
+use super::Problem;
+use super::syntax::{End, Ends, Exception, Form, Spanned, Statement};
+
+/// Reads a file of guarantees: all that could be read, and all that is wrong.
+#[must_use]
+pub fn parse(text: &str) -> (Vec<Statement>, Vec<Problem>) {
+    let plain = without_comments(text);
+    let mut statements = vec![];
+    let mut problems = vec![];
+    for range in sentences(&plain) {
+        let Some(sentence) = plain.get(range.clone()) else {
+            continue;
+        };
+        match statement(sentence, range.start) {
+            Ok(statement) => statements.push(statement),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    problems.extend(repeated_names(&statements));
+    problems.sort_by_key(|problem| problem.span.start);
+    (statements, problems)
+}
+
+/// The text with every comment replaced by as many blanks as it has bytes.
+fn without_comments(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        match line.split_once('#') {
+            None => plain.push_str(line),
+            Some((before, comment)) => {
+                plain.push_str(before);
+                plain.extend(std::iter::repeat_n(' ', comment.trim_end_matches('\n').len() + 1));
+                plain.push_str(if line.ends_with('\n') { "\n" } else { "" });
+            }
+        }
+    }
+    plain
+}
+
+/// The bytes of each guarantee, without blanks around it.
+fn sentences(plain: &str) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = vec![];
+    let mut at = 0;
+    for line in plain.split_inclusive('\n') {
+        let start = at;
+        at += line.len();
+        let content = line.trim();
+        if content.is_empty() {
+            continue;
+        }
+        let indent = line.len() - line.trim_start().len();
+        let end = start + line.trim_end().len();
+        match found.last_mut() {
+            Some(open) if indent > 0 => open.end = end,
+            _ => found.push(start + indent..end),
+        }
+    }
+    found
+}
+
+fn repeated_names(statements: &[Statement]) -> Vec<Problem> {
+    let mut seen = std::collections::BTreeSet::new();
+    let names = statements.iter().filter_map(|statement| statement.name.as_ref());
+    names
+        .filter(|name| !seen.insert(name.value.as_str()))
+        .map(|name| Problem {
+            span: name.span.clone(),
+            message: format!("there is a guarantee `{}` already", name.value),
+            help: Some("give each guarantee a name of its own".to_owned()),
+        })
+        .collect()
+}
+
+/// A mismatch: the rest of the text from the place that does not fit, and what would have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Mismatch<'a> {
+    rest: &'a str,
+    expected: Vec<String>,
+    /// What is wrong, where that is not a matter of syntax: how many bytes of `rest`, what, and the way out.
+    wrong: Option<(usize, String, Option<String>)>,
+}
+
+impl<'a> nom::error::ParseError<&'a str> for Mismatch<'a> {
+    fn from_error_kind(rest: &'a str, _: ErrorKind) -> Self {
+        Self {
+            rest,
+            expected: vec![],
+            wrong: None,
+        }
+    }
+
+    fn append(_: &'a str, _: ErrorKind, other: Self) -> Self {
+        other
+    }
+
+    /// The alternative that got further explains better; at the same place, both do.
+    fn or(mut self, other: Self) -> Self {
+        if self.rest.len() > other.rest.len() {
+            return other;
+        }
+        if self.rest.len() == other.rest.len() {
+            self.expected.extend(other.expected);
+        }
+        self
+    }
+}
+
+type Parsed<'a, T> = IResult<&'a str, T, Mismatch<'a>>;
+
+/// A failure that no alternative can mend, about what was read between two rests.
+fn wrong<'a, T>(from: &'a str, to: &str, message: String, help: Option<&str>) -> Parsed<'a, T> {
+    let length = from.len() - to.len();
+    let length = from.get(..length).map_or(length, |read| read.trim_end().len());
+    Err(Err::Failure(Mismatch {
+        rest: from,
+        expected: vec![],
+        wrong: Some((length, message, help.map(str::to_owned))),
+    }))
+}
+
+fn expect<'a, T>(
+    name: &str,
+    mut parser: impl Parser<&'a str, Output = T, Error = Mismatch<'a>>,
+) -> impl Parser<&'a str, Output = T, Error = Mismatch<'a>> {
+    move |text: &'a str| {
+        parser.parse(text).map_err(|error| {
+            error.map(|mut mismatch| {
+                if mismatch.wrong.is_none()
+                    && (mismatch.rest.len() == text.len() || mismatch.expected.is_empty())
+                {
+                    mismatch.expected = vec![name.to_owned()];
+                    mismatch.rest = text;
+                }
+                mismatch
+            })
+        })
+    }
+}
+
+fn blanks(text: &str) -> Parsed<'_, &str> {
+    take_while(char::is_whitespace).parse(text)
+}
+
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')
+}
+
+/// A keyword: these letters, and no more of a word behind them.
+fn keyword<'a>(word: &'static str) -> impl Parser<&'a str, Output = (), Error = Mismatch<'a>> {
+    let name = format!("`{word}`");
+    move |text: &'a str| {
+        let whole = verify(take_while1(is_word), |found: &str| found == word);
+        let mut parser = expect(&name, terminated(whole, blanks).map(|_| ()));
+        parser.parse(text)
+    }
+}
+
+fn sign<'a>(sign: &'static str) -> impl Parser<&'a str, Output = (), Error = Mismatch<'a>> {
+    let name = format!("`{sign}`");
+    move |text: &'a str| {
+        let mut parser = expect(&name, terminated(tag(sign), blanks).map(|_| ()));
+        parser.parse(text)
+    }
+}
+
+/// `item { "," item }`
+fn list<'a, T>(
+    mut item: impl Parser<&'a str, Output = T, Error = Mismatch<'a>>,
+) -> impl Parser<&'a str, Output = Vec<T>, Error = Mismatch<'a>> {
+    move |text: &'a str| {
+        let (mut rest, first) = item.parse(text)?;
+        let mut items = vec![first];
+        while let (after, Some(())) = opt(sign(",")).parse(rest)? {
+            let (after, next) = cut(|text| item.parse(text)).parse(after)?;
+            items.push(next);
+            rest = after;
+        }
+        Ok((rest, items))
+    }
+}
+
+fn statement(sentence: &str, start: usize) -> Result<Statement, Problem> {
+    let offset = |rest: &str| start + (sentence.len() - rest.len());
+    let whole = |text| -> Parsed<'_, Statement> {
+        let (rest, name) = opt(named(start, sentence)).parse(text)?;
+        let begins = offset(rest);
+        let (rest, form) = form(sentence, start).parse(rest)?;
+        let (rest, ports) = opt(ports).parse(rest)?;
+        let (rest, exceptions) = many0(exception(sentence, start)).parse(rest)?;
+        let (rest, existing) = opt(preceded(keyword("for"), cut(keyword("existing")))).parse(rest)?;
+        let mut end = "the end of the guarantee".to_owned();
+        if existing.is_none() {
+            let clauses = if ports.is_none() && exceptions.is_empty() {
+                "`,`, `port`, `except`, `for existing`"
+            } else {
+                "`except`, `for existing`"
+            };
+            end = format!("{clauses} or {end}");
+        }
+        let (rest, _) = expect(&end, eof).parse(rest)?;
+        let statement = Statement {
+            name,
+            span: begins..start + sentence.len(),
+            form,
+            ports,
+            exceptions,
+            existing: existing.is_some(),
+        };
+        Ok((rest, statement))
+    };
+    let mismatch = match whole(sentence) {
+        Ok((_, statement)) => return Ok(statement),
+        Err(Err::Error(mismatch) | Err::Failure(mismatch)) => mismatch,
+        Err(Err::Incomplete(_)) => Mismatch {
+            rest: "",
+            expected: vec![],
+            wrong: None,
+        },
+    };
+    let at = offset(mismatch.rest);
+    if let Some((length, message, help)) = mismatch.wrong {
+        return Err(Problem {
+            span: at..at + length,
+            message,
+            help,
+        });
+    }
+    let found: &str = mismatch
+        .rest
+        .split(char::is_whitespace)
+        .next()
+        .unwrap_or_default();
+    let mut expected = mismatch.expected;
+    expected.dedup();
+    let last = expected.pop().unwrap_or_else(|| "something else".to_owned());
+    let expected = match expected.is_empty() {
+        true => last,
+        false => format!("{} or {last}", expected.join(", ")),
+    };
+    let message = match found {
+        "" => format!("expected {expected}, and the guarantee ends here"),
+        _ => format!("expected {expected}, found `{}`", shortened(found)),
+    };
+    Err(Problem {
+        span: at..at + found.len(),
+        message,
+        help: None,
+    })
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(40) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+    }
+}
+
+/// `name ":"`, with `guarantee` before it if the writer likes.
+fn named<'a>(
+    start: usize,
+    sentence: &'a str,
+) -> impl Parser<&'a str, Output = Spanned<String>, Error = Mismatch<'a>> {
+    move |text: &'a str| {
+        let (text, _) = opt(keyword("guarantee")).parse(text)?;
+        let (rest, name) = take_while1(is_word).parse(text)?;
+        let at = start + (sentence.len() - text.len());
+        let (rest, _) = blanks(rest)?;
+        let (rest, ()) = sign(":").parse(rest)?;
+        let name = Spanned {
+            value: name.to_owned(),
+            span: at..at + name.len(),
+        };
+        Ok((rest, name))
+    }
+}
+
+fn form<'a>(sentence: &'a str, start: usize) -> impl Parser<&'a str, Output = Form, Error = Mismatch<'a>> {
+    let two = move || (ends(sentence, start), preceded(sign("->"), ends(sentence, start)));
+    alt((
+        preceded(keyword("never"), cut(two())).map(|(from, to)| Form::Never(from, to)),
+        preceded(keyword("always"), cut(two())).map(|(from, to)| Form::Always(from, to)),
+        preceded(keyword("only"), cut(two())).map(|(from, to)| Form::Only(from, to)),
+        preceded(keyword("isolated"), cut(ends(sentence, start))).map(Form::Isolated),
+    ))
+}
+
+fn exception<'a>(
+    sentence: &'a str,
+    start: usize,
+) -> impl Parser<&'a str, Output = Exception, Error = Mismatch<'a>> {
+    let clauses = move |text: &'a str| {
+        let (rest, from) = opt(preceded(keyword("from"), cut(ends(sentence, start)))).parse(text)?;
+        let (rest, to) = opt(preceded(keyword("to"), cut(ends(sentence, start)))).parse(rest)?;
+        let (rest, ports) = opt(ports).parse(rest)?;
+        if from.is_none() && to.is_none() && ports.is_none() {
+            let nothing = nom::combinator::fail();
+            return expect("`from`, `to` or `port`", nothing).parse(text);
+        }
+        Ok((rest, Exception { from, to, ports }))
+    };
+    preceded(keyword("except"), cut(clauses))
+}
+
+fn ends<'a>(sentence: &'a str, start: usize) -> impl Parser<&'a str, Output = Ends, Error = Mismatch<'a>> {
+    list(move |text: &'a str| {
+        let (rest, value) = end(text)?;
+        let read = sentence.len() - rest.len();
+        let at = sentence.len() - text.len();
+        let written = sentence.get(at..read).unwrap_or_default().trim_end();
+        let span = start + at..start + at + written.len();
+        Ok((rest, Spanned { value, span }))
+    })
+}
+
+fn end(text: &str) -> Parsed<'_, End> {
+    let pods =
+        |requirements: Vec<Requirement>| End::Matching(PeerMatch::Endpoints(Selector::new(requirements)));
+    expect(
+        "who (`ns:…`, `pod:…`, `account:…`, `pods`, `nodes`, an address block, or an entity such as `world`)",
+        alt((
+            preceded(tag("ns:"), cut(namespace)).map(pods),
+            preceded(tag("pod:"), cut(pod)),
+            preceded(tag("account:"), cut(account)).map(pods),
+            preceded(keyword("pods"), labels).map(pods),
+            preceded(keyword("nodes"), labels)
+                .map(|asked| End::Matching(PeerMatch::Nodes(Selector::new(asked)))),
+            address.map(|block| End::Matching(PeerMatch::Cidr(block))),
+            entity.map(|entity| End::Matching(PeerMatch::Entity(entity))),
+        )),
+    )
+    .parse(text)
+}
+
+/// A name that Kubernetes takes: RFC 1123 labels, with dots between them.
+fn name<'a>(what: &str) -> impl Parser<&'a str, Output = &'a str, Error = Mismatch<'a>> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    expect(
+        what,
+        verify(take_while1(plain), move |found: &str| {
+            found.starts_with(edge) && found.ends_with(edge)
+        }),
+    )
+}
+
+/// What follows `ns:`: a name, `*`, or namespaces by their labels; then labels of the pods.
+fn namespace(text: &str) -> Parsed<'_, Vec<Requirement>> {
+    let by_labels = selector("{", "}", Attribute::NamespaceLabel);
+    let by_name =
+        name("a namespace's name").map(|name| vec![Requirement::equals(Attribute::Namespace, name)]);
+    let every = tag("*").map(|_| vec![]);
+    let (rest, mut asked) = alt((by_labels, every, by_name)).parse(text)?;
+    // `ns:shop/*` reads better beside `pod:shop/web` and means the same as `ns:shop`.
+    let (rest, _) = opt(tag("/*")).parse(rest)?;
+    if rest.starts_with('/') {
+        return wrong(
+            rest,
+            rest.trim_start_matches(|c| c == '/' || is_word(c)),
+            "`ns:` stands for all pods of namespaces".to_owned(),
+            Some("write `pod:NAMESPACE/NAME` for one workload or pod"),
+        );
+    }
+    let (rest, _) = blanks(rest)?;
+    let (rest, more) = opt(selector("{", "}", Attribute::NamespaceLabel)).parse(rest)?;
+    let (rest, labels) = labels(rest)?;
+    asked.extend(more.into_iter().flatten());
+    asked.extend(labels);
+    Ok((rest, asked))
+}
+
+fn pod(text: &str) -> Parsed<'_, End> {
+    let (rest, namespace) = name("a namespace's name").parse(text)?;
+    let (rest, _) = expect("`/`", tag("/")).parse(rest)?;
+    let (rest, name) = name("the name of a workload or pod").parse(rest)?;
+    let (rest, _) = blanks(rest)?;
+    let pod = End::Pod {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    };
+    Ok((rest, pod))
+}
+
+fn account(text: &str) -> Parsed<'_, Vec<Requirement>> {
+    let (rest, namespace) = name("a namespace's name").parse(text)?;
+    let (rest, _) = expect("`/`", tag("/")).parse(rest)?;
+    let (rest, name) = name("a service account's name").parse(rest)?;
+    let (rest, _) = blanks(rest)?;
+    let (rest, labels) = labels(rest)?;
+    let asked = [
+        Requirement::equals(Attribute::Namespace, namespace),
+        Requirement::equals(Attribute::ServiceAccount, name),
+    ];
+    Ok((rest, asked.into_iter().chain(labels).collect()))
+}
+
+/// Addresses outside the cluster.
+fn address(text: &str) -> Parsed<'_, CidrBlock> {
+    let looks_like_one = |c: char| is_word(c) || matches!(c, ':' | '/');
+    let (rest, found) = verify(take_while1(looks_like_one), |found: &str| {
+        found.contains(':') || (found.contains('.') && found.starts_with(|c: char| c.is_ascii_digit()))
+    })
+    .parse(text)?;
+    let block = match (found.parse::<IpNet>(), found.parse::<IpAddr>()) {
+        (Ok(block), _) if block == block.trunc() => block,
+        (Ok(block), _) => {
+            let message = format!("`{block}` has host bits: the block is `{}`", block.trunc());
+            return wrong(text, rest, message, None);
+        }
+        (Err(_), Ok(address)) => address.into(),
+        (Err(_), Err(_)) => {
+            let help = "addresses are written like `203.0.113.7`, blocks like `203.0.113.0/24`";
+            return wrong(
+                text,
+                rest,
+                format!("`{}` is no address block", shortened(found)),
+                Some(help),
+            );
+        }
+    };
+    let (rest, _) = blanks(rest)?;
+    let block = CidrBlock {
+        cidr: block,
+        except: vec![],
+        scope: CidrScope::OutsideCluster,
+    };
+    Ok((rest, block))
+}
+
+/// The classes that something can belong to.
+const ENTITIES: [Entity; 8] = [
+    Entity::All,
+    Entity::World,
+    Entity::WorldIpv4,
+    Entity::WorldIpv6,
+    Entity::Cluster,
+    Entity::Host,
+    Entity::RemoteNode,
+    Entity::KubeApiServer,
+];
+
+fn entity(text: &str) -> Parsed<'_, Entity> {
+    let (rest, found) = take_while1(is_word).parse(text)?;
+    let Some(entity) = ENTITIES.into_iter().find(|entity| entity.name() == found) else {
+        let known: Vec<_> = ENTITIES
+            .iter()
+            .map(|entity| format!("`{}`", entity.name()))
+            .collect();
+        let message = match Entity::named(found) {
+            Some(_) => format!("no pod, node or address of the input is ever `{found}`"),
+            None => format!("there is nobody called `{}`", shortened(found)),
+        };
+        let help = format!(
+            "write `ns:NAMESPACE`, `pod:NAMESPACE/NAME`, `account:NAMESPACE/NAME`, `pods`, `nodes`, an address block, or one of {}",
+            known.join(", ")
+        );
+        return wrong(text, rest, message, Some(&help));
+    };
+    let (rest, _) = blanks(rest)?;
+    Ok((rest, entity))
+}
+
+/// `[…]` with labels, if there is one.
+fn labels(text: &str) -> Parsed<'_, Vec<Requirement>> {
+    opt(selector("[", "]", Attribute::Label))
+        .map(Option::unwrap_or_default)
+        .parse(text)
+}
+
+fn selector<'a>(
+    open: &'static str,
+    close: &'static str,
+    attribute: impl Fn(String) -> Attribute + Copy,
+) -> impl Parser<&'a str, Output = Vec<Requirement>, Error = Mismatch<'a>> {
+    delimited(sign(open), cut(list(requirement(attribute))), cut(sign(close)))
+}
+
+fn requirement<'a>(
+    attribute: impl Fn(String) -> Attribute + Copy,
+) -> impl Parser<&'a str, Output = Requirement, Error = Mismatch<'a>> {
+    move |text: &'a str| {
+        let (rest, absent) = opt(sign("!")).parse(text)?;
+        let (rest, key) = expect("a label's key", take_while1(|c| is_word(c) || c == '/')).parse(rest)?;
+        let attribute = attribute(key.to_owned());
+        let (rest, _) = blanks(rest)?;
+        if absent.is_some() {
+            let operator = Operator::DoesNotExist;
+            return Ok((rest, Requirement { attribute, operator }));
+        }
+        let one = || value.map(|value| [value].into_iter().collect());
+        let many = || delimited(sign("("), list(value), sign(")")).map(|values| values.into_iter().collect());
+        let (rest, operator) = opt(alt((
+            preceded(sign("!="), cut(one())).map(Operator::NotIn),
+            preceded(alt((sign("=="), sign("="))), cut(one())).map(Operator::In),
+            preceded(keyword("in"), cut(many())).map(Operator::In),
+            preceded(keyword("notin"), cut(many())).map(Operator::NotIn),
+        )))
+        .parse(rest)?;
+        let operator = operator.unwrap_or(Operator::Exists);
+        Ok((rest, Requirement { attribute, operator }))
+    }
+}
+
+/// A label's value; it may be empty.
+fn value(text: &str) -> Parsed<'_, String> {
+    terminated(take_while(is_word), blanks)
+        .map(str::to_owned)
+        .parse(text)
+}
+
+fn ports(text: &str) -> Parsed<'_, Vec<PortMatch>> {
+    let word = alt((keyword("ports"), keyword("port")));
+    preceded(word, cut(list(port))).parse(text)
+}
+
+fn port(text: &str) -> Parsed<'_, PortMatch> {
+    let piece = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '*');
+    let (rest, which) = expect(
+        "a port (`443`, `8000-8080/UDP`, `http`, `*/TCP`, `icmp/8`)",
+        take_while1(piece),
+    )
+    .parse(text)?;
+    let (rest, behind) = opt(preceded(tag("/"), take_while1(is_word))).parse(rest)?;
+    let icmp = [Protocol::Icmp, Protocol::Icmpv6]
+        .into_iter()
+        .find(|protocol| protocol.to_string().eq_ignore_ascii_case(which));
+    let matches = match (icmp, behind) {
+        (Some(protocol), Some(kind)) => match u8::from_str(kind) {
+            Ok(message_type) => PortMatch::Icmp {
+                protocol,
+                message_type,
+            },
+            Err(_) => {
+                let message = format!("`{}` is no message type: they go from 0 to 255", shortened(kind));
+                return wrong(text, rest, message, None);
+            }
+        },
+        _ => {
+            let protocol = match behind {
+                // As in a NetworkPolicy.
+                None => ProtocolSet::One(Protocol::Tcp),
+                Some(any) if any.eq_ignore_ascii_case("any") => ProtocolSet::AnyTransport,
+                Some(named) => {
+                    let known = Protocol::TRANSPORT
+                        .into_iter()
+                        .find(|one| one.to_string().eq_ignore_ascii_case(named));
+                    match known {
+                        Some(one) => ProtocolSet::One(one),
+                        None => {
+                            let message = format!("`{}` is no protocol with ports", shortened(named));
+                            let help = "one of `TCP`, `UDP`, `SCTP`, `ANY`; ICMP is written `icmp/8`";
+                            return wrong(text, rest, message, Some(help));
+                        }
+                    }
+                }
+            };
+            match numbers_or_name(which, protocol) {
+                Ok(matches) => matches,
+                Err(message) => return wrong(text, rest, message, None),
+            }
+        }
+    };
+    let (rest, _) = blanks(rest)?;
+    Ok((rest, matches))
+}
+
+fn numbers_or_name(which: &str, protocol: ProtocolSet) -> Result<PortMatch, String> {
+    if which == "*" {
+        return Ok(PortMatch::Numbers {
+            protocol,
+            first: 0,
+            last: u16::MAX,
+        });
+    }
+    let numeric = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+    let number = |text: &str| match text.parse::<u16>() {
+        Ok(number) if number > 0 => Ok(number),
+        Ok(_) | Err(_) => Err(format!(
+            "`{}` is no port: they go from 1 to 65535",
+            shortened(text)
+        )),
+    };
+    if numeric(which) {
+        let number = number(which)?;
+        return Ok(PortMatch::Numbers {
+            protocol,
+            first: number,
+            last: number,
+        });
+    }
+    if let Some((first, last)) = which.split_once('-')
+        && numeric(first)
+        && numeric(last)
+    {
+        let (first, last) = (number(first)?, number(last)?);
+        if last < first {
+            return Err(format!("the range `{which}` ends before it begins"));
+        }
+        return Ok(PortMatch::Numbers {
+            protocol,
+            first,
+            last,
+        });
+    }
+    // Source: Kubernetes, `IsValidPortName`.
+    let valid = which.len() <= 15
+        && which.chars().any(|c| c.is_ascii_alphabetic())
+        && !which.contains('*')
+        && !which.contains("--")
+        && !which.starts_with('-')
+        && !which.ends_with('-');
+    if !valid {
+        return Err(format!(
+            "`{}` is neither a port nor a port's name",
+            shortened(which)
+        ));
+    }
+    Ok(PortMatch::Name {
+        protocol,
+        name: which.to_owned(),
+    })
+}
