@@ -9,6 +9,7 @@ use crate::lints;
 use crate::load::{self, Input, LoadError};
 use crate::lower;
 use crate::prove;
+use crate::services::{self, Service};
 use ir::model::Model;
 use std::io::Read;
 use std::path::PathBuf;
@@ -32,6 +33,8 @@ pub struct Understood {
     pub input: Input,
     /// What it means. Not to be used for answers when [`Self::blocked`].
     pub model: Model,
+    /// The Services, which policies do not see but people mean.
+    pub services: Vec<Service>,
     /// What is wrong with it so far, sorted.
     pub findings: Vec<Finding>,
 }
@@ -67,6 +70,7 @@ pub fn understand_input(mut input: Input, options: &Options) -> Understood {
     findings.extend(lowered.findings);
     diagnostic::sort(&mut findings);
     Understood {
+        services: services::services(&input),
         input,
         model: lowered.model,
         findings,
@@ -109,7 +113,9 @@ pub fn check(
     let proved = prove::prove(understood, solver)?;
     checked.findings.extend(proved.findings);
     checked.undecided.extend(proved.undecided);
-    checked.findings.extend(lints::findings(&understood.model));
+    checked
+        .findings
+        .extend(lints::findings(&understood.model, &understood.services));
     if let Some(options) = solver {
         let answers = lints::pc302_rule_redundant::check(&understood.model, options)?;
         checked.findings.extend(answers.findings);

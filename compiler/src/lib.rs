@@ -39,6 +39,7 @@ pub mod lower;
 // The model, and what is read from it.
 pub mod placement;
 pub mod resolve;
+pub mod services;
 
 pub mod lints;
 
@@ -57,6 +58,7 @@ pub mod graphviz;
 pub mod tabular;
 
 pub mod connectivity;
+pub mod ports;
 pub mod query;
 
 pub mod diff;

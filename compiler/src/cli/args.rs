@@ -24,6 +24,7 @@ impl Cli {
         match &self.command {
             Command::Check(arguments) => Some(&arguments.common.run),
             Command::Connectivity(arguments) => Some(&arguments.common.run),
+            Command::Ports(arguments) => Some(&arguments.common.run),
             Command::Query(arguments) => Some(&arguments.common.run),
             Command::Diff(arguments) => Some(&arguments.run),
             Command::Prove(arguments) => Some(&arguments.common.run),
@@ -39,6 +40,8 @@ pub(super) enum Command {
     Check(Check),
     /// Who can talk to whom, on what: all workloads and all addresses outside
     Connectivity(super::connectivity::Arguments),
+    /// Every port name: who defines it, with which number, who uses it, and every collision
+    Ports(super::ports::Arguments),
     /// One flow: is it allowed, and which lines decide
     Query(super::query::Arguments),
     /// Which flows a change of the manifests allows or cuts, and the lines responsible

@@ -9,6 +9,7 @@ mod compile;
 mod connectivity;
 mod diff;
 mod output;
+mod ports;
 mod progress;
 mod prove;
 mod query;
@@ -101,6 +102,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match &cli.command {
         Command::Check(arguments) => check::run(arguments, &mut terminal),
         Command::Connectivity(arguments) => connectivity::run(arguments, &mut terminal),
+        Command::Ports(arguments) => ports::run(arguments, &mut terminal),
         Command::Query(arguments) => query::run(arguments, &mut terminal),
         Command::Diff(arguments) => diff::run(arguments, &mut terminal),
         Command::Prove(arguments) => prove::run(arguments, &mut terminal),

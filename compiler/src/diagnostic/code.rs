@@ -103,7 +103,7 @@ codes! {
     END_PORT_WITH_NAME 211 "end-port-with-name" Error "A port range cannot start at a name."
     SERVICE_PORT_IN_POLICY 212 "service-port-in-policy" Warning "The port is the Service's, where the container's is needed."
     NAMED_PORT_WITHOUT_POD 213 "named-port-without-pod" Error "The peers have no container ports, so the port name means nothing towards them."
-    NAMED_PORT_ACROSS_POLICIES 214 "named-port-across-policies" Warning "Two policies use one port name with different numbers."
+    NAMED_PORT_ACROSS_POLICIES 214 "named-port-across-policies" Note "Two policies use one port name with different numbers."
     NAMED_PORT_AND_NUMBER 215 "named-port-and-number" Warning "A numeric rule and a named rule of opposite verdicts meet on some pods only."
     NAMED_PORT_ACROSS_REVISIONS 216 "named-port-across-revisions" Warning "The port name's number differs between revisions of one workload."
     NAMED_PORT_ACROSS_NAMESPACES 217 "named-port-across-namespaces" Warning "In a cluster-wide policy, the port name's number differs across namespaces."
@@ -193,6 +193,12 @@ impl Code {
             .iter()
             .find(|entry| entry.name == text || entry.code.to_string().eq_ignore_ascii_case(text))
             .map(|entry| entry.code)
+    }
+
+    /// Whether it is of the family `PC2xx`.
+    #[must_use]
+    pub fn is_about_port_names(self) -> bool {
+        (200..300).contains(&self.0)
     }
 
     /// Whether input with this finding could not be read at all: the job could not be done (exit status 2).

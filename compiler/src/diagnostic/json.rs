@@ -30,7 +30,7 @@ struct Report<'a> {
 }
 
 #[derive(Serialize)]
-struct Summary {
+pub(crate) struct Summary {
     errors: usize,
     warnings: usize,
     notes: usize,
@@ -128,10 +128,18 @@ struct WireAccepted<'a> {
 /// # Errors
 /// When `out` cannot be written.
 pub fn write(out: &mut dyn Write, findings: &[Finding], scope: &Scope) -> io::Result<()> {
-    let counts = Counts::of(findings);
     let report = Report {
         version: VERSION,
-        summary: Summary {
+        summary: Summary::of(findings, scope),
+        findings: findings.iter().map(wire).collect(),
+    };
+    write_pretty(out, &report)
+}
+
+impl Summary {
+    pub(crate) fn of(findings: &[Finding], scope: &Scope) -> Self {
+        let counts = Counts::of(findings);
+        Self {
             errors: counts.errors,
             warnings: counts.warnings,
             notes: counts.notes,
@@ -139,10 +147,8 @@ pub fn write(out: &mut dyn Write, findings: &[Finding], scope: &Scope) -> io::Re
             files: scope.files,
             objects: scope.objects,
             skipped: scope.skipped,
-        },
-        findings: findings.iter().map(wire).collect(),
-    };
-    write_pretty(out, &report)
+        }
+    }
 }
 
 /// Writes any wire type as indented JSON that is safe to print, and a line break.

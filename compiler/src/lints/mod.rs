@@ -1,10 +1,32 @@
 //! What can be wrong with policies that are read as written. One file for each rule; its doc comment is the page that
 //! explains it.
 //!
-//! [`named_ports`] is the machinery of the `PC2xx` rules: which rules use which names on which pods.
+//! The `PC2xx` rules stand on [`named_ports`] (which rules use which names on which pods), [`cilium_names`] (what older
+//! Cilium makes of them) and [`named_port_hazards`] (which of several findings about one use is told).
 
+pub mod cilium_names;
+pub mod named_port_hazards;
+mod named_port_report;
+mod named_port_sites;
 pub mod named_ports;
 pub mod pc201_named_port_many_numbers;
+pub mod pc202_named_port_other_number_elsewhere;
+pub mod pc203_named_port_ambiguous_deny;
+pub mod pc204_named_port_undefined;
+pub mod pc205_named_port_undefined_deny;
+pub mod pc206_named_port_partly_defined;
+pub mod pc207_named_port_other_protocol;
+pub mod pc208_named_port_twice_in_pod;
+pub mod pc209_named_port_on_init_container;
+pub mod pc210_port_name_invalid;
+pub mod pc211_end_port_with_name;
+pub mod pc212_service_port_in_policy;
+pub mod pc213_named_port_without_pod;
+pub mod pc214_named_port_across_policies;
+pub mod pc215_named_port_and_number;
+pub mod pc216_named_port_across_revisions;
+pub mod pc217_named_port_across_namespaces;
+pub mod pc218_number_named_on_some_pods;
 pub mod pc302_rule_redundant;
 pub mod pc310_same_priority;
 pub mod pc401_guarantee_violated;
@@ -14,17 +36,46 @@ pub mod pc405_guarantee_names_nothing;
 #[cfg(test)]
 mod tests;
 
-use crate::diagnostic::{Finding, ObjectName, Witness};
+use crate::diagnostic::{Code, Finding, ObjectName, Severity, Witness};
+use crate::services::Service;
 use ir::model::Model;
 use ir::policy::{Policy, RuleId};
 use ir::port::Protocol;
 
 /// Everything that can be found without a solver, unsorted.
 #[must_use]
-pub fn findings(model: &Model) -> Vec<Finding> {
-    let uses = named_ports::uses(model);
-    let mut findings = pc201_named_port_many_numbers::check(model, &uses);
+pub fn findings(model: &Model, services: &[Service]) -> Vec<Finding> {
+    let mut findings = about_port_names(model, services);
     findings.extend(pc310_same_priority::check(model));
+    findings
+}
+
+/// The findings about port names (`PC2xx`) that are read from a model, unsorted.
+#[must_use]
+pub fn about_port_names(model: &Model, services: &[Service]) -> Vec<Finding> {
+    let hazards = named_port_hazards::Hazards::of(model, services);
+    let mut findings = pc201_named_port_many_numbers::check(&hazards);
+    findings.extend(pc206_named_port_partly_defined::check(&hazards));
+    // A rule of numbers that meets the name on some pods only says what follows from it.
+    let met = pc215_named_port_and_number::check(&hazards);
+    findings.retain(|finding| {
+        let follows = finding.code == Code::NAMED_PORT_PARTLY_DEFINED || finding.severity == Severity::Note;
+        !(follows && finding.severity != Severity::Error && pc215_named_port_and_number::tells(&met, finding))
+    });
+    findings.extend(met);
+    findings.extend(pc202_named_port_other_number_elsewhere::check(&hazards));
+    findings.extend(pc203_named_port_ambiguous_deny::check(&hazards));
+    findings.extend(pc204_named_port_undefined::check(&hazards));
+    findings.extend(pc205_named_port_undefined_deny::check(&hazards));
+    findings.extend(pc207_named_port_other_protocol::check(&hazards));
+    findings.extend(pc208_named_port_twice_in_pod::check(&hazards));
+    findings.extend(pc209_named_port_on_init_container::check(&hazards));
+    findings.extend(pc212_service_port_in_policy::check(&hazards));
+    findings.extend(pc213_named_port_without_pod::check(&hazards));
+    findings.extend(pc214_named_port_across_policies::check(&hazards));
+    findings.extend(pc216_named_port_across_revisions::check(&hazards));
+    findings.extend(pc217_named_port_across_namespaces::check(&hazards));
+    findings.extend(pc218_number_named_on_some_pods::check(&hazards));
     findings
 }
 

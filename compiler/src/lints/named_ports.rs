@@ -87,10 +87,68 @@ impl PodSet {
     }
 }
 
+/// One port entry of a rule that gives one number.
+#[derive(Clone, Debug)]
+pub struct NumberUse<'m> {
+    /// The rule's id.
+    pub rule_id: RuleId,
+    /// The rule's policy.
+    pub policy: &'m Policy,
+    /// The rule.
+    pub rule: &'m Rule,
+    /// The port entry.
+    pub port: &'m Port,
+    /// The number.
+    pub number: u16,
+    /// The protocols asked for.
+    pub protocol: ProtocolSet,
+    /// The destinations that the rule reaches, in order, without ports.
+    pub reached: Arc<[Reached<'m>]>,
+    /// The pods that may be sources of what it matches.
+    pub sources: Arc<PodSet>,
+}
+
+/// Every use of a single number that is `wanted`, in the order of rules and ports.
+#[must_use]
+pub fn number_uses(model: &Model, wanted: impl Fn(u16) -> bool) -> Vec<NumberUse<'_>> {
+    let single = |port: &PortMatch| match port {
+        PortMatch::Numbers { first, last, .. } if first == last && wanted(*first) => Some(*first),
+        PortMatch::Numbers { .. } | PortMatch::Name { .. } | PortMatch::Icmp { .. } => None,
+    };
+    // No container port has an empty name, so that nothing is looked up by it.
+    let written = written(model, |port| match port {
+        PortMatch::Numbers { protocol, .. } if single(port).is_some() => Some(("", *protocol)),
+        _ => None,
+    });
+    let named = resolved(model, written);
+    named
+        .into_iter()
+        .filter_map(|one| {
+            Some(NumberUse {
+                rule_id: one.rule_id,
+                policy: one.policy,
+                rule: one.rule,
+                port: one.port,
+                number: single(&one.port.matches)?,
+                protocol: one.protocol,
+                reached: one.reached,
+                sources: one.sources,
+            })
+        })
+        .collect()
+}
+
 /// Every use of a name, in the order of rules and ports.
 #[must_use]
 pub fn uses(model: &Model) -> Vec<NameUse<'_>> {
-    let written = written(model);
+    let written = written(model, |port| match port {
+        PortMatch::Name { protocol, name } => Some((name, *protocol)),
+        PortMatch::Numbers { .. } | PortMatch::Icmp { .. } => None,
+    });
+    resolved(model, written)
+}
+
+fn resolved<'m>(model: &'m Model, written: Vec<Written<'m>>) -> Vec<NameUse<'m>> {
     let mut pods = Pods::new(model, &written);
     written
         .into_iter()
@@ -128,7 +186,10 @@ struct Written<'m> {
     protocol: ProtocolSet,
 }
 
-fn written(model: &Model) -> Vec<Written<'_>> {
+fn written<'m>(
+    model: &'m Model,
+    asked: impl Fn(&'m PortMatch) -> Option<(&'m str, ProtocolSet)>,
+) -> Vec<Written<'m>> {
     let mut written = Vec::new();
     for (policy_id, policy) in model.policy_ids() {
         for (rule_id, rule) in model.rule_ids(policy_id) {
@@ -136,14 +197,14 @@ fn written(model: &Model) -> Vec<Written<'_>> {
                 continue;
             };
             for port in ports {
-                if let PortMatch::Name { protocol, name } = &port.matches {
+                if let Some((name, protocol)) = asked(&port.matches) {
                     written.push(Written {
                         rule_id,
                         policy,
                         rule,
                         port,
                         name,
-                        protocol: *protocol,
+                        protocol,
                     });
                 }
             }
@@ -153,7 +214,7 @@ fn written(model: &Model) -> Vec<Written<'_>> {
 }
 
 /// What picks pods, without its place in the source.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Matches<'m> {
     Any,
     Subject(&'m Subject),

@@ -13,7 +13,7 @@ endpoint other/java labels app=catalog ports http 9999/TCP (pods.yaml:3:1)
 
 fn findings_of(policies: &str) -> Vec<Finding> {
     let text = format!("{PODS}{policies}");
-    findings(&ir::text::parse(&text).unwrap())
+    findings(&ir::text::parse(&text).unwrap(), &[])
 }
 
 fn summary(findings: &[Finding]) -> Vec<String> {
@@ -69,8 +69,9 @@ policy CiliumNetworkPolicy shop/p on pods [app=web, ns=shop] applies egress @ p.
     );
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].severity.as_str(), "error");
+    assert_eq!(found[0].code, Code::NAMED_PORT_AMBIGUOUS_DENY);
     assert!(
-        found[0].message.ends_with("what it denies is open"),
+        found[0].message.starts_with("what this rule denies is open"),
         "{}",
         found[0].message
     );
@@ -92,14 +93,26 @@ policy NetworkPolicy shop/p on pods [app=catalog, ns=shop] denies ingress @ p.ya
 }
 
 #[test]
-fn one_meaning_is_no_finding_whoever_else_uses_the_name() {
+fn one_meaning_is_told_where_older_cilium_does_not_know_it() {
+    let found = findings_of(
+        "\
+policy NetworkPolicy shop/p on pods [ns=shop] denies egress @ p.yaml:1:1 {
+  allow egress to pods [ns=other] ports http/TCP (p.yaml:2:1) @ p.yaml:2:1
+}
+",
+    );
+    // The place of the rule, of the other numbers, and of its own.
+    assert_eq!(
+        summary(&found),
+        ["PC202 warning shop/java->other/java:9999 [p.yaml:2:1 pods.yaml:3:1 pods.yaml:2:1 pods.yaml:1:1]"]
+    );
+}
+
+#[test]
+fn names_that_nothing_is_known_of_are_no_finding() {
     for rule in [
-        // Only one of the pods that differ is reached.
-        "allow egress to pods [ns=other] ports http/TCP @ p.yaml:2:1",
         // Nobody who defines it is reached.
         "allow egress to pods [app=web] ports http/TCP @ p.yaml:2:1",
-        // Another protocol than any definition's.
-        "allow egress ports http/UDP @ p.yaml:2:1",
         // A number is no name.
         "allow egress ports 80/TCP @ p.yaml:2:1",
     ] {

@@ -5,6 +5,7 @@
 use super::name;
 use super::site::Site;
 use crate::diagnostic::Code;
+use crate::lints::{pc210_port_name_invalid, pc211_end_port_with_name};
 use crate::route::Route;
 use ir::port::{Port, PortMatch, Protocol, ProtocolSet};
 use k8s_openapi::api::networking::v1::NetworkPolicyPort;
@@ -75,26 +76,21 @@ fn named(
 ) -> Option<PortMatch> {
     let route = at.then("port");
     if let Some(fault) = name::port_name_fault(name) {
-        let message = format!("`{name}` is not a valid port name: {fault}");
-        let finding = site.refusal(Code::PORT_NAME_INVALID, &route, message);
-        let lower = name.to_ascii_lowercase();
-        site.report(if name.parse::<u16>().is_ok_and(|number| number > 0) {
-            finding.help(format!("for the number, remove the quotes: `port: {name}`"))
-        } else if lower != name && name::port_name_fault(&lower).is_none() {
-            finding.help(format!("write `{lower}`"))
-        } else {
-            finding
+        let is_valid = |name: &str| name::port_name_fault(name).is_none();
+        let (code, _, message, help) = pc210_port_name_invalid::refused(name, &fault, is_valid);
+        let finding = site.refusal(code, &route, message);
+        site.report(match help {
+            Some(help) => finding.help(help),
+            None => finding,
         });
         return None;
     }
     if last.is_some() {
-        let message = format!("`endPort` cannot stand beside the port name `{name}`");
+        let message = pc211_end_port_with_name::refused(name);
         let finding = site
             .refusal(Code::END_PORT_WITH_NAME, &at.then("endPort"), message)
             .because(site.origin(&route), "a name, not a number");
-        site.report(finding.help(
-            "give the range in numbers, or remove `endPort`: a name may mean another number on each pod",
-        ));
+        site.report(finding.help(pc211_end_port_with_name::HELP));
         return None;
     }
     Some(PortMatch::Name {

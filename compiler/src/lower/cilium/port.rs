@@ -7,6 +7,7 @@ use super::super::site::Site;
 use super::remark;
 use crate::cilium::{PortProtocol, PortRule};
 use crate::diagnostic::{Code, Severity};
+use crate::lints::{pc210_port_name_invalid, pc211_end_port_with_name};
 use crate::route::Route;
 use ir::port::{Port, PortMatch, Protocol, ProtocolSet};
 
@@ -98,12 +99,10 @@ fn one(site: &mut Site<'_>, at: &Route, port: &PortProtocol) -> Option<PortMatch
         Reading::Name => {
             name_hazards(site, &place, text);
             if port.end_port.is_some_and(|end| end != 0) {
-                let message = format!("`endPort` beside the port name `{text}` is ignored");
+                let message = pc211_end_port_with_name::ignored(text);
                 let finding = remark(site, Code::END_PORT_WITH_NAME, &at.then("endPort"), message)
                     .because(site.origin(&place), "a name, not a number");
-                site.report(finding.help(
-                    "give the range in numbers, or remove `endPort`: a name may mean another number on each pod",
-                ));
+                site.report(finding.help(pc211_end_port_with_name::HELP));
             }
             Some(PortMatch::Name {
                 protocol: protocol?,
@@ -182,25 +181,13 @@ fn last(site: &mut Site<'_>, at: &Route, first: u16, end: Option<i32>) -> Option
 
 /// Names that are valid and probably not what was meant.
 fn name_hazards(site: &mut Site<'_>, at: &Route, name: &str) {
-    let lower = name.to_ascii_lowercase();
-    let like_a_number = ["0x", "0b", "0o"].into_iter().find_map(|prefix| {
-        let digits = lower.strip_prefix(prefix)?;
-        let radix = match prefix {
-            "0x" => 16,
-            "0b" => 2,
-            _ => 8,
-        };
-        u16::from_str_radix(digits, radix).ok()
-    });
-    if let Some(number) = like_a_number {
-        let message = format!("`{name}` is the name of a port here, not the number {number}");
-        let finding = remark(site, Code::PORT_NAME_INVALID, at, message);
-        site.report(finding.help(format!("for the number write `\"{number}\"`")));
-    } else if lower != name {
-        let message = format!("port names are written in small letters; `{name}` is read as `{lower}`");
-        let mut finding = remark(site, Code::PORT_NAME_INVALID, at, message);
-        finding.severity = Severity::Note;
-        site.report(finding.help(format!("write `{lower}`")));
+    if let Some((code, severity, message, help)) = pc210_port_name_invalid::doubtful(name) {
+        let mut finding = remark(site, code, at, message);
+        finding.severity = severity;
+        site.report(match help {
+            Some(help) => finding.help(help),
+            None => finding,
+        });
     }
 }
 

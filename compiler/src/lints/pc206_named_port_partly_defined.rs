@@ -1,0 +1,147 @@
+//! # PC206 named-port-partly-defined
+//!
+//! Only some of the pods that the rule reaches define the port name.
+//!
+//! ## What is wrong
+//! A selector picks several pods, and the name is a port of some of them only. On the others the rule matches nothing:
+//! an allow leaves them closed, a deny leaves them open. Often a container of one workload was given the port and
+//! not the name, or another name.
+//!
+//! Pods that were picked by their labels make it a warning; those that were taken in with a whole namespace, a note.
+//! Rules for everybody (no peers, `all`, a block of addresses) are meant for whoever has the name, and nothing is said;
+//! nor of a pod on which another name of the same rule means something.
+//!
+//! ## What engines do
+//!
+//! | | the pods without the name |
+//! |---|---|
+//! | Kubernetes' text | the rule does not match them |
+//! | Cilium 1.20 | the same |
+//! | Cilium up to 1.19 | at egress the number that other pods have behind the name is allowed (or denied) on them too |
+//!
+//! Where that number is another port of such a pod, Cilium up to 1.19 opens the wrong port, and this is an error.
+//!
+//! ## Example
+//! ```yaml
+//! egress:
+//!   - to: [{podSelector: {matchLabels: {app: catalog}}}]
+//!     ports: [{port: http}]        # catalog-java has `http`, catalog-nginx has 80 without a name
+//! ```
+//!
+//! ## How to fix it
+//! Name the port on the other pods as well, or narrow the selector to the pods that have it.
+
+use super::named_port_hazards::{Hazards, Judged, Picked, picked};
+use super::named_port_report::{
+    at_use, egress_engines, pod, pods, table, with_engines, with_witness, witness,
+};
+use super::named_ports::Reached;
+use super::pc204_named_port_undefined::opened_elsewhere;
+use crate::diagnostic::{Code, Finding, Severity};
+use ir::cluster::{ContainerPort, ContainerRole};
+
+/// Finds rules with such a name.
+#[must_use]
+pub fn check(hazards: &Hazards<'_>) -> Vec<Finding> {
+    let uses = hazards.uses.iter();
+    uses.filter(|judged| !judged.missed.is_empty())
+        .filter_map(|judged| finding(hazards, judged))
+        .collect()
+}
+
+fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Option<Finding> {
+    let one = &judged.one;
+    let missed: Vec<&Reached<'_>> = judged
+        .missed
+        .iter()
+        .filter_map(|index| one.reached.get(*index))
+        .collect();
+    let first = missed.first()?;
+    let count =
+        |reached: &[&Reached<'_>]| -> usize { reached.iter().map(|reached| reached.pods.len()).sum() };
+    let defining: Vec<_> = judged.defining().collect();
+    let open = opened_elsewhere(hazards, judged);
+    let partly = format!(
+        "{} of the {} pods that this rule picks define `{}`",
+        count(&defining),
+        count(&defining) + count(&missed),
+        one.name,
+    );
+    let message = match (&open, judged.denies()) {
+        (Some((_, number)), _) => format!(
+            "Cilium up to 1.19 opens {number} on pods that do not call it `{}`: only {partly}",
+            one.name
+        ),
+        (None, true) => format!("some pods are left open by this deny rule: only {partly}"),
+        (None, false) => format!("only {partly}"),
+    };
+    let label = format!("means nothing on {}", pods(first.endpoint, count(&missed)));
+    let mut finding = at_use(judged, Code::NAMED_PORT_PARTLY_DEFINED, message, label);
+    for reached in missed.iter().take(3) {
+        let text = match other_protocol(reached, one.name) {
+            Some(port) => format!("defines it with {}", port.protocol),
+            None => format!("{} does not define it", reached.endpoint),
+        };
+        finding = finding.because(reached.endpoint.origin.clone(), text);
+    }
+    if let Some(reached) = defining.first()
+        && let Some(port) = reached.ports.first()
+    {
+        let text = format!("{} on {}", port.number, reached.endpoint);
+        finding = finding.because(port.origin.clone(), text);
+    }
+    if let Some((port, number)) = open {
+        finding = finding.because(port.origin.clone(), format!("{number} is another port here"));
+    }
+    let by_label = missed.iter().flat_map(|reached| reached.pods.iter()).any(|id| {
+        let pod = hazards.model.cluster.endpoint(*id);
+        pod.is_some_and(|pod| picked(hazards.model, judged, pod) == Some(Picked::ByLabel))
+    });
+    finding.severity = match (open, by_label) {
+        (Some(_), _) => Severity::Error,
+        (None, true) if judged.denies() => Severity::Error,
+        (None, true) => Code::NAMED_PORT_PARTLY_DEFINED.default_severity(),
+        (None, false) => Severity::Note,
+    };
+    let help = format!(
+        "name the port `{}` on these pods too, or narrow the selector to the pods that have it",
+        one.name
+    );
+    let denies = judged.denies();
+    // The number that the others have behind the name, else what the pod has.
+    let numbers: Vec<_> = defining
+        .iter()
+        .flat_map(|reached| reached.numbers())
+        .take(2)
+        .collect();
+    let destinations: Vec<_> = missed
+        .iter()
+        .flat_map(|reached| {
+            let own = reached
+                .endpoint
+                .ports
+                .iter()
+                .filter(|port| port.role != ContainerRole::Init && one.protocol.contains(port.protocol));
+            let own = own.map(|port| (port.protocol, port.number));
+            let id = reached.id;
+            own.chain(numbers.iter().copied())
+                .map(move |(protocol, number)| (pod(id), protocol, number))
+        })
+        .collect();
+    let flow = witness(hazards.model, judged, destinations, |tried| {
+        tried.judgement.allowed() == denies
+    });
+    let finding = finding.named_ports(table(judged)).help(help);
+    Some(with_witness(
+        with_engines(finding, egress_engines(hazards, judged)),
+        flow,
+    ))
+}
+
+fn other_protocol<'m>(reached: &Reached<'m>, name: &str) -> Option<&'m ContainerPort> {
+    reached
+        .endpoint
+        .ports
+        .iter()
+        .find(|port| port.role != ContainerRole::Init && super::named_port_hazards::is_named(port, name))
+}
