@@ -177,3 +177,74 @@ fn json_is_as_published() {
         .collect();
     assert_eq!(answers, ["violated", "vacuous", "violated", "holds"]);
 }
+
+#[test]
+fn check_against_reports_what_a_change_opens() {
+    let scratch = Scratch::new("against");
+    let old = scratch.path("shop");
+    let new = scratch.file(
+        "new/policy.yaml",
+        &POLICY.replace("podSelector: {}\n", "podSelector: {matchLabels: {app: api}}\n"),
+    );
+    let same = scratch.file("same/moved.yaml", &format!("# Moved\n{POLICY}"));
+    let shown = |arguments: &[&str]| {
+        let output = run(arguments);
+        (
+            output.status.code().unwrap(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    let (status, text) = shown(&["check", &new, "--against", &old]);
+    assert_eq!(status, 0, "{text}");
+    assert!(text.contains("note[PC403]"), "{text}");
+    assert!(text.contains("pods in payments with app!=api"), "{text}");
+    let (status, text) = shown(&["check", &new, "--against", &old, "--no-new-access"]);
+    assert_eq!(status, 1, "{text}");
+    assert!(text.contains("error[PC403]"), "{text}");
+    let (status, text) = shown(&["check", &same, "--against", &old, "--no-new-access"]);
+    assert_eq!(status, 0, "{text}");
+    assert!(!text.contains("PC403"), "{text}");
+    // The other way round, it closes what was open.
+    assert_eq!(shown(&["check", &old, "--against", &new, "--no-new-access"]).0, 0);
+}
+
+#[test]
+fn doctor_says_what_answers() {
+    let output = run(&["doctor", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0));
+    let facts: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(facts["portcullis"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(facts["solver"]["works"], true);
+    assert!(
+        facts["solver"]["version"]
+            .as_str()
+            .unwrap()
+            .starts_with(|c: char| c.is_ascii_digit() || c == 'Z')
+    );
+}
+
+#[test]
+fn diff_proves_for_every_pod() {
+    let scratch = Scratch::new("symbolic");
+    let old = scratch.path("shop");
+    let new = scratch.file("new/policy.yaml", &POLICY.replace("port: 443", "port: 8443"));
+    let same = scratch.file("same/moved.yaml", &format!("# Moved\n{POLICY}"));
+    let output = run(&["diff", "--symbolic", &old, &new]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.contains("opened  pods in shop → pods in payments, 8443/TCP"),
+        "{text}"
+    );
+    assert!(
+        text.contains("closed  pods in shop → pods in payments, 443/TCP"),
+        "{text}"
+    );
+    let output = run(&["diff", "--symbolic", &old, &same]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .contains("nothing changes")
+    );
+}

@@ -36,5 +36,9 @@ pub mod checks;
 // What policies are held against.
 pub mod guarantee;
 
+// What a change of them does.
+pub mod change;
+pub use encode::{solver_version, solver_works};
+
 pub use checks::redundant_rule::{Effect, Redundancy, redundant_rules};
 pub use checks::rule_never_matches::never_matching_rules;

@@ -29,6 +29,7 @@ impl Cli {
             Command::Diff(arguments) => Some(&arguments.run),
             Command::Prove(arguments) => Some(&arguments.common.run),
             Command::Compile(arguments) => Some(&arguments.common.run),
+            Command::Doctor(arguments) => Some(&arguments.run),
             Command::Init(_) | Command::Completions(_) | Command::Man(_) => None,
         }
     }
@@ -50,6 +51,8 @@ pub(super) enum Command {
     Prove(super::prove::Arguments),
     /// The programs and tables that enforce the policies, one bundle for a node or for all
     Compile(Compile),
+    /// What this program is and rests on: versions, the solver and where it was loaded from
+    Doctor(super::doctor::Arguments),
     /// A commented portcullis.toml to start from
     Init(Init),
     /// Completions for a shell, on standard output
@@ -126,6 +129,14 @@ pub(super) struct Check {
     /// A file of guarantees; *.guarantees in the directories are read anyway
     #[arg(long, value_name = "FILE")]
     pub(super) guarantees: Vec<PathBuf>,
+
+    /// Report what these policies allow and those in this path do not, for every pod that could exist
+    #[arg(long, value_name = "OLD", conflicts_with = "no_solver")]
+    pub(super) against: Vec<PathBuf>,
+
+    /// With --against: such access is an error
+    #[arg(long, requires = "against")]
+    pub(super) no_new_access: bool,
 
     /// Write every question to the solver into this directory, as SMT-LIB text with the answer
     #[arg(long, value_name = "DIR", conflicts_with = "no_solver")]

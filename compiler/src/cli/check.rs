@@ -3,10 +3,13 @@
 use super::args::{Check, CheckFormat, CheckOutput};
 use super::progress::Progress;
 use super::terminal::Terminal;
-use super::{Failure, Status, count, output, read_with, scope_line, settings, smt_dump, watch};
+use super::{
+    Failure, Status, count, output, read, read_with, refuse_blocked, scope_line, settings, smt_dump, watch,
+};
 use crate::check;
 use crate::diagnostic::report::Report;
-use crate::diagnostic::{Counts, escape, github, gitlab, human, json, junit, markdown, sarif};
+use crate::diagnostic::{self, Counts, escape, github, gitlab, human, json, junit, markdown, sarif};
+use crate::lints::pc403_new_access;
 use crate::triage::{self, Triaged, baseline};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -30,7 +33,19 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
     let progress = Progress::of("checking", common.run.quiet);
     let understood = read_with(&common.paths, &arguments.guarantees, &common.run, &config)?;
     let solver = how.solver.then(verifier::options::Options::default);
-    let checked = check::check(&understood, solver.as_ref()).map_err(Failure::said)?;
+    let mut checked = check::check(&understood, solver.as_ref()).map_err(Failure::said)?;
+    if !arguments.against.is_empty() && !understood.blocked() {
+        let before = read(&arguments.against, &common.run)?;
+        if let Some(status) = refuse_blocked(&before, &common.run, terminal)? {
+            return Ok(status);
+        }
+        let options = verifier::options::Options::default();
+        let new_access = pc403_new_access::check(&before, &understood, arguments.no_new_access, &options)
+            .map_err(Failure::said)?;
+        checked.findings.extend(new_access.findings);
+        checked.undecided.extend(new_access.undecided);
+        diagnostic::sort(&mut checked.findings);
+    }
     if let Some(directory) = &arguments.smt_dump
         && !understood.blocked()
     {

@@ -4,6 +4,7 @@ use super::args::Run;
 use super::output::Answer;
 use super::terminal::Terminal;
 use super::{Failure, Status, read, refuse_blocked, scope_line};
+use crate::diagnostic::escape::message;
 use crate::diff::{Kind, diff, dot, human, json, rows};
 use crate::resolve::Resolved;
 use clap::{Args, ValueEnum};
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Compared are the flows between the workloads of both inputs and the addresses outside. That none differs is no proof \
-for pods that could exist.
+for pods that could exist; with --symbolic it is.
 Exit status: 0 no differences, 1 differences, 2 could not be done.")]
 pub(super) struct Arguments {
     /// The manifests as they were: a file, a directory, or - for standard input
@@ -34,6 +35,11 @@ pub(super) struct Arguments {
     /// The file to write, whole or not at all; standard output unless said
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    /// Compare for every pod that could exist instead: what is opened and closed, in selectors, blocks and ports. That
+    /// nothing changes is a proof then
+    #[arg(long, conflicts_with_all = ["format", "output"])]
+    symbolic: bool,
 
     /// Do not fail when neither side has a workload
     #[arg(long)]
@@ -71,6 +77,9 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
     let [old, new] = sides.as_slice() else {
         return Ok(Status::Failed);
     };
+    if arguments.symbolic {
+        return symbolic(&old.model, &new.model, terminal);
+    }
     let nobody = |model: &ir::model::Model| model.cluster.endpoints().is_empty();
     if nobody(&old.model) && nobody(&new.model) && !arguments.allow_empty {
         let sentence = "there is no workload on either side (--allow-empty accepts that)";
@@ -109,4 +118,52 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
     } else {
         Status::Found
     })
+}
+
+/// How many sets of flows are told apart.
+const MOST: usize = 32;
+
+fn symbolic(
+    old: &ir::model::Model,
+    new: &ir::model::Model,
+    terminal: &mut Terminal,
+) -> Result<Status, Failure> {
+    let options = verifier::options::Options::default();
+    let comparison = verifier::change::compare(old, new, MOST, &options).map_err(Failure::said)?;
+    let mut incomplete = vec![];
+    let out = &mut terminal.out;
+    for (word, side) in [("opened", &comparison.opened), ("closed", &comparison.closed)] {
+        for area in &side.areas {
+            writeln!(out, "{word}  {}", message(&area.to_string()))?;
+            writeln!(out, "        for example: {}", message(&area.witness.to_string()))?;
+        }
+        if let Some(reason) = &side.unknown {
+            incomplete.push(format!("whether more is {word} is not known: {reason}"));
+        } else if !side.complete {
+            writeln!(
+                out,
+                "{word}  and more: only the first {MOST} sets of flows are shown"
+            )?;
+        }
+    }
+    for namespace in &comparison.relabelled {
+        incomplete.push(format!(
+            "namespace `{namespace}` has other labels than before: what that changes is not known"
+        ));
+    }
+    let same = comparison.opened.is_proved_empty() && comparison.closed.is_proved_empty();
+    if same && incomplete.is_empty() {
+        writeln!(out, "nothing changes, for any pod that could exist")?;
+    }
+    out.flush()?;
+    for sentence in &incomplete {
+        writeln!(terminal.err, "incomplete: {}", message(sentence))?;
+    }
+    Ok(
+        match comparison.opened.areas.is_empty() && comparison.closed.areas.is_empty() {
+            false => Status::Found,
+            true if incomplete.is_empty() => Status::Fine,
+            true => Status::Incomplete,
+        },
+    )
 }

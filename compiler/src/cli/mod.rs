@@ -8,6 +8,7 @@ mod check;
 mod compile;
 mod connectivity;
 mod diff;
+mod doctor;
 mod output;
 mod ports;
 mod progress;
@@ -106,6 +107,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Query(arguments) => query::run(arguments, &mut terminal),
         Command::Diff(arguments) => diff::run(arguments, &mut terminal),
         Command::Prove(arguments) => prove::run(arguments, &mut terminal),
+        Command::Doctor(arguments) => doctor::run(arguments, &mut terminal),
         Command::Compile(arguments) => compile::run(arguments, &mut terminal),
         Command::Init(arguments) => setup::init(arguments, &mut terminal),
         Command::Completions(arguments) => setup::completions(arguments, &mut terminal),

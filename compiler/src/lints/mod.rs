@@ -31,6 +31,7 @@ pub mod pc302_rule_redundant;
 pub mod pc310_same_priority;
 pub mod pc401_guarantee_violated;
 pub mod pc402_guarantee_vacuous;
+pub mod pc403_new_access;
 pub mod pc404_guarantee_unreadable;
 pub mod pc405_guarantee_names_nothing;
 #[cfg(test)]

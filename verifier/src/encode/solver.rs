@@ -24,6 +24,23 @@ pub(crate) fn in_own_context<R: Send + Sync>(work: impl FnOnce() -> R + Send + S
     with_z3_config(&Config::new(), work)
 }
 
+/// The version of the solver, as it says itself.
+#[must_use]
+pub fn solver_version() -> &'static str {
+    z3::full_version()
+}
+
+/// Whether the solver answers a question whose answer is known.
+#[must_use]
+pub fn solver_works() -> bool {
+    in_own_context(|| {
+        let one = Bool::new_const("one");
+        let solver = Solver::new();
+        solver.assert(&one);
+        solver.check() == SatResult::Sat && solver.check_assumptions(&[!&one]) == SatResult::Unsat
+    })
+}
+
 /// An incremental solver, asked under assumptions.
 ///
 /// z3's own choice: with assumptions, its SMT core, which looks only at what a question touches. Its pure SAT solvers

@@ -14,7 +14,7 @@ pub mod meaning;
 mod parse;
 pub mod syntax;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use check::{Counterexample, Outcome, prove, smt_lib};
 pub use meaning::{Guarantee, resolve};

@@ -1,6 +1,6 @@
 //! Guarantees, read and proved: by hand, and against every flow of small clusters.
 
-mod brute_force;
+pub(crate) mod brute_force;
 
 use std::fmt::Write as _;
 

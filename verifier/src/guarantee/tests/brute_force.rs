@@ -115,6 +115,29 @@ fn is_real(cluster: &Cluster, flow: &Flow) -> bool {
         }
 }
 
+/// Every flow of the cluster that policies decide.
+pub(crate) fn every_flow(model: &Model) -> Vec<Flow> {
+    let parties = parties(model);
+    let ports = testing::ports(model);
+    let mut found = vec![];
+    for source in &parties {
+        for destination in &parties {
+            for (protocol, port) in &ports {
+                let flow = Flow {
+                    source: *source,
+                    destination: *destination,
+                    protocol: *protocol,
+                    port: *port,
+                };
+                if is_real(&model.cluster, &flow) {
+                    found.push(flow);
+                }
+            }
+        }
+    }
+    found
+}
+
 /// Every flow that the guarantee speaks of, with whether it is allowed.
 fn flows(model: &Model, guarantee: &Guarantee) -> Vec<(Flow, bool)> {
     let parties = parties(model);

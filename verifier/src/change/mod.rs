@@ -1,0 +1,508 @@
+//! What a change of policies opens or closes: for every pod that could exist, the flows that the new policies allow
+//! and the old ones do not, and the other way round.
+//!
+//! 1. Policies that both sides have, wherever they are written, are one; those that differ say which flows can differ.
+//! 2. Only policies that have a say in those flows are encoded, the old and the new over one symbolic flow.
+//! 3. A flow that differs is found, the smallest; both evaluators confirm it.
+//! 4. It is widened to an [`Area`]: thing by thing (ports, then labels, then namespaces, …), each value is taken in for
+//!    which *all* flows still differ. Every step is a yes-or-no question, so areas do not depend on the solver.
+//! 5. What is left outside the areas found is searched on, until nothing differs (that is a proof) or the bound is
+//!    reached (that is said).
+//!
+//! Pods, and what is known of namespaces, are those of both sides together: a pod that only one side has is one that
+//! could exist. A namespace whose labels differ between the sides is reported ([`Comparison::relabelled`]).
+
+mod area;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ir::cluster::{Cluster, EndpointId};
+use ir::model::Model;
+use ir::origin::Origin;
+use ir::peer::{Peer, PeerMatch, Peers};
+use ir::policy::{Beyond, Direction, Directions, Policy, PolicyId, Rule, Subject};
+use ir::port::{Port, Ports};
+
+pub use self::area::Area;
+use crate::encode::pieces::{Dimension, everything};
+use crate::encode::whole::Allows;
+use crate::encode::{Encoder, Formula, Found, in_own_context};
+use crate::error::VerifierError;
+use crate::guarantee::check::slice;
+use crate::options::Options;
+use crate::region::{Clause, Ends, Region, Who};
+use crate::replay::judge;
+use crate::witness::Witness;
+
+/// What differs between two sets of policies.
+#[derive(Clone, Debug, Default)]
+pub struct Comparison {
+    /// Flows that only the new policies allow.
+    pub opened: Side,
+    /// Flows that only the old policies allow.
+    pub closed: Side,
+    /// Namespaces that have other labels in the new input: what follows from that is not looked into; both sides are
+    /// judged by the new labels.
+    pub relabelled: Vec<String>,
+}
+
+/// The flows of one kind.
+#[derive(Clone, Debug, Default)]
+pub struct Side {
+    /// Descriptions of them, each true of all of its flows.
+    pub areas: Vec<Area>,
+    /// Whether these are all.
+    pub complete: bool,
+    /// Why they may not be, where the solver gave up.
+    pub unknown: Option<String>,
+}
+
+impl Side {
+    /// Whether it is proved that there is none.
+    #[must_use]
+    pub fn is_proved_empty(&self) -> bool {
+        self.areas.is_empty() && self.complete
+    }
+}
+
+/// Compares two models for every pod that could exist, describing at most `most` areas of each kind.
+///
+/// # Errors
+/// A mistake in this crate; see [`VerifierError`].
+pub fn compare(
+    old: &Model,
+    new: &Model,
+    most: usize,
+    options: &Options,
+) -> Result<Comparison, VerifierError> {
+    let both = Both::of(old, new);
+    let relabelled = both.relabelled.clone();
+    let Some(region) = both.region() else {
+        let nothing = || Side {
+            complete: true,
+            ..Side::default()
+        };
+        return Ok(Comparison {
+            opened: nothing(),
+            closed: nothing(),
+            relabelled,
+        });
+    };
+    in_own_context(|| {
+        let (policies, rules) = slice(&both.model, &region, &Direction::BOTH);
+        let encoder = Encoder::of_whole_flows(&both.model, &policies, &rules, &[], &[], options)?;
+        let verdict =
+            |of: &BTreeSet<PolicyId>| encoder.allowed(&Direction::BOTH, |id| of.contains(&id), Allows::All);
+        let (before, after) = (verdict(&both.old), verdict(&both.new));
+        let search = Search {
+            both: &both,
+            encoder: &encoder,
+            most,
+        };
+        Ok(Comparison {
+            opened: search.areas(
+                &after.and(&before.negated()),
+                |allowed| allowed == (false, true),
+                old,
+                new,
+            )?,
+            closed: search.areas(
+                &before.and(&after.negated()),
+                |allowed| allowed == (true, false),
+                old,
+                new,
+            )?,
+            relabelled,
+        })
+    })
+}
+
+/// Both sets of policies in one model.
+struct Both {
+    model: Model,
+    old: BTreeSet<PolicyId>,
+    new: BTreeSet<PolicyId>,
+    relabelled: Vec<String>,
+}
+
+impl Both {
+    fn of(old: &Model, new: &Model) -> Self {
+        let mut namespaces = old.cluster.namespaces().clone();
+        let mut relabelled = vec![];
+        for (name, labels) in new.cluster.namespaces() {
+            // Without a Namespace object nothing but the name is known of its labels.
+            let known = |labels: &ir::selector::Labels| labels.len() > 1;
+            match namespaces.get(name) {
+                Some(before) if known(before) && known(labels) && before != labels => {
+                    relabelled.push(name.clone());
+                    namespaces.insert(name.clone(), labels.clone());
+                }
+                Some(before) if known(before) => {}
+                Some(_) | None => {
+                    namespaces.insert(name.clone(), labels.clone());
+                }
+            }
+        }
+        let mut pods = new.cluster.endpoints().to_vec();
+        let there: BTreeSet<(&str, &str)> = new
+            .cluster
+            .endpoints()
+            .iter()
+            .map(|pod| (pod.namespace.as_str(), pod.name.as_str()))
+            .collect();
+        let gone = old.cluster.endpoints().iter();
+        pods.extend(
+            gone.filter(|pod| !there.contains(&(pod.namespace.as_str(), pod.name.as_str())))
+                .cloned(),
+        );
+        let nodes = new.cluster.nodes().to_vec();
+
+        // Equal policies are one. Of equal ones on one side, each finds its own on the other.
+        let mut left: BTreeMap<Bare, Vec<usize>> = BTreeMap::new();
+        for (index, policy) in old.policies().iter().enumerate() {
+            left.entry(bare(policy)).or_default().push(index);
+        }
+        let mut policies = vec![];
+        for policy in new.policies() {
+            let stays = left.get_mut(&bare(policy)).and_then(Vec::pop).is_some();
+            policies.push((policy.clone(), stays, true));
+        }
+        let gone: BTreeSet<usize> = left.into_values().flatten().collect();
+        policies.extend(
+            old.policies()
+                .iter()
+                .enumerate()
+                .filter(|(index, _)| gone.contains(index))
+                .map(|(_, policy)| (policy.clone(), true, false)),
+        );
+        // The order in which a model has them, so that positions stand for the same policies.
+        policies.sort_by(|(a, ..), (b, ..)| {
+            (a.kind, &a.namespace, &a.name, &a.origin).cmp(&(b.kind, &b.namespace, &b.name, &b.origin))
+        });
+        let ids = |of: fn(&(Policy, bool, bool)) -> bool| {
+            (0..)
+                .map(PolicyId)
+                .zip(&policies)
+                .filter(|(_, policy)| of(policy))
+                .map(|(id, _)| id)
+                .collect()
+        };
+        let (before, after) = (ids(|policy| policy.1), ids(|policy| policy.2));
+        Self {
+            model: Model::new(
+                Cluster::new(namespaces, pods, nodes),
+                policies.into_iter().map(|(policy, ..)| policy),
+            ),
+            old: before,
+            new: after,
+            relabelled,
+        }
+    }
+
+    /// The flows whose verdict can differ; `None` when no policy does.
+    fn region(&self) -> Option<Region> {
+        let only = |one: &BTreeSet<PolicyId>, other: &BTreeSet<PolicyId>| -> Vec<&Policy> {
+            one.difference(other)
+                .filter_map(|id| self.model.policy(*id))
+                .collect()
+        };
+        let (gone, come) = (only(&self.old, &self.new), only(&self.new, &self.old));
+        if gone.is_empty() && come.is_empty() {
+            return None;
+        }
+        let mut any_of = vec![];
+        for (policies, others) in [(&gone, &come), (&come, &gone)] {
+            for policy in policies {
+                let twin = others.iter().find(|other| same_frame(policy, other));
+                any_of.extend(differing(policy, twin.copied()));
+            }
+        }
+        Some(Region {
+            any_of,
+            except: vec![],
+            existing: false,
+        })
+    }
+}
+
+/// A policy without its places: what it says.
+type Bare = Policy;
+
+fn bare(policy: &Policy) -> Bare {
+    Policy {
+        kind: policy.kind,
+        namespace: policy.namespace.clone(),
+        name: policy.name.clone(),
+        subject: policy.subject.clone(),
+        applies: policy.applies,
+        default_deny: policy.default_deny,
+        rules: policy.rules.iter().map(bare_rule).collect(),
+        origin: nowhere(),
+    }
+}
+
+fn bare_rule(rule: &Rule) -> Rule {
+    Rule {
+        peers: match &rule.peers {
+            Peers::Any => Peers::Any,
+            Peers::OneOf(peers) => {
+                let bare = |peer: &Peer| Peer {
+                    matches: peer.matches.clone(),
+                    origin: nowhere(),
+                };
+                Peers::OneOf(peers.iter().map(bare).collect())
+            }
+        },
+        ports: match &rule.ports {
+            Ports::Any => Ports::Any,
+            Ports::OneOf(ports) => {
+                let bare = |port: &Port| Port {
+                    matches: port.matches.clone(),
+                    origin: nowhere(),
+                };
+                Ports::OneOf(ports.iter().map(bare).collect())
+            }
+        },
+        beyond: rule
+            .beyond
+            .iter()
+            .map(|demand| Beyond {
+                kind: demand.kind,
+                origin: nowhere(),
+            })
+            .collect(),
+        origin: nowhere(),
+        ..rule.clone()
+    }
+}
+
+fn nowhere() -> Origin {
+    Origin::synthetic("")
+}
+
+/// Whether two versions of a policy differ in nothing but their rules.
+fn same_frame(a: &Policy, b: &Policy) -> bool {
+    (
+        a.kind,
+        &a.namespace,
+        &a.name,
+        &a.subject,
+        a.applies,
+        a.default_deny,
+    ) == (
+        b.kind,
+        &b.namespace,
+        &b.name,
+        &b.subject,
+        b.applies,
+        b.default_deny,
+    )
+}
+
+/// The flows about which `policy` says something that its other version does not.
+fn differing(policy: &Policy, twin: Option<&Policy>) -> Vec<Clause> {
+    let Subject::Endpoints(subject) = &policy.subject else {
+        return vec![];
+    };
+    let subject = || Ends::OneOf(vec![Who::Matching(PeerMatch::Endpoints(subject.clone()))]);
+    let clause = |direction, peers: Ends, ports: Option<Vec<_>>| match direction {
+        Direction::Ingress => Clause {
+            from: peers,
+            to: subject(),
+            ports,
+        },
+        Direction::Egress => Clause {
+            from: subject(),
+            to: peers,
+            ports,
+        },
+    };
+    let Some(twin) = twin else {
+        // All flows of its subjects, as it may deny what no rule allows.
+        let Directions { ingress, egress } = policy.applies;
+        return [(Direction::Ingress, ingress), (Direction::Egress, egress)]
+            .into_iter()
+            .filter(|(_, applies)| *applies)
+            .map(|(direction, _)| clause(direction, Ends::Anyone, None))
+            .collect();
+    };
+    let there: BTreeSet<Rule> = twin.rules.iter().map(bare_rule).collect();
+    policy
+        .rules
+        .iter()
+        .filter(|rule| policy.applies.has(rule.direction) && !there.contains(&bare_rule(rule)))
+        .map(|rule| {
+            let peers = match &rule.peers {
+                Peers::Any => Ends::Anyone,
+                Peers::OneOf(peers) => Ends::OneOf(
+                    peers
+                        .iter()
+                        .map(|peer| Who::Matching(peer.matches.clone()))
+                        .collect(),
+                ),
+            };
+            let ports = match &rule.ports {
+                Ports::Any => None,
+                Ports::OneOf(ports) => Some(ports.iter().map(|port| port.matches.clone()).collect()),
+            };
+            clause(rule.direction, peers, ports)
+        })
+        .collect()
+}
+
+struct Search<'a> {
+    both: &'a Both,
+    encoder: &'a Encoder<'a>,
+    most: usize,
+}
+
+impl Search<'_> {
+    fn areas(
+        &self,
+        differs: &Formula,
+        confirmed: impl Fn((bool, bool)) -> bool,
+        old: &Model,
+        new: &Model,
+    ) -> Result<Side, VerifierError> {
+        let encoder = self.encoder;
+        let pods: Vec<EndpointId> = self
+            .both
+            .model
+            .cluster
+            .endpoint_ids()
+            .filter(|(_, pod)| !pod.host_network)
+            .map(|(id, _)| id)
+            .collect();
+        let mut side = Side::default();
+        let mut left = differs.clone();
+        loop {
+            if side.areas.len() >= self.most {
+                match encoder.possible(&left) {
+                    Found::None => side.complete = true,
+                    Found::Some => {}
+                    Found::Unknown(reason) => side.unknown = Some(reason),
+                }
+                return Ok(side);
+            }
+            let values = match encoder.smallest_whole(&encoder.question(&left), [&pods, &pods])? {
+                Ok(Some(values)) => values,
+                Ok(None) => {
+                    side.complete = true;
+                    return Ok(side);
+                }
+                Err(reason) => {
+                    side.unknown = Some(reason);
+                    return Ok(side);
+                }
+            };
+            let mut witness = Witness::of_whole_flow(&self.both.model, encoder.vocabulary(), &values);
+            let judgements = [old, new].map(|model| judge(&witness, model.policies(), |_| true));
+            let verdicts = (judgements[0].allowed(), judgements[1].allowed());
+            if self.both.relabelled.is_empty() && !confirmed(verdicts) {
+                return Err(VerifierError::ReplayFlow {
+                    flow: witness.to_string(),
+                    what: "its verdict does not change as the solver says",
+                });
+            }
+            witness.allowed = verdicts.1;
+            let dimensions = encoder.dimensions(&values);
+            let classes = (values.source.class, values.destination.class);
+            let within = encoder.ends_are(classes.0, classes.1);
+            let taken = widen(
+                &dimensions,
+                |taken| {
+                    let outside = within.and(&formula(&dimensions, taken)).and(&differs.negated());
+                    encoder.possible(&outside) == Found::None
+                },
+                |taken| encoder.possible(&within.and(&formula(&dimensions, taken))) != Found::None,
+            );
+            left = left.and(&within.and(&formula(&dimensions, &taken)).negated());
+            side.areas
+                .push(Area::new(witness, judgements, classes, &dimensions, &taken));
+        }
+    }
+}
+
+/// For each dimension the pieces that are taken in.
+type Taken = Vec<BTreeSet<usize>>;
+
+fn formula(dimensions: &[Dimension], taken: &[BTreeSet<usize>]) -> Formula {
+    let of = |dimension: &Dimension, taken: &BTreeSet<usize>| {
+        let pieces = dimension.pieces.iter().enumerate();
+        let chosen = pieces
+            .filter(|(index, _)| taken.contains(index))
+            .map(|(_, (_, formula))| formula);
+        if taken.len() == dimension.pieces.len() {
+            everything()
+        } else {
+            Formula::any(chosen)
+        }
+    };
+    dimensions
+        .iter()
+        .zip(taken)
+        .fold(everything(), |all, (dimension, taken)| {
+            all.and(&of(dimension, taken))
+        })
+}
+
+/// At most this many pieces of a thing are looked at one by one.
+const LOOKED_AT: usize = 64;
+
+/// Takes in as many pieces as `fits` lets, dimension by dimension, starting from the witness's own, and leaves out
+/// those that no flow is in (`possible`). The order is fixed.
+fn widen(
+    dimensions: &[Dimension],
+    fits: impl Fn(&Taken) -> bool,
+    possible: impl Fn(&Taken) -> bool,
+) -> Taken {
+    let mut taken: Taken = dimensions
+        .iter()
+        .map(|dimension| BTreeSet::from([dimension.own]))
+        .collect();
+    for (index, dimension) in dimensions.iter().enumerate() {
+        let others: Vec<usize> = (0..dimension.pieces.len())
+            .filter(|piece| *piece != dimension.own)
+            .collect();
+        take_in(&mut taken, index, &others, &fits);
+        let Some(found) = taken.get(index).cloned() else {
+            continue;
+        };
+        // What is left open altogether is not spoken of.
+        if found.len() == dimension.pieces.len() || found.len() > LOOKED_AT {
+            continue;
+        }
+        for piece in found.into_iter().filter(|piece| *piece != dimension.own) {
+            let mut alone = taken.clone();
+            if let Some(set) = alone.get_mut(index) {
+                *set = BTreeSet::from([piece]);
+            }
+            if !possible(&alone)
+                && let Some(set) = taken.get_mut(index)
+            {
+                set.remove(&piece);
+            }
+        }
+    }
+    taken
+}
+
+/// Takes in all of `pieces` if they fit, else each half by itself.
+fn take_in(taken: &mut Taken, dimension: usize, pieces: &[usize], fits: &impl Fn(&Taken) -> bool) {
+    if pieces.is_empty() {
+        return;
+    }
+    let mut wider = taken.clone();
+    if let Some(set) = wider.get_mut(dimension) {
+        set.extend(pieces);
+    }
+    if fits(&wider) {
+        *taken = wider;
+    } else if pieces.len() > 1 {
+        let (first, second) = pieces.split_at(pieces.len() / 2);
+        take_in(taken, dimension, first, fits);
+        take_in(taken, dimension, second, fits);
+    }
+}

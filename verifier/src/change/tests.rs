@@ -1,0 +1,170 @@
+//! Changes by hand, and held against every flow of small clusters.
+
+use std::fmt::Write as _;
+
+use ir::evaluator;
+use ir::model::Model;
+use proptest::prelude::*;
+
+use super::{Side, compare};
+use crate::generated::{self, Shape};
+use crate::guarantee::tests::brute_force::every_flow;
+use crate::options::Options;
+
+fn model(text: &str) -> Model {
+    ir::text::parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+const SHOP: &str = "
+namespace shop env=prod
+namespace dev env=dev
+endpoint shop/web of Deployment/web labels app=web ports http 8080/TCP
+endpoint shop/cart of Deployment/cart labels app=cart ports http 7070/TCP
+";
+
+fn change(before: &str, after: &str) -> String {
+    let [old, new] = [before, after].map(|policies| model(&format!("{SHOP}{policies}")));
+    let comparison = compare(&old, &new, 8, &Options::default()).unwrap();
+    let mut out = String::new();
+    let mut write = |word: &str, side: &Side| {
+        for area in &side.areas {
+            writeln!(out, "{word}: {area}\n    {}", area.witness).unwrap();
+        }
+        if !side.complete {
+            writeln!(out, "{word}: and more").unwrap();
+        }
+    };
+    write("opened", &comparison.opened);
+    write("closed", &comparison.closed);
+    if out.is_empty() {
+        "nothing changes".to_owned()
+    } else {
+        out
+    }
+}
+
+const CART: &str = "
+policy NetworkPolicy shop/cart on pods [ns=shop, app=cart] denies ingress {
+  allow ingress from pods [ns=shop, app=web] ports http/TCP
+}
+policy NetworkPolicy dev/closed on pods [ns=dev] denies both {
+}
+";
+
+#[test]
+fn areas_are_told_in_selectors_blocks_and_ports() {
+    let edits = [
+        (
+            "from pods [ns=shop, app=web] ports http/TCP",
+            "from pods [ns=shop, app=web] ports http/TCP, 9090/TCP",
+        ),
+        (
+            "from pods [ns=shop, app=web] ports http/TCP",
+            "from pods [ns=shop] ports http/TCP",
+        ),
+        (
+            "from pods [ns=shop, app=web] ports http/TCP",
+            "from pods [ns:env=prod] ports 80-90/TCP",
+        ),
+        (
+            "from pods [ns=shop, app=web] ports http/TCP",
+            "from cidr 10.0.0.0/8 except 10.1.0.0/16 ports http/TCP",
+        ),
+        ("app=cart] denies ingress", "app in (cart, api)] denies ingress"),
+        ("denies both", "denies ingress"),
+        ("ns=dev] denies both", "ns=dev, app notin (x)] denies both"),
+        // Said otherwise, and the same.
+        (
+            "from pods [ns=shop, app=web] ports http/TCP",
+            "from pods [ns=shop, app=web], pods [ns=shop, app=web, x] ports http/TCP",
+        ),
+    ];
+    let mut out = String::new();
+    for (from, to) in edits {
+        assert!(CART.contains(from), "{from}");
+        writeln!(
+            out,
+            "- {from}\n+ {to}\n{}\n",
+            change(CART, &CART.replace(from, to))
+        )
+        .unwrap();
+    }
+    insta::assert_snapshot!(out);
+}
+
+#[test]
+fn a_bound_is_said() {
+    let many: String = (0..12)
+        .map(|n| {
+            format!(
+                "  allow ingress from pods [ns=n{n}, a=b{n}] ports {}/TCP\n",
+                80 + 2 * n
+            )
+        })
+        .collect();
+    let text = change(
+        "policy NetworkPolicy shop/p on pods [ns=shop] denies ingress {\n}\n",
+        &format!("policy NetworkPolicy shop/p on pods [ns=shop] denies ingress {{\n{many}}}\n"),
+    );
+    assert_eq!(text.matches("opened:").count(), 9, "{text}");
+    assert!(text.contains("opened: and more"), "{text}");
+}
+
+fn check(old: &Model, new: &Model) -> Result<(), TestCaseError> {
+    let comparison = compare(old, new, 3, &Options::default()).unwrap();
+    let flows = every_flow(old).into_iter().chain(every_flow(new));
+    for flow in flows {
+        let [before, after] = [old, new].map(|model| evaluator::evaluate(model, &flow).allowed());
+        let side = match (before, after) {
+            (false, true) => &comparison.opened,
+            (true, false) => &comparison.closed,
+            _ => continue,
+        };
+        prop_assert!(
+            !side.is_proved_empty(),
+            "{:?} was {} and is {}",
+            flow,
+            before,
+            after
+        );
+    }
+    for side in [&comparison.opened, &comparison.closed] {
+        prop_assert!(side.unknown.is_none());
+    }
+    Ok(())
+}
+
+const SHAPE: Shape = Shape {
+    tiers: true,
+    domains: false,
+    policies: 3,
+};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// What is proved to be no change is none: no flow of the cluster changes its verdict.
+    #[test]
+    fn no_change_is_overlooked(
+        model in generated::model(SHAPE),
+        others in generated::policies(SHAPE),
+        keep in 0usize..3,
+    ) {
+        let kept = model.policies().iter().take(keep).cloned();
+        let new = Model::new(model.cluster.clone(), kept.chain(others.into_iter().take(1)));
+        check(&model, &new)?;
+    }
+
+    /// Only the places differ: a proof without a question.
+    #[test]
+    fn places_are_no_change(model in generated::model(SHAPE)) {
+        let moved = model.policies().iter().map(|policy| {
+            let mut policy = policy.clone();
+            policy.origin = ir::origin::Origin::synthetic("elsewhere.yaml");
+            policy
+        });
+        let new = Model::new(model.cluster.clone(), moved);
+        let comparison = compare(&model, &new, 1, &Options::default()).unwrap();
+        prop_assert!(comparison.opened.is_proved_empty() && comparison.closed.is_proved_empty());
+    }
+}
