@@ -51,15 +51,18 @@ impl Area {
         dimensions: &[Dimension],
         taken: &Taken,
     ) -> Self {
-        let mut ends = [vec![], vec![]];
+        let mut facts: [Vec<String>; 2] = [vec![], vec![]];
         let mut namespaces = [None, None];
         let mut blocks = [None, None];
         let mut ports = String::new();
         let mut names = vec![];
         let mut besides = vec![];
-        let own_node_is =
-            |index: usize| matches!(if index == 0 { classes.0 } else { classes.1 }, Class::Node);
-        let node = if own_node_is(0) { 0 } else { 1 };
+        // The node, where one end is one.
+        let node = if classes.0 == Class::Node {
+            Direction::Ingress
+        } else {
+            Direction::Egress
+        };
         for (dimension, taken) in dimensions.iter().zip(taken) {
             let all = taken.len() == dimension.pieces.len();
             let chosen: Vec<&Piece> = taken
@@ -74,7 +77,6 @@ impl Area {
                 .filter(|(index, _)| !taken.contains(index))
                 .map(|(_, (piece, _))| piece)
                 .collect();
-            let at = |side: Direction| usize::from(side == Direction::Egress);
             let yes = chosen.contains(&&Piece::Whether(true));
             match &dimension.asked {
                 Asked::Ports => {
@@ -87,7 +89,7 @@ impl Area {
                 _ if all => {}
                 Asked::PortName(name) => names.push((name.clone(), yes)),
                 Asked::Attribute(side, Attribute::Namespace) => {
-                    namespaces[at(*side)] = Some(namespaces_in_words(&chosen, &left_out));
+                    *end_of(&mut namespaces, *side) = Some(namespaces_in_words(&chosen, &left_out));
                 }
                 Asked::Attribute(side, attribute) => {
                     let key = match attribute {
@@ -96,10 +98,12 @@ impl Area {
                         Attribute::ServiceAccount => "service account".to_owned(),
                         Attribute::Namespace | Attribute::Cluster => String::new(),
                     };
-                    ends[at(*side)].push(values_in_words(&key, &chosen, &left_out));
+                    end_of(&mut facts, *side).push(values_in_words(&key, &chosen, &left_out));
                 }
-                Asked::Address(side) => blocks[at(*side)] = Some(blocks_in_words(&chosen)),
-                Asked::NodeLabel(key) => ends[node].push(values_in_words(key, &chosen, &left_out)),
+                Asked::Address(side) => *end_of(&mut blocks, *side) = Some(blocks_in_words(&chosen)),
+                Asked::NodeLabel(key) => {
+                    end_of(&mut facts, node).push(values_in_words(key, &chosen, &left_out))
+                }
                 Asked::OwnNode => besides.push(
                     if yes {
                         "the node is the pod's own"
@@ -133,7 +137,7 @@ impl Area {
                 (false, _) => besides.push(format!("where the destination does not call it {name}")),
             }
         }
-        let [from_facts, to_facts] = ends;
+        let [from_facts, to_facts] = facts;
         let [from_namespace, to_namespace] = namespaces;
         let [from_blocks, to_blocks] = blocks;
         Self {
@@ -153,6 +157,15 @@ impl Area {
         let made_up = |party, invented: bool| invented && matches!(party, Party::Endpoint { .. });
         !made_up(self.witness.flow.source, self.witness.source_invented)
             && !made_up(self.witness.flow.destination, self.witness.destination_invented)
+    }
+}
+
+/// Of a pair of source and destination, the end that one side sees as its peer.
+fn end_of<T>(pair: &mut [T; 2], side: Direction) -> &mut T {
+    let [source, destination] = pair;
+    match side {
+        Direction::Ingress => source,
+        Direction::Egress => destination,
     }
 }
 
