@@ -29,6 +29,10 @@ const WITHOUT_CASE: &[(&str, &str)] = &[
     ("PC310", "its own tests hold its models in the IR's text form"),
     ("PC401", GUARANTEES),
     ("PC402", GUARANTEES),
+    (
+        "PC403",
+        "the tests of `check --against` hold the two sides of a change",
+    ),
     ("PC404", GUARANTEES),
     ("PC405", GUARANTEES),
 ];
