@@ -117,7 +117,7 @@ pub fn check(
         .findings
         .extend(lints::findings(&understood.model, &understood.services));
     if let Some(options) = solver {
-        let answers = lints::pc302_rule_redundant::check(&understood.model, options)?;
+        let answers = lints::conflicts::check(&understood.model, options)?;
         checked.findings.extend(answers.findings);
         checked.undecided.extend(answers.undecided);
     }

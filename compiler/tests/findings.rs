@@ -25,7 +25,6 @@ const LINTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/lints");
 
 /// Lints without a case, and why.
 const WITHOUT_CASE: &[(&str, &str)] = &[
-    ("PC302", "its own tests ask the solver about generated policies"),
     ("PC310", "its own tests hold its models in the IR's text form"),
     ("PC401", GUARANTEES),
     ("PC402", GUARANTEES),

@@ -3,14 +3,12 @@
 //! A finding is only as good as its witness, and a witness only as good as the evaluator's word: what the solver says
 //! of a flow is never reported before the evaluator, which shares no code with the encoding, says the same.
 
-use std::collections::BTreeSet;
-
 use ipnet::IpNet;
 use ir::evaluator;
 use ir::flow::{Because, Decision, Judgement, Party};
 use ir::model::Model;
 use ir::peer::{CidrBlock, CidrScope, Entity, PeerMatch, Peers};
-use ir::policy::{Directions, Policy, Rule, RuleId};
+use ir::policy::{Directions, Policy, PolicyId, Rule, RuleId, Subject};
 
 use crate::error::VerifierError;
 use crate::witness::Witness;
@@ -35,7 +33,11 @@ impl<'a> Stage<'a> {
             ..policy
         });
         let decision = self.decide(&Model::new(self.witness.cluster.clone(), policies));
-        let alone = RuleId { rule: 0, ..self.rule };
+        let before = self.selecting().filter(|(id, _)| *id < self.rule.policy).count();
+        let alone = RuleId {
+            policy: PolicyId(u32::try_from(before).unwrap_or(u32::MAX)),
+            rule: 0,
+        };
         match decision.because {
             Because::Rules(rules) if rules == [alone] => Ok(()),
             // A passing rule never decides, and one about the own node never gets to.
@@ -61,6 +63,19 @@ impl<'a> Stage<'a> {
     /// Confirms the verdict that the whole model gives.
     pub(crate) fn expect_verdict_of_all(&self, allowed: bool) -> Result<(), VerifierError> {
         self.expect_verdict(allowed, "the verdict of all rules is another one", |_| true)
+    }
+
+    /// Confirms what decides in the whole model.
+    pub(crate) fn expect_reason(
+        &self,
+        what: &'static str,
+        is: impl Fn(&Because) -> bool,
+    ) -> Result<(), VerifierError> {
+        if is(&self.decide(&self.with_rules(|_| true)).because) {
+            Ok(())
+        } else {
+            Err(self.error(what))
+        }
     }
 
     /// The verdict that the rules picked by `keep` give.
@@ -99,10 +114,27 @@ impl<'a> Stage<'a> {
         Model::new(self.witness.cluster.clone(), self.policies(keep))
     }
 
-    /// The policies with only the rules picked by `keep`. Policies without rules stay: what they ask for by being in
-    /// force, they still ask for.
+    /// The policies that select the subject; others are never in force on it.
+    fn selecting(&self) -> impl Iterator<Item = (PolicyId, &'a Policy)> {
+        let cluster = &self.witness.cluster;
+        let subject = match self.witness.subject() {
+            Party::Endpoint { id, .. } => cluster.endpoint(id),
+            Party::Node { .. } | Party::SomeNode | Party::Outside(_) => None,
+        };
+        self.model
+            .policy_ids()
+            .filter(move |(_, policy)| match (&policy.subject, subject) {
+                (Subject::Endpoints(selector), Some(pod)) => {
+                    selector.matches(|attribute| cluster.attribute(pod, attribute))
+                }
+                _ => false,
+            })
+    }
+
+    /// The policies that select the subject, with only the rules picked by `keep`. Policies without rules stay: what
+    /// they ask for by being in force, they still ask for.
     fn policies(&self, keep: impl Fn(RuleId) -> bool) -> impl Iterator<Item = Policy> {
-        self.model.policy_ids().map(move |(id, policy)| Policy {
+        self.selecting().map(move |(id, policy)| Policy {
             rules: self
                 .model
                 .rule_ids(id)
@@ -196,9 +228,4 @@ fn without_rules(policy: &Policy) -> Policy {
         rules: vec![],
         origin: policy.origin.clone(),
     }
-}
-
-/// Picks every rule but those of `removed`.
-pub(crate) fn all_but(removed: &BTreeSet<RuleId>) -> impl Fn(RuleId) -> bool {
-    move |rule| !removed.contains(&rule)
 }

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use ir::model::Model;
 use ir::policy::{PolicyId, RuleId};
 use portcullis_verifier::answer::{Answer, Undecided};
-use portcullis_verifier::checks::redundant_rule::{Effect, redundancy, smt_lib};
+use portcullis_verifier::checks::redundant_rule::{Cause, redundancy, smt_lib};
 use portcullis_verifier::options::Options;
 use portcullis_verifier::{never_matching_rules, redundant_rules};
 
@@ -34,9 +34,11 @@ fn report(text: &str) -> String {
     assert_eq!(redundant.undecided, vec![]);
     for found in redundant.found {
         let covers: Vec<_> = found.covered_by.iter().map(|id| name(&model, *id)).collect();
-        let effect = match found.effect {
-            Effect::Repeated => "repeats",
-            Effect::Overruled => "is overruled by",
+        let effect = match found.cause {
+            Cause::Repeated => "repeats",
+            Cause::Shadowed => "is shadowed by",
+            Cause::CutByDeny => "is cut by",
+            Cause::DeniedAnyway => "denies what is denied anyway",
         };
         let verdict = if found.witness.allowed {
             "allowed"

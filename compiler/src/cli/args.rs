@@ -142,6 +142,15 @@ pub(super) struct Check {
     #[arg(long, value_name = "DIR", conflicts_with = "no_solver")]
     pub(super) smt_dump: Option<PathBuf>,
 
+    /// Steps before a question is given up as unknown (exit status 3); the same question takes as many on every machine
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 50_000_000,
+        conflicts_with = "no_solver"
+    )]
+    pub(super) solver_steps: u32,
+
     /// Do not fail when there is no policy to check
     #[arg(long)]
     pub(super) allow_empty: bool,

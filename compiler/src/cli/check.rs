@@ -32,7 +32,10 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
     let how = settings::triage(arguments, &config)?;
     let progress = Progress::of("checking", common.run.quiet);
     let understood = read_with(&common.paths, &arguments.guarantees, &common.run, &config)?;
-    let solver = how.solver.then(verifier::options::Options::default);
+    let solver = how.solver.then(|| verifier::options::Options {
+        steps: arguments.solver_steps,
+        ..verifier::options::Options::default()
+    });
     let mut checked = check::check(&understood, solver.as_ref()).map_err(Failure::said)?;
     if !arguments.against.is_empty() && !understood.blocked() {
         let before = read(&arguments.against, &common.run)?;

@@ -3,8 +3,10 @@
 //!
 //! The `PC2xx` rules stand on [`named_ports`] (which rules use which names on which pods), [`cilium_names`] (what older
 //! Cilium makes of them) and [`named_port_hazards`] (which of several findings about one use is told).
+//! [`conflicts`] is the machinery of the `PC3xx` rules: what the verifier finds between rules and policies.
 
 pub mod cilium_names;
+pub mod conflicts;
 pub mod named_port_hazards;
 mod named_port_report;
 mod named_port_sites;
@@ -27,7 +29,15 @@ pub mod pc215_named_port_and_number;
 pub mod pc216_named_port_across_revisions;
 pub mod pc217_named_port_across_namespaces;
 pub mod pc218_number_named_on_some_pods;
+pub mod pc301_rule_never_matches;
 pub mod pc302_rule_redundant;
+pub mod pc303_allow_cut_by_deny;
+pub mod pc304_allow_partly_cut_by_deny;
+pub mod pc305_deny_without_effect;
+pub mod pc306_half_open_path;
+pub mod pc307_default_deny_disagreement;
+pub mod pc308_exception_reopened;
+pub mod pc309_shadowed_by_priority;
 pub mod pc310_same_priority;
 pub mod pc401_guarantee_violated;
 pub mod pc402_guarantee_vacuous;

@@ -154,7 +154,7 @@ policy NetworkPolicy shop/narrow on pods [app=api, ns=shop] denies ingress @ nar
 ",
     )
     .unwrap();
-    let answers = pc302_rule_redundant::check(&model, &verifier::options::Options::default()).unwrap();
+    let answers = conflicts::check(&model, &verifier::options::Options::default()).unwrap();
     assert_eq!(answers.undecided, [""; 0]);
     assert_eq!(answers.findings.len(), 1);
     let finding = &answers.findings[0];

@@ -11,7 +11,7 @@ use ir::port::Protocol;
 use ir::testing::{self, Profile};
 use proptest::prelude::*;
 
-use super::redundant_rule::{Effect, redundancy, redundant_rules};
+use super::redundant_rule::{Cause, redundancy, redundant_rules};
 use super::rule_never_matches::never_matching_rules;
 use crate::answer::Answer;
 use crate::generated::{self, Shape};
@@ -134,7 +134,12 @@ fn check(model: &Model, parties: &[Party], ports: &[(Protocol, u16)]) -> Result<
                     }
                     let action = model.rule(rule).unwrap().action;
                     let as_asked = found.witness.allowed == (action == Action::Allow);
-                    prop_assert!(action == Action::Pass || as_asked == (found.effect == Effect::Repeated));
+                    match found.cause {
+                        Cause::Shadowed => {}
+                        Cause::CutByDeny => prop_assert!(!as_asked && action == Action::Allow),
+                        Cause::DeniedAnyway => prop_assert!(as_asked && action == Action::Deny),
+                        Cause::Repeated => prop_assert!(as_asked || action == Action::Pass),
+                    }
                 }
             }
         }

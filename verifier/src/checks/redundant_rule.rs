@@ -23,35 +23,52 @@
 //! same holds for every A'' between A' and A and every D'' between D' and D, so of the rules reported in the
 //! namespaced tier any part can be removed.
 //!
+//! # Why it makes no difference
+//!
+//! Each rule has one [`Cause`], the first of these that is true; so one mistake is told once, whatever else is true of
+//! the rule. A rule that matches nothing at all ([`super::rule_never_matches`]) is none of them.
+//!
+//! 1. *Shadowed*: whoever is asked earlier decides every flow that it matches.
+//! 2. *Cut by deny* (allows of the namespaced tier): deny rules, with what is asked before them, match all of it.
+//! 3. *Denied anyway* (denies of the namespaced tier): part of it at least is denied by no other deny rule, but by
+//!    default, because nothing allows it.
+//! 4. *Repeated*: the other rules decide what it matches as it does.
+//!
 //! The first pass asks about every rule in parallel, against all others. A rule that is needed then is not asked
 //! again: in the namespaced tier it would be needed again (a flow that only this allow lets through, or only this
 //! deny stops, still is one when others of its phase are gone). Only what the first pass finds redundant goes
 //! through the phases, and only those whose neighbours are gone are asked anew.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ir::model::Model;
-use ir::policy::{Action, PolicyId, Rank, Rule, RuleId, Tier};
+use ir::policy::{Action, Rank, Rule, RuleId, Tier};
 use rayon::prelude::*;
 
-use super::slice::{Neighbours, Slice, decides, preferred};
 use crate::answer::{Answer, Report, Undecided};
-use crate::encode::{Encoder, Found, Presence, in_own_context};
+use crate::encode::Found;
 use crate::error::VerifierError;
 use crate::options::Options;
-use crate::replay::{Stage, all_but};
+use crate::oracle::{Cut, Oracle};
+use crate::question::{Question, is_certain};
+use crate::replay::Stage;
+use crate::slice::decides;
 use crate::support::irreducible;
 use crate::witness::Witness;
 
-/// Why a redundant rule makes no difference.
+/// Why a redundant rule makes no difference; the order is that of precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Effect {
+pub enum Cause {
+    /// Rules that are asked earlier, or a default deny above a baseline rule, decide every flow that it matches; or all
+    /// of them come from the pod's own node, which is let in before anybody is asked.
+    Shadowed,
+    /// Deny rules match everything that it allows.
+    CutByDeny,
+    /// What it denies is denied without it, because nothing allows it.
+    DeniedAnyway,
     /// The other rules, or the default, give its flows the verdict that it asks for.
     Repeated,
-    /// No flow that it matches ever gets the verdict that it asks for: the other rules, or a default deny, decide all
-    /// of them otherwise.
-    Overruled,
 }
 
 /// A redundant rule.
@@ -60,8 +77,8 @@ pub struct Redundancy {
     /// The rule.
     pub rule: RuleId,
     /// Why it makes no difference.
-    pub effect: Effect,
-    /// An irreducible set of other rules that make it redundant whatever the remaining ones say, ascending; one rule
+    pub cause: Cause,
+    /// An irreducible set of other rules that are the cause whatever the remaining ones say, ascending; one rule
     /// where one suffices. Empty where no rule is needed for it: a deny of what nothing allows, an allow of what
     /// nothing denies, a rule about the pod's own node, a baseline rule below a default deny.
     pub covered_by: Vec<RuleId>,
@@ -75,25 +92,27 @@ pub struct Redundancy {
 ///
 /// A mistake in this crate; see [`VerifierError`].
 pub fn redundant_rules(model: &Model, options: &Options) -> Result<Report<Redundancy>, VerifierError> {
+    find(&Oracle::of(model, options))
+}
+
+/// Finds a set of redundant rules that can be removed at once, in the order of their ids.
+pub(crate) fn find(oracle: &Oracle<'_>) -> Result<Report<Redundancy>, VerifierError> {
+    let model = oracle.model;
     let mut undecided = BTreeSet::new();
-    let neighbours = Neighbours::of(model);
-    let mut candidates = screen(&neighbours, model, options, &mut undecided)?;
+    let mut candidates = screen(oracle, &mut undecided)?;
     candidates.sort_by_key(|id| model.rule(*id).map(|rule| turn(*id, rule)));
 
-    let mut removed = BTreeSet::new();
-    let mut redundant = vec![];
+    let mut removed = Removed::default();
     for rule in candidates {
-        let gone = gone_for(model, rule, &removed);
-        let answer = if is_settled(&neighbours, rule, &gone) {
-            Verdict::Redundant
+        let gone = |other| removed.is_gone_for(model, rule, other, When::Ever);
+        // What the first pass found still stands if nothing that it rests on has been taken away.
+        let answer = if oracle.near(rule).0.into_iter().any(gone) {
+            decide(oracle, rule, &gone)?
         } else {
-            in_own_context(|| ask(&neighbours, model, rule, &gone, options))?
+            Verdict::Redundant
         };
         match answer {
-            Verdict::Redundant => {
-                redundant.push((rule, gone));
-                removed.insert(rule);
-            }
+            Verdict::Redundant => removed.add(rule),
             Verdict::Needed | Verdict::NeverMatches => {}
             Verdict::Unknown(reason) => {
                 undecided.insert(Undecided { rule, reason });
@@ -101,23 +120,20 @@ pub fn redundant_rules(model: &Model, options: &Options) -> Result<Report<Redund
         }
     }
 
-    let mut found = vec![];
-    let answers: Vec<_> = redundant
+    let rules: Vec<RuleId> = removed.turns.keys().copied().collect();
+    let answers: Vec<_> = rules
         .par_iter()
-        .map(|(rule, before)| {
-            let gone = gone_for(model, *rule, &removed);
-            in_own_context(|| explain(&neighbours, model, *rule, [&gone, before], &removed, options))
-        })
+        .map(|rule| explain(oracle, *rule, &removed))
         .collect::<Result<_, _>>()?;
-    for ((rule, _), answer) in redundant.iter().zip(answers) {
+    let mut found = vec![];
+    for (rule, answer) in rules.into_iter().zip(answers) {
         match answer {
             Ok(redundancy) => found.push(redundancy),
             Err(reason) => {
-                undecided.insert(Undecided { rule: *rule, reason });
+                undecided.insert(Undecided { rule, reason });
             }
         }
     }
-    found.sort_by_key(|redundancy| redundancy.rule);
     Ok(Report {
         found,
         undecided: undecided.into_iter().collect(),
@@ -136,23 +152,19 @@ pub fn redundancy(
     rule: RuleId,
     options: &Options,
 ) -> Result<Option<Answer<Redundancy, Witness>>, VerifierError> {
-    let nothing = BTreeSet::new();
-    let neighbours = &Neighbours::of(model);
-    in_own_context(|| {
-        Ok(match ask(neighbours, model, rule, &nothing, options)? {
-            Verdict::NeverMatches => None,
-            Verdict::Unknown(reason) => Some(Answer::Unknown(reason)),
-            Verdict::Redundant => Some(
-                match explain(neighbours, model, rule, [&nothing; 2], &nothing, options)? {
-                    Ok(redundancy) => Answer::Holds(redundancy),
-                    Err(reason) => Answer::Unknown(reason),
-                },
-            ),
-            Verdict::Needed => Some(match counterexample(neighbours, model, rule, options)? {
-                Ok(witness) => Answer::Fails(witness),
-                Err(reason) => Answer::Unknown(reason),
-            }),
-        })
+    let oracle = &Oracle::of(model, options);
+    model.rule(rule).ok_or(VerifierError::NoSuchRule(rule))?;
+    Ok(match decide(oracle, rule, &|_| false)? {
+        Verdict::NeverMatches => None,
+        Verdict::Unknown(reason) => Some(Answer::Unknown(reason)),
+        Verdict::Redundant => Some(match explain(oracle, rule, &Removed::default())? {
+            Ok(redundancy) => Answer::Holds(redundancy),
+            Err(reason) => Answer::Unknown(reason),
+        }),
+        Verdict::Needed => Some(match counterexample(oracle, rule)? {
+            Ok(witness) => Answer::Fails(witness),
+            Err(reason) => Answer::Unknown(reason),
+        }),
     })
 }
 
@@ -162,12 +174,7 @@ pub fn redundancy(
 ///
 /// A mistake in this crate, or a rule that is not of the model; see [`VerifierError`].
 pub fn smt_lib(model: &Model, rule: RuleId, options: &Options) -> Result<String, VerifierError> {
-    let neighbours = &Neighbours::of(model);
-    in_own_context(|| {
-        let asked = Asked::new(neighbours, model, rule, &BTreeSet::new(), options)?;
-        let question = asked.encoder.differs(rule, &asked.others)?;
-        asked.encoder.to_smt_lib(&question, &asked.all_present())
-    })
+    Oracle::of(model, options).smt_lib(Question::Differs(rule), &|_| Some(true))
 }
 
 /// The answer for one rule, without what explains it.
@@ -209,39 +216,57 @@ fn turn(id: RuleId, rule: &Rule) -> (Phase, Reverse<(Rank, RuleId)>) {
     (Phase::of(rule), Reverse((rule.rank, id)))
 }
 
-/// Those of the `removed` rules that are gone for `rule`.
-fn gone_for(model: &Model, rule: RuleId, removed: &BTreeSet<RuleId>) -> BTreeSet<RuleId> {
-    let phase = |id: RuleId| model.rule(id).map(Phase::of);
-    let own = phase(rule);
-    removed
-        .iter()
-        .copied()
-        .filter(|other| *other != rule)
-        .filter(|other| {
-            own.zip(phase(*other))
-                .is_some_and(|(own, other)| own.misses(other))
-        })
-        .collect()
+/// Which of the rules that are found redundant is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    /// Every one.
+    Ever,
+    /// Those found before the rule's own turn.
+    Before,
 }
 
-/// How many policies are asked about in one solver context. Neighbours by id are mostly of one namespace: what one
-/// of them needs, the next needs too. A constant, so that what a budget cuts short does not depend on the machine.
-const POLICIES_AT_ONCE: usize = 16;
+/// The rules that were found redundant, each with its turn.
+#[derive(Debug, Default)]
+struct Removed {
+    turns: BTreeMap<RuleId, usize>,
+}
+
+impl Removed {
+    fn add(&mut self, rule: RuleId) {
+        self.turns.insert(rule, self.turns.len());
+    }
+
+    /// Whether `other` is gone for `rule`.
+    fn is_gone_for(&self, model: &Model, rule: RuleId, other: RuleId, when: When) -> bool {
+        let Some(turn) = self.turns.get(&other).filter(|_| other != rule) else {
+            return false;
+        };
+        let in_time = when == When::Ever || self.turns.get(&rule).is_none_or(|own| turn < own);
+        let phase = |id| model.rule(id).map(Phase::of);
+        in_time
+            && phase(rule)
+                .zip(phase(other))
+                .is_some_and(|(own, other)| own.misses(other))
+    }
+}
 
 /// Every rule that is redundant when all others are there.
-fn screen(
-    neighbours: &Neighbours<'_>,
-    model: &Model,
-    options: &Options,
-    undecided: &mut BTreeSet<Undecided>,
-) -> Result<Vec<RuleId>, VerifierError> {
-    let policies: Vec<_> = model.policy_ids().map(|(id, _)| id).collect();
-    let answers: Vec<_> = policies
-        .par_chunks(POLICIES_AT_ONCE)
-        .map(|policies| in_own_context(|| screen_policies(neighbours, model, policies, options)))
-        .collect::<Result<Vec<_>, _>>()?;
+fn screen(oracle: &Oracle<'_>, undecided: &mut BTreeSet<Undecided>) -> Result<Vec<RuleId>, VerifierError> {
+    let model = oracle.model;
+    let asked: Vec<RuleId> = model
+        .policy_ids()
+        .flat_map(|(id, policy)| {
+            let rules = model.rule_ids(id);
+            rules.filter(|(_, rule)| decides(policy, rule.direction))
+        })
+        .map(|(id, _)| id)
+        .collect();
+    let answers: Vec<_> = asked
+        .par_iter()
+        .map(|rule| decide(oracle, *rule, &|_| false))
+        .collect::<Result<_, _>>()?;
     let mut candidates = vec![];
-    for (rule, verdict) in answers.into_iter().flatten() {
+    for (rule, verdict) in asked.into_iter().zip(answers) {
         match verdict {
             Verdict::Redundant => candidates.push(rule),
             Verdict::Needed | Verdict::NeverMatches => {}
@@ -253,167 +278,134 @@ fn screen(
     Ok(candidates)
 }
 
-fn screen_policies(
-    neighbours: &Neighbours<'_>,
-    model: &Model,
-    policies: &[PolicyId],
-    options: &Options,
-) -> Result<Vec<(RuleId, Verdict)>, VerifierError> {
-    let asked: Vec<_> = policies
-        .iter()
-        .flat_map(|policy| model.rule_ids(*policy))
-        .filter(|(id, rule)| is_asked(model, *id, rule))
-        .map(|(id, _)| id)
-        .collect();
-    let slice = Slice::of(neighbours, &asked, &BTreeSet::new());
-    let encoder = Encoder::new(model, &slice.policies, &slice.rules, options)?;
-    encoder.assume_real_flows();
-    asked
-        .into_iter()
-        .map(|id| {
-            let others = slice.others.get(&id).map_or(&[][..], Vec::as_slice);
-            Ok((id, decide(&encoder, id, others)?))
-        })
-        .collect()
-}
-
-fn is_asked(model: &Model, id: RuleId, rule: &Rule) -> bool {
-    model
-        .policy(id.policy)
-        .is_some_and(|policy| decides(policy, rule.direction))
-}
-
-/// Whether what the first pass found still stands: nothing that it rests on has been taken away.
-fn is_settled(neighbours: &Neighbours<'_>, rule: RuleId, gone: &BTreeSet<RuleId>) -> bool {
-    let slice = Slice::of(neighbours, &[rule], &BTreeSet::new());
-    slice.rules.is_disjoint(gone)
-}
-
-fn ask(
-    neighbours: &Neighbours<'_>,
-    model: &Model,
+fn decide(
+    oracle: &Oracle<'_>,
     rule: RuleId,
-    removed: &BTreeSet<RuleId>,
-    options: &Options,
+    gone: &(dyn Fn(RuleId) -> bool + Sync),
 ) -> Result<Verdict, VerifierError> {
-    let asked = Asked::new(neighbours, model, rule, removed, options)?;
-    decide(&asked.encoder, rule, &asked.others)
-}
-
-fn decide(encoder: &Encoder<'_>, rule: RuleId, others: &[RuleId]) -> Result<Verdict, VerifierError> {
-    // Whether a rule that is not certain matches a flow is left open: the answer must hold either way.
-    let presence: Vec<Presence> = others
-        .iter()
-        .filter(|other| encoder.is_certain(**other))
-        .map(|other| (*other, true))
-        .collect();
-    match encoder.ask(&encoder.differs(rule, others)?, &presence)? {
+    match oracle.ask(Question::Differs(rule), &|other| there(oracle.model, other, gone))? {
         Found::Some => return Ok(Verdict::Needed),
         Found::Unknown(reason) => return Ok(Verdict::Unknown(reason)),
         Found::None => {}
     }
-    Ok(match encoder.ask(&encoder.matches(rule)?, &[])? {
+    Ok(match oracle.ask(Question::Matches(rule), &|_| None)? {
         Found::Some => Verdict::Redundant,
         Found::None => Verdict::NeverMatches,
         Found::Unknown(reason) => Verdict::Unknown(reason),
     })
 }
 
-/// One rule with all that its questions depend on.
-struct Asked<'m> {
-    encoder: Encoder<'m>,
-    others: Vec<RuleId>,
-}
-
-impl<'m> Asked<'m> {
-    fn new(
-        neighbours: &Neighbours<'_>,
-        model: &'m Model,
-        rule: RuleId,
-        removed: &BTreeSet<RuleId>,
-        options: &Options,
-    ) -> Result<Self, VerifierError> {
-        let slice = Slice::of(neighbours, &[rule], removed);
-        let encoder = Encoder::new(model, &slice.policies, &slice.rules, options)?;
-        encoder.assume_real_flows();
-        Ok(Self {
-            encoder,
-            others: slice.others.get(&rule).cloned().unwrap_or_default(),
-        })
-    }
-
-    fn all_present(&self) -> Vec<Presence> {
-        self.others.iter().map(|other| (*other, true)).collect()
+/// Whether a rule is there. Whether one that is not certain matches a flow is left open: the answer must hold either
+/// way.
+fn there(model: &Model, other: RuleId, gone: &dyn Fn(RuleId) -> bool) -> Option<bool> {
+    if gone(other) {
+        Some(false)
+    } else if is_certain(model, other) {
+        Some(true)
+    } else {
+        None
     }
 }
 
-/// A question that the budget cut short.
-type Cut<T> = Result<T, String>;
-
-/// Finds the cover and the witness of a redundant rule. The cover is looked for without the rules of the first set
-/// (all that are gone in the end), else (in ordered tiers it may need one of them) without those of the second (what
-/// was gone when this rule's turn came); rules that are not `reported` themselves are preferred.
-fn explain(
-    neighbours: &Neighbours<'_>,
-    model: &Model,
-    rule: RuleId,
-    without: [&BTreeSet<RuleId>; 2],
-    reported: &BTreeSet<RuleId>,
-    options: &Options,
-) -> Result<Cut<Redundancy>, VerifierError> {
-    for gone in without {
-        let mut asked = Asked::new(neighbours, model, rule, gone, options)?;
-        asked
-            .others
-            .sort_by_key(|other| (reported.contains(other), *other));
-        match decide(&asked.encoder, rule, &asked.others)? {
-            Verdict::Redundant => {
-                return Ok(match cover(&asked, rule)? {
-                    Ok(covered_by) => {
-                        witness(model, &asked, rule, gone)?.map(|(effect, witness)| Redundancy {
-                            rule,
-                            effect,
-                            covered_by,
-                            witness,
-                        })
-                    }
-                    Err(reason) => Err(reason),
-                });
-            }
+/// Finds the cause, the cover and the witness of a redundant rule. They are looked for without all rules that are gone
+/// in the end; where that fails (in ordered tiers one of them may be needed), without those that were gone when this
+/// rule's turn came. Rules that are not removed themselves are preferred.
+fn explain(oracle: &Oracle<'_>, rule: RuleId, removed: &Removed) -> Result<Cut<Redundancy>, VerifierError> {
+    for when in [When::Ever, When::Before] {
+        let gone = |other| removed.is_gone_for(oracle.model, rule, other, when);
+        match decide(oracle, rule, &gone)? {
+            Verdict::Redundant => {}
             Verdict::Unknown(reason) => return Ok(Err(reason)),
-            Verdict::Needed | Verdict::NeverMatches => {}
+            Verdict::Needed | Verdict::NeverMatches => continue,
         }
+        let (cause, question) = match cause(oracle, rule, &gone)? {
+            Ok(cause) => cause,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let mut others = oracle.near(rule).0;
+        others.retain(|other| !gone(*other) && is_certain(oracle.model, *other));
+        others.sort_by_key(|other| (removed.turns.contains_key(other), *other));
+        let covered_by = match cover(oracle, question, &others, &gone)? {
+            Ok(covered_by) => covered_by,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        return Ok(witness(oracle, rule, cause, &gone)?.map(|witness| Redundancy {
+            rule,
+            cause,
+            covered_by,
+            witness,
+        }));
     }
     Err(VerifierError::Solver("repeat an answer"))
 }
 
-/// An irreducible set of rules that make `rule` redundant, one rule where one suffices.
-fn cover(asked: &Asked<'_>, rule: RuleId) -> Result<Cut<Vec<RuleId>>, VerifierError> {
+/// Why a redundant rule makes no difference, and the question whose "no" says so.
+fn cause(
+    oracle: &Oracle<'_>,
+    id: RuleId,
+    gone: &(dyn Fn(RuleId) -> bool + Sync),
+) -> Result<Cut<(Cause, Question)>, VerifierError> {
+    let rule = oracle.model.rule(id).ok_or(VerifierError::NoSuchRule(id))?;
+    let presence = |other| there(oracle.model, other, gone);
+    let undenied = match (rule.rank.tier, rule.action) {
+        (Tier::Namespaced, Action::Allow) => Some((Cause::CutByDeny, Cause::Repeated)),
+        (Tier::Namespaced, Action::Deny) => Some((Cause::Repeated, Cause::DeniedAnyway)),
+        _ => None,
+    };
+    let questions = std::iter::once((Question::Reached(id), Cause::Shadowed))
+        .chain(undenied.map(|(none, _)| (Question::Undenied(id), none)));
+    for (question, cause) in questions {
+        match oracle.ask(question, &presence)? {
+            Found::None => return Ok(Ok((cause, question))),
+            Found::Some => {}
+            Found::Unknown(reason) => return Ok(Err(reason)),
+        }
+    }
+    let otherwise = undenied.map_or(Cause::Repeated, |(_, some)| some);
+    Ok(Ok((otherwise, Question::Differs(id))))
+}
+
+/// An irreducible set of the `others` for which the answer to the question is "no" whatever the rest says; one rule
+/// where one suffices.
+fn cover(
+    oracle: &Oracle<'_>,
+    question: Question,
+    others: &[RuleId],
+    gone: &(dyn Fn(RuleId) -> bool + Sync),
+) -> Result<Cut<Vec<RuleId>>, VerifierError> {
     /// Ends the search early without being an error.
     enum Stop {
         Cut(String),
         Mistake(VerifierError),
     }
-    let question = asked.encoder.differs(rule, &asked.others)?;
     let mut covers = |rules: &[RuleId]| {
-        let presence: Vec<Presence> = rules.iter().map(|other| (*other, true)).collect();
-        match asked.encoder.ask(&question, &presence) {
+        let chosen: BTreeSet<RuleId> = rules.iter().copied().collect();
+        let presence = |other| match (gone(other), chosen.contains(&other)) {
+            (true, _) => Some(false),
+            (false, true) => Some(true),
+            (false, false) => None,
+        };
+        match oracle.ask(question, &presence) {
             Ok(Found::None) => Ok(true),
             Ok(Found::Some) => Ok(false),
             Ok(Found::Unknown(reason)) => Err(Stop::Cut(reason)),
             Err(mistake) => Err(Stop::Mistake(mistake)),
         }
     };
-    let certain: Vec<RuleId> = asked
-        .others
+    // A guardrail is best covered by guardrails.
+    let admin: Vec<RuleId> = others
         .iter()
         .copied()
-        .filter(|other| asked.encoder.is_certain(*other))
+        .filter(|other| is_admin(oracle.model, *other))
         .collect();
     let mut search = || {
-        let set = irreducible(&certain, &mut covers)?;
+        let others = match is_admin(oracle.model, question.rule()) && covers(&admin)? {
+            true => admin.as_slice(),
+            false => others,
+        };
+        let set = irreducible(others, &mut covers)?;
         if set.len() > 1 {
-            for other in &certain {
+            for other in others {
                 if covers(std::slice::from_ref(other))? {
                     return Ok(vec![*other]);
                 }
@@ -431,47 +423,43 @@ fn cover(asked: &Asked<'_>, rule: RuleId) -> Result<Cut<Vec<RuleId>>, VerifierEr
     }
 }
 
-/// A flow that the redundant rule matches, with the verdict that it asks for if there is such a flow, replayed with
-/// and without the rule.
+pub(crate) fn is_admin(model: &Model, rule: RuleId) -> bool {
+    model.rule(rule).is_some_and(|rule| rule.rank.tier == Tier::Admin)
+}
+
+/// A flow that the redundant rule matches, replayed with and without the rule: for a rule that is overruled one that
+/// gets another verdict than it asks for, if there is such a flow, else one that gets it.
 fn witness(
-    model: &Model,
-    asked: &Asked<'_>,
+    oracle: &Oracle<'_>,
     id: RuleId,
-    gone: &BTreeSet<RuleId>,
-) -> Result<Cut<(Effect, Witness)>, VerifierError> {
+    cause: Cause,
+    gone: &(dyn Fn(RuleId) -> bool + Sync),
+) -> Result<Cut<Witness>, VerifierError> {
+    let model = oracle.model;
     let rule = model.rule(id).ok_or(VerifierError::NoSuchRule(id))?;
-    let wanted = rule.action != Action::Deny;
-    for (allowed, effect) in [(wanted, Effect::Repeated), (!wanted, Effect::Overruled)] {
-        // A passing rule asks for no verdict of its own.
-        let effect = match rule.action {
-            Action::Pass => Effect::Repeated,
-            Action::Allow | Action::Deny => effect,
-        };
-        let encoder = &asked.encoder;
-        let question = encoder.matches_with_verdict(id, &asked.others, allowed)?;
-        let smallest = encoder.smallest(
-            &question,
-            &asked.all_present(),
-            rule.direction,
-            &preferred(model, id),
-        )?;
-        let values = match smallest {
-            Ok(Some(values)) => values,
+    let asked_for = rule.action != Action::Deny;
+    let first = match cause {
+        Cause::Shadowed | Cause::CutByDeny => !asked_for,
+        Cause::DeniedAnyway | Cause::Repeated => asked_for,
+    };
+    for allowed in [first, !first] {
+        let question = Question::MatchesWithVerdict(id, allowed);
+        let presence = |other| Some(!gone(other));
+        let witness = match oracle.example(question, &presence, allowed)? {
+            Ok(Some(witness)) => witness,
             Ok(None) => continue,
             Err(reason) => return Ok(Err(reason)),
         };
-        let witness = Witness::build(model, encoder.vocabulary(), &values, rule.direction, allowed);
         let stage = Stage::new(model, &witness, id);
         stage.expect_match()?;
         stage.expect_verdict_of_all(allowed)?;
-        let kept = all_but(gone);
         stage.expect_verdict(allowed, "the verdict with the rule is another one", |other| {
-            other == id || kept(other)
+            other == id || !gone(other)
         })?;
         stage.expect_verdict(allowed, "the verdict without the rule is another one", |other| {
-            other != id && kept(other)
+            other != id && !gone(other)
         })?;
-        return Ok(Ok((effect, witness)));
+        return Ok(Ok(witness));
     }
     Err(VerifierError::Solver(
         "find a flow again that it had found before",
@@ -479,24 +467,11 @@ fn witness(
 }
 
 /// A flow whose verdict changes when a needed rule goes, replayed with and without it.
-fn counterexample(
-    neighbours: &Neighbours<'_>,
-    model: &Model,
-    id: RuleId,
-    options: &Options,
-) -> Result<Cut<Witness>, VerifierError> {
-    let rule = model.rule(id).ok_or(VerifierError::NoSuchRule(id))?;
-    let asked = Asked::new(neighbours, model, id, &BTreeSet::new(), options)?;
-    let question = asked.encoder.differs(id, &asked.others)?;
-    let smallest = asked.encoder.smallest(
-        &question,
-        &asked.all_present(),
-        rule.direction,
-        &preferred(model, id),
-    )?;
-    let values = match smallest {
-        Ok(Some(values)) => values,
-        Ok(None) if asked.others.iter().any(|other| !asked.encoder.is_certain(*other)) => {
+fn counterexample(oracle: &Oracle<'_>, id: RuleId) -> Result<Cut<Witness>, VerifierError> {
+    let model = oracle.model;
+    let mut witness = match oracle.example(Question::Differs(id), &|_| Some(true), true)? {
+        Ok(Some(witness)) => witness,
+        Ok(None) if oracle.near(id).0.iter().any(|other| !is_certain(model, *other)) => {
             return Ok(Err(
                 "it depends on what another rule demands beyond addresses and ports".to_owned(),
             ));
@@ -508,8 +483,6 @@ fn counterexample(
         }
         Err(reason) => return Ok(Err(reason)),
     };
-    let vocabulary = asked.encoder.vocabulary();
-    let mut witness = Witness::build(model, vocabulary, &values, rule.direction, true);
     witness.allowed = Stage::new(model, &witness, id).verdict(|_| true);
     let stage = Stage::new(model, &witness, id);
     stage.expect_match()?;

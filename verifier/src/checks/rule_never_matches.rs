@@ -6,17 +6,17 @@
 //! host policies, and rules of a direction that their policy does not speak of, decide nothing about pods and are
 //! not asked about; nor are rules about the API server, whose addresses are not known.
 
-use std::collections::BTreeSet;
-
 use ir::model::Model;
 use ir::policy::RuleId;
 use rayon::prelude::*;
 
-use super::slice::decides;
 use crate::answer::{Report, Undecided};
-use crate::encode::{Encoder, Found, in_own_context, speaks_of_api_server};
+use crate::encode::Found;
 use crate::error::VerifierError;
 use crate::options::Options;
+use crate::oracle::Oracle;
+use crate::question::{Question, speaks_of_api_server};
+use crate::slice::decides;
 
 /// Finds every rule that never matches.
 ///
@@ -24,33 +24,29 @@ use crate::options::Options;
 ///
 /// A mistake in this crate; see [`VerifierError`].
 pub fn never_matching_rules(model: &Model, options: &Options) -> Result<Report<RuleId>, VerifierError> {
-    let policies: Vec<_> = model.policy_ids().collect();
-    let answers: Vec<_> = policies
-        .into_par_iter()
-        .map(|(id, policy)| {
-            let rules: BTreeSet<RuleId> = model
-                .rule_ids(id)
-                .filter(|(_, rule)| decides(policy, rule.direction) && !speaks_of_api_server(rule))
-                .map(|(id, _)| id)
-                .collect();
-            if rules.is_empty() {
-                return Ok(vec![]);
-            }
-            in_own_context(|| {
-                let encoder = Encoder::new(model, &BTreeSet::from([id]), &rules, options)?;
-                encoder.assume_real_flows();
-                rules
-                    .iter()
-                    .map(|rule| Ok((*rule, encoder.ask(&encoder.matches(*rule)?, &[])?)))
-                    .collect()
-            })
+    find(&Oracle::of(model, options))
+}
+
+/// Finds every rule that never matches.
+pub(crate) fn find(oracle: &Oracle<'_>) -> Result<Report<RuleId>, VerifierError> {
+    let model = oracle.model;
+    let asked: Vec<RuleId> = model
+        .policy_ids()
+        .flat_map(|(id, policy)| {
+            let rules = model.rule_ids(id);
+            rules.filter(|(_, rule)| decides(policy, rule.direction) && !speaks_of_api_server(rule))
         })
-        .collect::<Result<Vec<Vec<_>>, VerifierError>>()?;
+        .map(|(id, _)| id)
+        .collect();
+    let answers: Vec<Found> = asked
+        .par_iter()
+        .map(|rule| oracle.ask(Question::Matches(*rule), &|_| None))
+        .collect::<Result<_, _>>()?;
     let mut report = Report {
         found: vec![],
         undecided: vec![],
     };
-    for (rule, answer) in answers.into_iter().flatten() {
+    for (rule, answer) in asked.into_iter().zip(answers) {
         match answer {
             Found::Some => {}
             Found::None => report.found.push(rule),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use ir::cluster::EndpointId;
 use ir::peer::DomainPattern;
 use ir::port::Protocol;
@@ -55,4 +56,25 @@ pub(crate) struct Assignment {
     pub(crate) port: u16,
     /// The DNS patterns that the peer's address answers to.
     pub(crate) resolved: Vec<DomainPattern>,
+}
+
+/// At most this many existing pods are tried for each side of a witness before one is made up.
+pub(crate) const TRIED: usize = 16;
+
+/// Addresses that a reader recognises as made up, the best first.
+///
+/// Source: RFC 5737 and RFC 3849 (documentation), RFC 1918 (private use).
+pub(crate) fn likely_addresses(class: Class) -> Vec<IpNet> {
+    let documentation = [
+        "192.0.2.0/24",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "2001:db8::/32",
+    ];
+    let private = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8"];
+    let order: Vec<_> = match class {
+        Class::Outside => documentation.into_iter().chain(private).collect(),
+        Class::Pod | Class::Node | Class::SomeNode => private.into_iter().chain(documentation).collect(),
+    };
+    order.into_iter().filter_map(|text| text.parse().ok()).collect()
 }

@@ -29,7 +29,6 @@ pub(crate) mod whole;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ir::model::Model;
-use ir::peer::{Entity, PeerMatch, Peers};
 use ir::policy::{Action, Direction, Policy, PolicyId, Rule, RuleId, Subject, Tier};
 use z3::ast::Bool;
 
@@ -79,16 +78,6 @@ pub(crate) struct Encoder<'m> {
     /// Of whole flows: pods of the input that an end can be.
     written: Option<whole::Written>,
     session: Session,
-}
-
-/// Whether a rule names the API server as a peer.
-pub(crate) fn speaks_of_api_server(rule: &Rule) -> bool {
-    match &rule.peers {
-        Peers::Any => false,
-        Peers::OneOf(peers) => peers
-            .iter()
-            .any(|peer| peer.matches == PeerMatch::Entity(Entity::KubeApiServer)),
-    }
 }
 
 /// One rule of the slice.
@@ -189,17 +178,88 @@ impl<'m> Encoder<'m> {
         Ok(Question(self.session.literal(&formula)))
     }
 
+    /// Is there a flow that the rule matches and that nobody asked earlier decides? `undenied`: nor any deny rule.
+    pub(crate) fn reached(
+        &self,
+        rule: RuleId,
+        others: &[RuleId],
+        undenied: bool,
+    ) -> Result<Question, VerifierError> {
+        let encoded = self.encoded(rule)?;
+        let earlier = self.decided_earlier(rule, others, undenied)?;
+        let formula = all([encoded.matches.clone(), not(&earlier)]);
+        Ok(Question(self.session.literal(&formula)))
+    }
+
+    /// Is there a flow that both rules of the namespaced tier match, and that the admin tier does not decide?
+    pub(crate) fn both_match(
+        &self,
+        rule: RuleId,
+        other: RuleId,
+        others: &[RuleId],
+    ) -> Result<Question, VerifierError> {
+        let (one, second) = (self.encoded(rule)?, self.encoded(other)?);
+        let earlier = self.decided_earlier(rule, others, false)?;
+        let formula = all([one.matches.clone(), second.matches.clone(), not(&earlier)]);
+        Ok(Question(self.session.literal(&formula)))
+    }
+
+    /// Whether the rules asked before this one decide the flow.
+    fn decided_earlier(
+        &self,
+        rule: RuleId,
+        others: &[RuleId],
+        undenied: bool,
+    ) -> Result<Bool, VerifierError> {
+        let own = self.encoded(rule)?.rule;
+        let mut rules = vec![];
+        for id in others {
+            let other = self.encoded(*id)?;
+            if other.rule.direction == own.direction {
+                rules.push((*id, other.rule, other.effective.clone()));
+            }
+        }
+        rules.sort_by_key(|(id, rule, _)| (rule.rank, *id));
+        let earlier_in = |tier: Tier| {
+            any(rules
+                .iter()
+                .filter(|(id, other, _)| other.rank.tier == tier && (other.rank, *id) < (own.rank, rule))
+                .map(|(_, _, term)| term.clone()))
+        };
+        let with_action = |action: Action| {
+            any(rules
+                .iter()
+                .filter(|(_, other, _)| other.rank.tier == Tier::Namespaced && other.action == action)
+                .map(|(_, _, term)| term.clone()))
+        };
+        let admin = rules
+            .iter()
+            .rev()
+            .filter(|(_, other, _)| other.rank.tier == Tier::Admin)
+            .fold(constant(false), |rest, (_, other, term)| {
+                choose(term, &constant(other.action != Action::Pass), &rest)
+            });
+        let earlier = match own.rank.tier {
+            Tier::Admin => earlier_in(Tier::Admin),
+            Tier::Namespaced if undenied => any([admin, with_action(Action::Deny)]),
+            Tier::Namespaced => admin,
+            Tier::Baseline => any([
+                admin,
+                with_action(Action::Deny),
+                with_action(Action::Allow),
+                self.isolated(own.direction),
+                earlier_in(Tier::Baseline),
+            ]),
+        };
+        Ok(match own.direction {
+            Direction::Ingress => any([self.flow.own_node.clone(), earlier]),
+            Direction::Egress => earlier,
+        })
+    }
+
     /// Whether any flow answers the question.
     pub(crate) fn ask(&self, question: &Question, presence: &[Presence]) -> Result<Found, VerifierError> {
         Ok(self.session.check(&self.assumptions(question, presence)?))
-    }
-
-    /// Whether a rule of the slice does what it says to every flow that it matches: it demands nothing beyond
-    /// addresses and ports, and says nothing of the API server, whose addresses are not known.
-    pub(crate) fn is_certain(&self, rule: RuleId) -> bool {
-        self.rules
-            .get(&rule)
-            .is_some_and(|encoded| encoded.rule.beyond.is_empty() && !speaks_of_api_server(encoded.rule))
     }
 
     /// The question as SMT-LIB text: satisfiable iff [`Self::ask`] finds a flow.

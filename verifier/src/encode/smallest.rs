@@ -15,7 +15,7 @@ use ir::port::Protocol;
 use z3::Model;
 use z3::ast::{BV, Bool};
 
-use super::assignment::{Assignment, Class, PodValues};
+use super::assignment::{Assignment, Class, PodValues, TRIED, likely_addresses};
 use super::flow::{Pod, SymbolicFlow, protocol_code};
 use super::matching::Matching;
 use super::solver::{Found, Session, value};
@@ -30,31 +30,14 @@ pub(crate) struct Preferred {
     pub(crate) peers: Vec<EndpointId>,
 }
 
-/// At most this many existing pods are tried for each side before one is made up.
-pub(super) const TRIED: usize = 16;
-
-/// Addresses that a reader recognises as made up, then any that a host can have.
+/// Likely addresses, then any that a host can have.
 ///
-/// Source: RFC 5737 and RFC 3849 (documentation), RFC 1918 (private use), RFC 1122 section 3.2.1.3 and RFC 4291
-/// (what is no host's address).
-fn address_preferences(class: Class) -> Vec<AddressRange> {
-    let net = |text: &str| text.parse::<IpNet>().ok().map(AddressRange::Inside);
-    let documentation = [
-        "192.0.2.0/24",
-        "198.51.100.0/24",
-        "203.0.113.0/24",
-        "2001:db8::/32",
-    ];
-    let private = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8"];
-    let order: Vec<_> = match class {
-        Class::Outside => documentation.into_iter().chain(private).collect(),
-        Class::Pod | Class::Node | Class::SomeNode => private.into_iter().chain(documentation).collect(),
-    };
-    order
+/// Source: RFC 1122 section 3.2.1.3 and RFC 4291 (what is no host's address).
+fn address_preferences(class: Class) -> impl Iterator<Item = AddressRange> {
+    likely_addresses(class)
         .into_iter()
-        .filter_map(net)
+        .map(AddressRange::Inside)
         .chain([AddressRange::HostV4, AddressRange::HostV6])
-        .collect()
 }
 
 enum AddressRange {

@@ -17,9 +17,10 @@ use ir::policy::{Action, Direction, PolicyId, Rule, RuleId};
 use ir::port::Protocol;
 use z3::ast::{BV, Bool};
 
+use super::assignment::TRIED;
 use super::assignment::{Class, PodValues};
 use super::flow::{SymbolicFlow, protocol_code};
-use super::smallest::{Search, TRIED, counted};
+use super::smallest::{Search, counted};
 use super::solver::Session;
 use super::terms::{all, any, at_most, constant, is, not};
 use super::vocabulary::Vocabulary;

@@ -12,7 +12,7 @@ use crate::encode::Preferred;
 use crate::overlap::{rules_may_overlap, subjects_may_overlap};
 
 /// The policies of a model, for finding those that can be in force on one pod together.
-pub(super) struct Neighbours<'m> {
+pub(crate) struct Neighbours<'m> {
     model: &'m Model,
     by_namespace: BTreeMap<&'m str, Vec<PolicyId>>,
     /// Policies whose subjects are not confined to one namespace.
@@ -21,7 +21,7 @@ pub(super) struct Neighbours<'m> {
 }
 
 impl<'m> Neighbours<'m> {
-    pub(super) fn of(model: &'m Model) -> Self {
+    pub(crate) fn of(model: &'m Model) -> Self {
         let mut neighbours = Self {
             model,
             by_namespace: BTreeMap::new(),
@@ -73,11 +73,11 @@ fn confined_to(policy: &Policy) -> Option<&str> {
 
 /// Policies and rules that are enough to answer any question about some rules.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Slice {
-    pub(super) policies: BTreeSet<PolicyId>,
-    pub(super) rules: BTreeSet<RuleId>,
+pub(crate) struct Slice {
+    pub(crate) policies: BTreeSet<PolicyId>,
+    pub(crate) rules: BTreeSet<RuleId>,
     /// For each rule in question, the other rules that can match one of its flows, ascending.
-    pub(super) others: BTreeMap<RuleId, Vec<RuleId>>,
+    pub(crate) others: BTreeMap<RuleId, Vec<RuleId>>,
 }
 
 impl Slice {
@@ -85,7 +85,7 @@ impl Slice {
     ///
     /// Exact: on a flow that a rule in question matches, its policy is in force, so only policies that can be in
     /// force at the same time have a say, and of these only rules that can match the same flow, and default denies.
-    pub(super) fn of(neighbours: &Neighbours<'_>, asked: &[RuleId], removed: &BTreeSet<RuleId>) -> Self {
+    pub(crate) fn of(neighbours: &Neighbours<'_>, asked: &[RuleId], removed: &BTreeSet<RuleId>) -> Self {
         let model = neighbours.model;
         let mut slice = Self::default();
         let mut with: Option<(PolicyId, Vec<(PolicyId, &Policy)>)> = None;
@@ -124,7 +124,7 @@ impl Slice {
 }
 
 /// The existing pods that a witness about `rule` would best be told with.
-pub(super) fn preferred(model: &Model, rule: RuleId) -> Preferred {
+pub(crate) fn preferred(model: &Model, rule: RuleId) -> Preferred {
     let (Some(policy), Some(rule)) = (model.policy(rule.policy), model.rule(rule)) else {
         return Preferred::default();
     };
@@ -162,7 +162,24 @@ pub(super) fn preferred(model: &Model, rule: RuleId) -> Preferred {
     }
 }
 
+/// The existing pods that a witness about a policy would best be told with.
+pub(crate) fn preferred_subjects(model: &Model, policy: PolicyId) -> Preferred {
+    let cluster = &model.cluster;
+    let pods = || cluster.endpoint_ids().filter(|(_, pod)| !pod.host_network);
+    let subjects = match model.policy(policy).map(|policy| &policy.subject) {
+        Some(Subject::Endpoints(selector)) => pods()
+            .filter(|(_, pod)| selector.matches(|attribute| cluster.attribute(pod, attribute)))
+            .map(|(id, _)| id)
+            .collect(),
+        _ => vec![],
+    };
+    Preferred {
+        subjects,
+        peers: pods().map(|(id, _)| id).collect(),
+    }
+}
+
 /// Whether the policy's rules of a direction decide anything about pods.
-pub(super) fn decides(policy: &Policy, direction: Direction) -> bool {
+pub(crate) fn decides(policy: &Policy, direction: Direction) -> bool {
     matches!(policy.subject, Subject::Endpoints(_)) && policy.applies.has(direction)
 }

@@ -1,0 +1,135 @@
+//! The machinery of the `PC3xx` rules: what the verifier finds between rules and policies, told by one lint each.
+
+use super::{object_name, policy_name};
+use super::{
+    pc301_rule_never_matches, pc302_rule_redundant, pc303_allow_cut_by_deny, pc304_allow_partly_cut_by_deny,
+    pc305_deny_without_effect, pc306_half_open_path, pc307_default_deny_disagreement,
+    pc308_exception_reopened, pc309_shadowed_by_priority,
+};
+use crate::diagnostic::{Code, Finding};
+use ir::model::Model;
+use ir::policy::{Action, Policy, Rule, RuleId};
+use verifier::error::VerifierError;
+use verifier::options::Options;
+use verifier::{Cause, Redundancy};
+
+/// What the verifier said.
+#[derive(Clone, Debug, Default)]
+pub struct Answers {
+    /// The conflicts, unsorted.
+    pub findings: Vec<Finding>,
+    /// The rules about which it gave up, as sentences.
+    pub undecided: Vec<String>,
+}
+
+/// Asks about every rule and policy.
+///
+/// # Errors
+/// A mistake of ours; see [`VerifierError`].
+pub fn check(model: &Model, options: &Options) -> Result<Answers, VerifierError> {
+    let conflicts = verifier::conflicts(model, options)?;
+    let mut findings: Vec<Finding> = Vec::new();
+    let of_rules = conflicts.never_matching.iter();
+    findings.extend(of_rules.filter_map(|rule| pc301_rule_never_matches::finding(model, *rule)));
+    findings.extend(
+        conflicts
+            .redundant
+            .iter()
+            .filter_map(|redundancy| match redundancy.cause {
+                Cause::Shadowed => pc309_shadowed_by_priority::finding(model, redundancy),
+                Cause::CutByDeny => pc303_allow_cut_by_deny::finding(model, redundancy),
+                Cause::DeniedAnyway => pc305_deny_without_effect::finding(model, redundancy),
+                Cause::Repeated => pc302_rule_redundant::finding(model, redundancy),
+            }),
+    );
+    let cut = conflicts.partly_cut.iter();
+    findings.extend(cut.filter_map(|cut| pc304_allow_partly_cut_by_deny::finding(model, cut)));
+    let reopened = conflicts.reopened.iter();
+    findings.extend(reopened.filter_map(|reopened| pc308_exception_reopened::finding(model, reopened)));
+    let disagreements = conflicts.disagreements.iter();
+    findings.extend(disagreements.filter_map(|one| pc307_default_deny_disagreement::finding(model, one)));
+    let half_open = conflicts.half_open.iter();
+    findings.extend(half_open.filter_map(|half| pc306_half_open_path::finding(model, half)));
+    let undecided = conflicts.undecided.iter().map(|question| {
+        let at = model
+            .rule(question.rule)
+            .map(|rule| &rule.origin)
+            .or_else(|| model.policy(question.rule.policy).map(|policy| &policy.origin))
+            .map_or_else(String::new, |origin| format!("{origin}: "));
+        format!(
+            "{at}whether this rule of {} conflicts with others is not known: {}",
+            policy_name(model, question.rule),
+            question.reason
+        )
+    });
+    Ok(Answers {
+        findings,
+        undecided: undecided.collect(),
+    })
+}
+
+/// A rule with its policy.
+pub(super) fn rule_of(model: &Model, id: RuleId) -> Option<(&Policy, &Rule)> {
+    Some((model.policy(id.policy)?, model.rule(id)?))
+}
+
+/// The verb of a rule.
+pub(super) fn verb(action: Action) -> &'static str {
+    match action {
+        Action::Allow => "allow",
+        Action::Deny => "deny",
+        Action::Pass => "pass",
+    }
+}
+
+/// `allow ingress rule of shop/web`.
+pub(super) fn described(model: &Model, id: RuleId) -> String {
+    model.rule(id).map_or_else(String::new, |rule| {
+        format!(
+            "{} {} rule of {}",
+            verb(rule.action),
+            rule.direction,
+            policy_name(model, id)
+        )
+    })
+}
+
+/// A finding about a rule that changes nothing, with the rules that are the cause.
+pub(super) fn of_redundant(
+    model: &Model,
+    redundancy: &Redundancy,
+    code: Code,
+    (message, at, because): (String, &str, &str),
+) -> Option<Finding> {
+    let (policy, rule) = rule_of(model, redundancy.rule)?;
+    let finding = Finding::new(code, message)
+        .at(rule.origin.clone(), at)
+        .about(object_name(policy))
+        .witness(super::witness(&redundancy.witness));
+    Some(with_rules(model, finding, &redundancy.covered_by, because))
+}
+
+/// Points at rules that explain a finding.
+pub(super) fn with_rules(model: &Model, mut finding: Finding, rules: &[RuleId], because: &str) -> Finding {
+    for id in rules {
+        let Some((policy, rule)) = rule_of(model, *id) else {
+            continue;
+        };
+        finding = finding.because(
+            rule.origin.clone(),
+            format!("{because} this {}", described(model, *id)),
+        );
+        finding = with_policy(finding, policy);
+    }
+    finding
+}
+
+/// Adds a policy to those that a finding is about.
+pub(super) fn with_policy(finding: Finding, policy: &Policy) -> Finding {
+    let name = object_name(policy);
+    if finding.objects.contains(&name) {
+        finding
+    } else {
+        finding.about(name)
+    }
+}

@@ -1,0 +1,81 @@
+//! # PC301 rule-never-matches
+//!
+//! No flow of any pod that could exist matches the rule.
+//!
+//! ## What is wrong
+//! The rule says something that cannot be: a selector that contradicts itself, or the labels of a namespace in the
+//! input; an empty list of peers or ports; a block whose exceptions cover all of it; ICMP towards addresses of the wrong
+//! family. It neither opens nor closes anything.
+//!
+//! ## Example
+//! ```yaml
+//! egress:
+//!   - to: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.0.0.0/9, 10.128.0.0/9]}}]   # nothing is left of the block
+//! ```
+//!
+//! ## How to fix it
+//! Correct the selector, the block or the list, or remove the rule.
+
+use super::conflicts::{rule_of, verb};
+use super::{object_name, policy_name};
+use crate::diagnostic::{Code, Finding};
+use ir::model::Model;
+use ir::peer::Peers;
+use ir::policy::{Policy, Rule, RuleId, Subject};
+use ir::port::Ports;
+use ir::selector::Selector;
+
+pub(super) fn finding(model: &Model, id: RuleId) -> Option<Finding> {
+    let (policy, rule) = rule_of(model, id)?;
+    if is_told_elsewhere(policy, rule) {
+        return None;
+    }
+    let nothing_said = |what| format!("its list of {what} is empty");
+    let why = match (&rule.peers, &rule.ports) {
+        (Peers::OneOf(peers), _) if peers.is_empty() => nothing_said("peers"),
+        (_, Ports::OneOf(ports)) if ports.is_empty() => nothing_said("ports"),
+        _ => "what it asks for contradicts itself".to_owned(),
+    };
+    let message = format!(
+        "no flow can match this {} {} rule of {}: {why}",
+        verb(rule.action),
+        rule.direction,
+        policy_name(model, id),
+    );
+    Some(
+        Finding::new(Code::RULE_NEVER_MATCHES, message)
+            .at(rule.origin.clone(), "matches nothing")
+            .about(object_name(policy))
+            .help("correct what it asks for, or remove the rule"),
+    )
+}
+
+/// An empty list of Cilium's is PC702 where it is written; a policy that can select no pod is PC601.
+fn is_told_elsewhere(policy: &Policy, rule: &Rule) -> bool {
+    let empty_list = matches!(&rule.peers, Peers::OneOf(peers) if peers.is_empty());
+    let nobody = match &policy.subject {
+        Subject::Endpoints(selector) => contradicts_itself(selector),
+        Subject::Nodes(_) => false,
+    };
+    empty_list || nobody
+}
+
+/// Whether two conditions of the selector on one attribute exclude each other.
+fn contradicts_itself(selector: &Selector) -> bool {
+    use ir::selector::Operator;
+    let requirements = selector.requirements();
+    requirements.iter().any(|one| {
+        let of_same = || {
+            requirements
+                .iter()
+                .filter(|other| other.attribute == one.attribute)
+        };
+        match &one.operator {
+            Operator::In(values) => !values
+                .iter()
+                .any(|value| of_same().all(|other| other.operator.accepts(Some(value)))),
+            Operator::Exists => of_same().any(|other| other.operator == Operator::DoesNotExist),
+            Operator::NotIn(_) | Operator::DoesNotExist => false,
+        }
+    })
+}

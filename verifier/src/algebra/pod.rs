@@ -1,0 +1,106 @@
+//! Existing pods as cubes.
+
+use ir::cluster::{Cluster, ContainerRole, Endpoint};
+use ir::port::Protocol;
+use ir::selector::Attribute;
+
+use super::cube::{Addresses, Cube, Fact, PortKey};
+use super::ranges::Ranges;
+use super::values::{ABSENT, Values};
+use super::words::Words;
+
+/// One end of a flow that is a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Subject,
+    Peer,
+}
+
+/// What of a pod is looked at.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Mentioned {
+    pub(crate) attributes: Vec<Attribute>,
+    /// Port names, in lower case.
+    pub(crate) names: Vec<String>,
+}
+
+/// The named ports of a pod that count, with names in lower case.
+pub(crate) fn counted(pod: &Endpoint) -> impl Iterator<Item = (String, (Protocol, u16))> {
+    pod.ports
+        .iter()
+        .filter(|port| port.role != ContainerRole::Init)
+        .filter_map(|port| {
+            let name = port.name.as_ref()?;
+            Some((name.to_ascii_lowercase(), (port.protocol, port.number)))
+        })
+}
+
+impl Words {
+    /// "The pod is this one", as cubes: for each name, either the flow goes to one of its numbers, or not.
+    pub(crate) fn as_pod(
+        &self,
+        cluster: &Cluster,
+        pod: &Endpoint,
+        role: Role,
+        mentioned: &Mentioned,
+    ) -> Vec<Cube> {
+        let mut cube = Cube::all();
+        let attributes = match role {
+            Role::Subject => &mut cube.subject,
+            Role::Peer => &mut cube.peer,
+        };
+        for attribute in &mentioned.attributes {
+            if let Some(number) = self.attribute(attribute) {
+                let value = cluster.attribute(pod, attribute);
+                attributes.restrict(number, &self.value(value));
+            }
+        }
+        if role == Role::Peer && !pod.addresses.is_empty() {
+            cube.addresses = Addresses::none();
+            for address in &pod.addresses {
+                cube.addresses = cube.addresses.or_family(Addresses::of(&(*address).into()));
+            }
+        }
+        let mut cubes = vec![cube];
+        for name in &mentioned.names {
+            let Some(number) = self.name(name) else {
+                continue;
+            };
+            let fact = match role {
+                Role::Subject => Fact::SubjectName(number),
+                Role::Peer => Fact::PeerName(number),
+            };
+            let own = counted(pod).filter(|(own, _)| own == name);
+            let keys: Vec<_> = own
+                .map(|(_, (protocol, port))| PortKey::of(protocol, port))
+                .map(|key| (key, key))
+                .collect();
+            let defined = Ranges::of(keys);
+            let there = Cube {
+                ports: defined.clone(),
+                facts: vec![(fact, true)],
+                ..Cube::all()
+            };
+            let elsewhere = Cube {
+                ports: Ranges::all().without(&defined),
+                facts: vec![(fact, false)],
+                ..Cube::all()
+            };
+            cubes = cubes
+                .iter()
+                .flat_map(|cube| [&there, &elsewhere].map(|part| cube.and(part, self)))
+                .flatten()
+                .collect();
+        }
+        cubes
+    }
+
+    /// The set of one value, which may be one that nobody mentions.
+    fn value(&self, value: Option<&str>) -> Values {
+        let word = self.word(value);
+        if word != ABSENT && self.text(word) != value {
+            return Values::AllBut(self.every_word());
+        }
+        Values::Only(vec![word])
+    }
+}
