@@ -92,15 +92,19 @@ fn speak_alike(allow: &Rule, deny: &Rule) -> bool {
     let (Peers::OneOf(allowed), Peers::OneOf(denied)) = (&allow.peers, &deny.peers) else {
         return true;
     };
-    denied.iter().any(|deny| {
-        allowed.iter().any(|allow| match (&allow.matches, &deny.matches) {
-            (PeerMatch::Endpoints(_), PeerMatch::Cidr(_) | PeerMatch::Domain(_))
-            | (PeerMatch::Cidr(_) | PeerMatch::Domain(_), PeerMatch::Endpoints(_)) => false,
-            (PeerMatch::Nodes(_) | PeerMatch::OtherNodes(_), PeerMatch::Cidr(_))
-            | (PeerMatch::Cidr(_), PeerMatch::Nodes(_) | PeerMatch::OtherNodes(_)) => false,
-            _ => true,
-        })
-    })
+    let apart = |allow: &PeerMatch, deny: &PeerMatch| {
+        use PeerMatch::{Cidr, Domain, Endpoints, Nodes, OtherNodes};
+        matches!(
+            (allow, deny),
+            (Endpoints(_), Cidr(_) | Domain(_))
+                | (Cidr(_) | Domain(_), Endpoints(_))
+                | (Nodes(_) | OtherNodes(_), Cidr(_))
+                | (Cidr(_), Nodes(_) | OtherNodes(_))
+        )
+    };
+    denied
+        .iter()
+        .any(|deny| allowed.iter().any(|allow| !apart(&allow.matches, &deny.matches)))
 }
 
 fn cuts(
