@@ -116,6 +116,8 @@ pub fn check(
     checked
         .findings
         .extend(lints::findings(&understood.model, &understood.services));
+    let (objects, model) = (&understood.input.objects, &understood.model);
+    checked.findings.extend(lints::hygiene(objects, model));
     if let Some(options) = solver {
         let answers = lints::conflicts::check(&understood.model, options)?;
         checked.findings.extend(answers.findings);

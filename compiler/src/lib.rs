@@ -7,8 +7,9 @@
 //!
 //! Output: what is wrong with it ([`check`], [`lints`]) as far as the user did not decide otherwise ([`triage`],
 //! [`config`]), whether guarantees hold ([`prove`]), who can talk to whom ([`connectivity`]), one flow's verdict and why
-//! ([`query`]), what a change does to flows ([`diff`]), or the programs that enforce it ([`compile`]). [`cli`] is the `portcullis` command. A reader starts
-//! at [`check::understand`] and [`check::check`], which tell the story in order.
+//! ([`query`]), what a change does to flows ([`diff`]), the programs that enforce it ([`compile`]), or what a finding's
+//! code means ([`explain`]). [`cli`] is the `portcullis` command. A reader starts at [`check::understand`] and
+//! [`check::check`], which tell the story in order.
 //!
 //! Invariants:
 //! - one parse: nothing reads a manifest but through [`tree`];
@@ -42,6 +43,8 @@ pub mod resolve;
 pub mod services;
 
 pub mod lints;
+
+pub mod explain;
 
 // What policies are held against.
 pub mod prove;

@@ -511,7 +511,14 @@ fn what_is_accepted_in_place_does_not_fail_and_is_counted() {
     assert_eq!(collisions(&scratch.0, &["--today=2027-03-01"]), (0, 0, 1));
     assert_eq!(collisions(&scratch.0, &["--today=2027-03-02"]), (1, 2, 0));
     let path = scratch.path("a.yaml");
-    let output = run(&["check", "--no-solver", "--verbose", "--today=2027-03-01", &path]);
+    let output = run(&[
+        "check",
+        "--no-solver",
+        "--verbose",
+        "--select=PC201",
+        "--today=2027-03-01",
+        &path,
+    ]);
     assert!(
         err(&output).contains("by comment: until spring"),
         "{}",
@@ -658,4 +665,38 @@ fn what_the_budget_does_not_answer_is_incomplete_and_no_finding() {
     assert!(said.contains("incomplete: "), "{said}");
     assert!(said.contains("is not known"), "{said}");
     assert_eq!(status(&["check", "--fail-on", "never", EXAMPLE]), 0);
+}
+
+#[test]
+fn explain_prints_a_page_by_code_or_by_name_and_lists_all() {
+    let page = run(&["explain", "PC201"]);
+    assert_eq!(page.status.code(), Some(0));
+    assert!(
+        out(&page).starts_with("# PC201 named-port-many-numbers\n"),
+        "{}",
+        out(&page)
+    );
+    assert!(!out(&page).contains('\x1b'));
+    assert_eq!(out(&run(&["explain", "named-port-many-numbers"])), out(&page));
+    assert_eq!(out(&run(&["explain", "pc201"])), out(&page));
+
+    let drawn = out(&run(&["explain", "PC201", "--color", "always"]));
+    assert!(drawn.contains("\x1b[1;4mHow to fix it\x1b[0m"), "{drawn}");
+    assert!(!drawn.contains("```"), "{drawn}");
+
+    let list = out(&run(&["explain", "--list"]));
+    assert!(
+        list.lines().any(|line| line.starts_with("PC604  warning")),
+        "{list}"
+    );
+
+    let unknown = run(&["explain", "dns-forgoten"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(
+        err(&unknown).contains("did you mean `dns-forgotten`?"),
+        "{}",
+        err(&unknown)
+    );
+    assert_eq!(status(&["explain"]), 2);
+    assert_eq!(status(&["explain", "PC201", "--list"]), 2);
 }

@@ -20,7 +20,7 @@ pub(super) struct Cli {
 
 impl Cli {
     /// What every verb that reads manifests takes.
-    pub(super) fn run(&self) -> Option<&Run> {
+    fn run(&self) -> Option<&Run> {
         match &self.command {
             Command::Check(arguments) => Some(&arguments.common.run),
             Command::Connectivity(arguments) => Some(&arguments.common.run),
@@ -30,8 +30,19 @@ impl Cli {
             Command::Prove(arguments) => Some(&arguments.common.run),
             Command::Compile(arguments) => Some(&arguments.common.run),
             Command::Doctor(arguments) => Some(&arguments.run),
-            Command::Init(_) | Command::Completions(_) | Command::Man(_) => None,
+            Command::Explain(_) | Command::Init(_) | Command::Completions(_) | Command::Man(_) => None,
         }
+    }
+
+    pub(super) fn color(&self) -> Color {
+        match &self.command {
+            Command::Explain(arguments) => arguments.color,
+            _ => self.run().map_or(Color::Auto, |run| run.color),
+        }
+    }
+
+    pub(super) fn jobs(&self) -> Option<NonZeroUsize> {
+        self.run()?.jobs
     }
 }
 
@@ -51,6 +62,8 @@ pub(super) enum Command {
     Prove(super::prove::Arguments),
     /// The programs and tables that enforce the policies, one bundle for a node or for all
     Compile(Compile),
+    /// What a finding's code means, with an example and how to fix it
+    Explain(super::explain::Arguments),
     /// What this program is and rests on: versions, the solver and where it was loaded from
     Doctor(super::doctor::Arguments),
     /// A commented portcullis.toml to start from

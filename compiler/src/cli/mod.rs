@@ -9,6 +9,7 @@ mod compile;
 mod connectivity;
 mod diff;
 mod doctor;
+mod explain;
 mod output;
 mod ports;
 mod progress;
@@ -93,8 +94,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             };
         }
     };
-    let mut terminal = Terminal::new(cli.run().map(|run| run.color).unwrap_or_default());
-    if let Some(jobs) = cli.run().and_then(|run| run.jobs) {
+    let mut terminal = Terminal::new(cli.color());
+    if let Some(jobs) = cli.jobs() {
         // Fails only where the pool exists already, as when tests run the command twice in one process.
         let _ = rayon::ThreadPoolBuilder::new()
             .num_threads(jobs.get())
@@ -109,6 +110,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Prove(arguments) => prove::run(arguments, &mut terminal),
         Command::Doctor(arguments) => doctor::run(arguments, &mut terminal),
         Command::Compile(arguments) => compile::run(arguments, &mut terminal),
+        Command::Explain(arguments) => explain::run(arguments, &mut terminal),
         Command::Init(arguments) => setup::init(arguments, &mut terminal),
         Command::Completions(arguments) => setup::completions(arguments, &mut terminal),
         Command::Man(arguments) => setup::man(arguments, &mut terminal),

@@ -4,6 +4,8 @@
 //! The `PC2xx` rules stand on [`named_ports`] (which rules use which names on which pods), [`cilium_names`] (what older
 //! Cilium makes of them) and [`named_port_hazards`] (which of several findings about one use is told).
 //! [`conflicts`] is the machinery of the `PC3xx` rules: what the verifier finds between rules and policies.
+//! [`surroundings`] and [`probes`] are the machinery of `PC6xx` and `PC7xx`: what was written, what is selected, and what
+//! a new pod would meet.
 
 pub mod cilium_names;
 pub mod conflicts;
@@ -44,14 +46,29 @@ pub mod pc402_guarantee_vacuous;
 pub mod pc403_new_access;
 pub mod pc404_guarantee_unreadable;
 pub mod pc405_guarantee_names_nothing;
+pub mod pc601_policy_selects_nothing;
+pub mod pc602_peer_selects_nothing;
+pub mod pc603_namespace_without_default_deny;
+pub mod pc604_dns_forgotten;
+pub mod pc605_world_includes_metadata_address;
+pub mod pc606_cidr_inside_cluster_range;
+pub mod pc607_policy_types_omitted;
+pub mod pc608_policy_on_host_network;
+pub mod pc701_cidr_and_pods;
+pub mod pc703_section_without_its_type;
+pub mod probes;
+pub mod surroundings;
 #[cfg(test)]
 mod tests;
 
 use crate::diagnostic::{Code, Finding, ObjectName, Severity, Witness};
+use crate::load::Object;
 use crate::services::Service;
 use ir::model::Model;
 use ir::policy::{Policy, RuleId};
 use ir::port::Protocol;
+use probes::Probes;
+use surroundings::Surroundings;
 
 /// Everything that can be found without a solver, unsorted.
 #[must_use]
@@ -87,6 +104,24 @@ pub fn about_port_names(model: &Model, services: &[Service]) -> Vec<Finding> {
     findings.extend(pc216_named_port_across_revisions::check(&hazards));
     findings.extend(pc217_named_port_across_namespaces::check(&hazards));
     findings.extend(pc218_number_named_on_some_pods::check(&hazards));
+    findings
+}
+
+/// What is careless rather than wrong, and what engines disagree about: `PC6xx` and `PC7xx`, unsorted.
+#[must_use]
+pub fn hygiene(objects: &[Object], model: &Model) -> Vec<Finding> {
+    let around = Surroundings::of(objects, model);
+    let probes = Probes::of(model);
+    let mut findings = pc601_policy_selects_nothing::check(&around);
+    findings.extend(pc602_peer_selects_nothing::check(&around));
+    findings.extend(pc603_namespace_without_default_deny::check(&around, &probes));
+    findings.extend(pc604_dns_forgotten::check(&around, &probes));
+    findings.extend(pc605_world_includes_metadata_address::check(&around));
+    findings.extend(pc606_cidr_inside_cluster_range::check(&around));
+    findings.extend(pc607_policy_types_omitted::check(&around));
+    findings.extend(pc608_policy_on_host_network::check(&around));
+    findings.extend(pc701_cidr_and_pods::check(&around));
+    findings.extend(pc703_section_without_its_type::check(&around));
     findings
 }
 

@@ -19,14 +19,63 @@
 //!
 //! ## Example
 //! ```yaml
-//! egress:
-//!   - to: [{podSelector: {matchLabels: {app: catalog}}}]
-//!     ports: [{port: http}]        # 8080 on catalog-java, 80 on catalog-nginx
+//! apiVersion: networking.k8s.io/v1
+//! kind: NetworkPolicy
+//! metadata: {name: web, namespace: shop}
+//! spec:
+//!   podSelector: {matchLabels: {app: web}}
+//!   policyTypes: [Ingress, Egress]
+//!   egress:
+//!     - to: [{podSelector: {matchLabels: {app: catalog}}}]
+//!       ports: [{port: http}]        # 8080 on catalog-java, 80 on catalog-nginx
+//!     - ports: [{port: 53, protocol: UDP}]
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: catalog-java, namespace: shop, labels: {app: catalog}}
+//! spec: {containers: [{name: java, image: java, ports: [{name: http, containerPort: 8080}]}]}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: catalog-nginx, namespace: shop, labels: {app: catalog}}
+//! spec: {containers: [{name: nginx, image: nginx, ports: [{name: http, containerPort: 80}]}]}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: web, namespace: shop, labels: {app: web}}
+//! spec: {containers: [{name: web, image: web}]}
 //! ```
 //!
 //! ## How to fix it
 //! Name the port the same number on all of the pods, or write the numbers: one rule for each, with a selector that
 //! tells the pods apart.
+//! ```yaml
+//! apiVersion: networking.k8s.io/v1
+//! kind: NetworkPolicy
+//! metadata: {name: web, namespace: shop}
+//! spec:
+//!   podSelector: {matchLabels: {app: web}}
+//!   policyTypes: [Ingress, Egress]
+//!   egress:
+//!     - to: [{podSelector: {matchLabels: {app: catalog}}}]
+//!       ports: [{port: http}]
+//!     - ports: [{port: 53, protocol: UDP}]
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: catalog-java, namespace: shop, labels: {app: catalog}}
+//! spec: {containers: [{name: java, image: java, ports: [{name: http, containerPort: 8080}]}]}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: catalog-nginx, namespace: shop, labels: {app: catalog}}
+//! spec: {containers: [{name: nginx, image: nginx, ports: [{name: http, containerPort: 8080}]}]}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: web, namespace: shop, labels: {app: web}}
+//! spec: {containers: [{name: web, image: web}]}
+//! ```
 
 use super::named_port_hazards::{Case, Hazards, Judged, Numbers};
 use super::named_port_report::{

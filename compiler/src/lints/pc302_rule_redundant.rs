@@ -9,13 +9,29 @@
 //!
 //! ## Example
 //! ```yaml
-//! ingress:
-//!   - from: [{podSelector: {}}]
-//!   - from: [{podSelector: {matchLabels: {app: web}}}]   # every pod is let in by the rule above
+//! apiVersion: networking.k8s.io/v1
+//! kind: NetworkPolicy
+//! metadata: {name: api, namespace: shop}
+//! spec:
+//!   podSelector: {matchLabels: {app: api}}
+//!   policyTypes: [Ingress]
+//!   ingress:
+//!     - from: [{podSelector: {}}]
+//!     - from: [{podSelector: {matchLabels: {app: web}}}]   # every pod is let in by the rule above
 //! ```
 //!
 //! ## How to fix it
 //! Remove the rule, or narrow the rules that cover it.
+//! ```yaml
+//! apiVersion: networking.k8s.io/v1
+//! kind: NetworkPolicy
+//! metadata: {name: api, namespace: shop}
+//! spec:
+//!   podSelector: {matchLabels: {app: api}}
+//!   policyTypes: [Ingress]
+//!   ingress:
+//!     - from: [{podSelector: {matchLabels: {app: web}}}]
+//! ```
 
 use super::conflicts::{of_redundant, verb};
 use super::policy_name;

@@ -13,6 +13,7 @@
 //!
 //! ## Example
 //! ```yaml
+//! apiVersion: policy.networking.k8s.io/v1alpha2
 //! kind: ClusterNetworkPolicy
 //! metadata: {name: no-cross-tenant}
 //! spec:
@@ -21,6 +22,7 @@
 //!   subject: {namespaces: {}}
 //!   ingress: [{action: Deny, from: [{namespaces: {matchLabels: {tenant: blue}}}]}]
 //! ---
+//! apiVersion: policy.networking.k8s.io/v1alpha2
 //! kind: ClusterNetworkPolicy
 //! metadata: {name: monitoring}
 //! spec:
@@ -28,10 +30,57 @@
 //!   priority: 10               # the same
 //!   subject: {namespaces: {}}
 //!   ingress: [{action: Accept, from: [{pods: {podSelector: {matchLabels: {app: metrics}}}}]}]
+//! ---
+//! apiVersion: v1
+//! kind: Namespace
+//! metadata: {name: blue, labels: {tenant: blue}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: metrics, namespace: blue, labels: {app: metrics}}
+//! spec: {containers: [{name: metrics, image: metrics}]}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: api, namespace: blue, labels: {app: api}}
+//! spec: {containers: [{name: api, image: api}]}
 //! ```
 //!
 //! ## How to fix it
 //! Give the policies different priorities, the lower number to the one that must win.
+//! ```yaml
+//! apiVersion: policy.networking.k8s.io/v1alpha2
+//! kind: ClusterNetworkPolicy
+//! metadata: {name: no-cross-tenant}
+//! spec:
+//!   tier: Admin
+//!   priority: 20
+//!   subject: {namespaces: {}}
+//!   ingress: [{action: Deny, from: [{namespaces: {matchLabels: {tenant: blue}}}]}]
+//! ---
+//! apiVersion: policy.networking.k8s.io/v1alpha2
+//! kind: ClusterNetworkPolicy
+//! metadata: {name: monitoring}
+//! spec:
+//!   tier: Admin
+//!   priority: 10
+//!   subject: {namespaces: {}}
+//!   ingress: [{action: Accept, from: [{pods: {podSelector: {matchLabels: {app: metrics}}}}]}]
+//! ---
+//! apiVersion: v1
+//! kind: Namespace
+//! metadata: {name: blue, labels: {tenant: blue}}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: metrics, namespace: blue, labels: {app: metrics}}
+//! spec: {containers: [{name: metrics, image: metrics}]}
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: api, namespace: blue, labels: {app: api}}
+//! spec: {containers: [{name: api, image: api}]}
+//! ```
 
 use super::object_name;
 use crate::diagnostic::{Code, Finding, Witness};

@@ -1,0 +1,91 @@
+//! What a finding code means: `portcullis explain`, and `docs/rules`.
+//!
+//! A page is Markdown: the code and its name, one sentence, *What is wrong*, *Example* and *How to fix it*. A rule's
+//! page is the doc comment of its own file in [`crate::lints`], so that the text cannot drift from the code beside it;
+//! a code that reading or lowering raises has a file in `explain/pages`. `build.rs` gathers both.
+//!
+//! Examples are executable. The manifests of *Example* are checked by a test, and must raise the page's code; those of
+//! *How to fix it* must not. Codes that are reserved for a rule to come have a page that says so.
+
+pub mod rules;
+pub mod terminal;
+#[cfg(test)]
+mod tests;
+
+use crate::diagnostic::code::{Entry, REGISTRY};
+use crate::diagnostic::{Code, Severity};
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// By number.
+const PAGES: &[(u16, &str)] = include!(concat!(env!("OUT_DIR"), "/pages.rs"));
+
+/// The page of a code, as Markdown.
+#[must_use]
+pub fn page(code: Code) -> Cow<'static, str> {
+    match written(code) {
+        Some(page) => Cow::Borrowed(page),
+        None => Cow::Owned(reserved(code)),
+    }
+}
+
+/// Whether nothing raises the code: it is kept for a rule to come.
+#[must_use]
+pub fn is_reserved(code: Code) -> bool {
+    written(code).is_none()
+}
+
+fn written(code: Code) -> Option<&'static str> {
+    let at = PAGES
+        .binary_search_by_key(&code.number(), |(number, _)| *number)
+        .ok()?;
+    PAGES.get(at).map(|(_, page)| *page)
+}
+
+fn reserved(code: Code) -> String {
+    let summary = code.entry().map_or("", |entry| entry.summary);
+    format!(
+        "# {code} {}\n\n{summary}\n\nThis code is reserved: no rule of this version raises it.\n",
+        code.name()
+    )
+}
+
+/// Every code on a line of its own: code, severity, name and what it says.
+#[must_use]
+pub fn list() -> String {
+    let width = REGISTRY.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
+    let mut list = String::new();
+    for entry in REGISTRY {
+        let Entry {
+            code, name, summary, ..
+        } = entry;
+        let severity = severity_or_reserved(entry);
+        // Writing to a string does not fail.
+        let _ = writeln!(list, "{code}  {severity:8}  {name:width$}  {summary}");
+    }
+    list
+}
+
+fn severity_or_reserved(entry: &Entry) -> &'static str {
+    if is_reserved(entry.code) {
+        "reserved"
+    } else {
+        entry.severity.as_str()
+    }
+}
+
+/// The codes that `text` may have meant, nearest first.
+#[must_use]
+pub fn near(text: &str) -> Vec<&'static str> {
+    let names: Vec<_> = REGISTRY.iter().map(|entry| entry.name).collect();
+    crate::de::suggest::nearest(text, &names)
+}
+
+/// How the severity reads in a sentence about a code.
+fn default_severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "an error",
+        Severity::Warning => "a warning",
+        Severity::Note => "a note",
+    }
+}

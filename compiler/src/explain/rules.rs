@@ -1,0 +1,72 @@
+//! `docs/rules`: a page for each code, and an index.
+
+use super::{default_severity, is_reserved, page, severity_or_reserved};
+use crate::diagnostic::code::REGISTRY;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// What the hundreds mean.
+const GROUPS: &[(u16, &str)] = &[
+    (1, "Reading and validation"),
+    (2, "Named ports"),
+    (3, "Conflicts between rules and policies"),
+    (4, "Guarantees and changes"),
+    (5, "Not enforceable by programs alone"),
+    (6, "Hygiene"),
+    (7, "Portability between engines"),
+];
+
+/// Every file of the directory: name to text.
+#[must_use]
+pub fn files() -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    for entry in REGISTRY {
+        let code = entry.code;
+        let text = page(code);
+        let text = if is_reserved(code) {
+            text.into_owned()
+        } else {
+            // The severity belongs under the heading; it is the registry's to say, so that pages do not repeat it.
+            let (heading, rest) = text.split_once('\n').unwrap_or((&text, ""));
+            format!(
+                "{heading}\n\n*By default {}.*\n{rest}",
+                default_severity(entry.severity)
+            )
+        };
+        files.insert(format!("{code}.md"), text);
+    }
+    files.insert("README.md".to_owned(), index());
+    files
+}
+
+fn index() -> String {
+    let mut text = String::from(
+        "# Finding codes\n\n\
+         What `portcullis` reports, one page for each code. `portcullis explain PC201` prints the same page, \
+         `portcullis explain --list` this list.\n\n\
+         Codes are permanent: none is renumbered or reused. A reserved code belongs to a rule to come.\n\n\
+         These files are made from the doc comments of the rules \
+         (`UPDATE_RULES=1 cargo test -p portcullis-compiler --lib explain`); edit them there.\n",
+    );
+    for (hundreds, title) in GROUPS {
+        // Writing to a string does not fail.
+        let _ = write!(
+            text,
+            "\n## {title}\n\n| code | name | level | says |\n|---|---|---|---|\n"
+        );
+        for entry in REGISTRY
+            .iter()
+            .filter(|entry| entry.code.number() / 100 == *hundreds)
+        {
+            let _ = writeln!(
+                text,
+                "| [{code}]({code}.md) | {} | {} | {} |",
+                entry.name,
+                severity_or_reserved(entry),
+                entry.summary,
+                code = entry.code
+            );
+        }
+    }
+    text
+}

@@ -1,0 +1,82 @@
+//! # PC601 policy-selects-nothing
+//!
+//! The policy selects no pod.
+//!
+//! ## What is wrong
+//! A policy protects the pods that its selector matches. This one matches none of its namespace's: the traffic it was
+//! written for is open, and nothing says so when it is applied.
+//!
+//! Said only where the input shows the mistake: a label nearly the same, the value under another key, pods with these
+//! labels in another namespace, or pods that run, which are all there are. Otherwise the pods may just be missing from
+//! the input.
+//!
+//! ## Example
+//! ```yaml
+//! apiVersion: networking.k8s.io/v1
+//! kind: NetworkPolicy
+//! metadata: {name: api, namespace: shop}
+//! spec:
+//!   podSelector: {matchLabels: {app: checkuot}}   # the pods say `checkout`
+//!   policyTypes: [Ingress]
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: checkout, namespace: shop, labels: {app: checkout}}
+//! spec: {containers: [{name: api, image: api}]}
+//! ```
+//!
+//! ## How to fix it
+//! Use the labels that the pods have (for a Deployment, those of `spec.template.metadata`).
+//! ```yaml
+//! apiVersion: networking.k8s.io/v1
+//! kind: NetworkPolicy
+//! metadata: {name: api, namespace: shop}
+//! spec:
+//!   podSelector: {matchLabels: {app: checkout}}
+//!   policyTypes: [Ingress]
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata: {name: checkout, namespace: shop, labels: {app: checkout}}
+//! spec: {containers: [{name: api, image: api}]}
+//! ```
+
+use super::object_name;
+use super::surroundings::Surroundings;
+use crate::diagnostic::{Code, Finding};
+use ir::policy::{Policy, Subject};
+
+/// Finds such policies. What only host-network pods match is [`super::pc608_policy_on_host_network`]'s.
+#[must_use]
+pub fn check(around: &Surroundings<'_>) -> Vec<Finding> {
+    let policies = around.model.policies().iter();
+    policies.filter_map(|policy| finding(around, policy)).collect()
+}
+
+fn finding(around: &Surroundings<'_>, policy: &Policy) -> Option<Finding> {
+    let Subject::Endpoints(selector) = &policy.subject else {
+        return None;
+    };
+    // Lowering has said so already of a selector that nothing at all can match.
+    let is_impossible = selector
+        .requirements()
+        .iter()
+        .any(|asked| matches!(&asked.operator, ir::selector::Operator::In(values) if values.is_empty()));
+    if is_impossible
+        || !around.selected(selector).is_empty()
+        || around.on_host_network(selector).next().is_some()
+    {
+        return None;
+    }
+    let help = around.mistake(selector)?;
+    let message = match &policy.namespace {
+        Some(namespace) => format!("this policy selects no pod of `{namespace}`"),
+        None => "this policy selects no pod".to_owned(),
+    };
+    Some(
+        Finding::new(Code::POLICY_SELECTS_NOTHING, message)
+            .at(policy.origin.clone(), "protects nothing")
+            .about(object_name(policy))
+            .help(help),
+    )
+}

@@ -1,0 +1,272 @@
+//! # PC604 dns-forgotten
+//!
+//! Egress is restricted and DNS is not allowed.
+//!
+//! ## What is wrong
+//! Once a policy restricts egress, DNS is denied like everything else that no rule allows. The rule that lets the pod
+//! reach a database is of no use to a program that cannot ask for the database's address: it fails with timeouts that
+//! do not look like a policy at all.
+//!
+//! All policies that select the pod are taken together. Anything that may be DNS counts: a rule for port 53 (or 5353,
+//! where OpenShift's DNS listens) whoever its peers are, and a rule for every port to `kube-dns`, to every pod, to
+//! nodes or to wide address blocks. Nothing is said of pods that may reach nothing, or only fixed addresses, or that a
+//! rule denies DNS to; and it is a note where the input lacks the pods, since it may lack another policy too.
+//!
+//! ## Example
+//! ```yaml
+//! apiVersion: networking.k8s.io/v1
+//! kind: NetworkPolicy
+//! metadata: {name: api, namespace: shop}
+//! spec:
+//!   podSelector: {matchLabels: {app: api}}
+//!   policyTypes: [Egress]
+//!   egress:
+//!     - to: [{podSelector: {matchLabels: {app: db}}}]
+//!       ports: [{port: 5432}]
+//! ```
+//!
+//! ## How to fix it
+//! Allow it, in this policy or once for the whole namespace.
+//! ```yaml
+//! apiVersion: networking.k8s.io/v1
+//! kind: NetworkPolicy
+//! metadata: {name: api, namespace: shop}
+//! spec:
+//!   podSelector: {matchLabels: {app: api}}
+//!   policyTypes: [Egress]
+//!   egress:
+//!     - to: [{podSelector: {matchLabels: {app: db}}}]
+//!       ports: [{port: 5432}]
+//!     - to:
+//!         - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}
+//!           podSelector: {matchLabels: {k8s-app: kube-dns}}
+//!       ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+//! ```
+
+use super::object_name;
+use super::probes::{DNS_LABEL, Probes, is_probe};
+use super::surroundings::{Surroundings, listed};
+use crate::diagnostic::{Code, Finding, Severity, Witness};
+use ir::cluster::{Cluster, Endpoint, EndpointId};
+use ir::evaluator;
+use ir::flow::{Flow, Party};
+use ir::peer::{Entity, PeerMatch, Peers};
+use ir::policy::{Action, Direction, Policy, PolicyId, PolicyKind, Rule, Subject};
+use ir::port::{PortMatch, Ports, Protocol};
+use ir::selector::{Attribute, NAMESPACE_NAME_LABEL};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The port of DNS, and the one behind it on OpenShift.
+const DNS_PORTS: [u16; 2] = [53, 5353];
+/// Blocks at least this wide may well hold a resolver.
+const WIDE: u8 = 16;
+
+/// Finds policies that together forget it, one finding for each set of them.
+#[must_use]
+pub fn check(around: &Surroundings<'_>, probes: &Probes) -> Vec<Finding> {
+    let model = &probes.model;
+    let cluster = &model.cluster;
+    let policies: Vec<_> = model
+        .policy_ids()
+        .filter(|(_, policy)| policy.applies.egress)
+        .collect();
+    if !policies.iter().any(|(_, policy)| policy.default_deny.egress) {
+        return Vec::new();
+    }
+    // Pods by the policies that are in force for them; pods of equal labels are asked about once.
+    let mut asked = BTreeSet::new();
+    let mut sets: BTreeMap<Vec<PolicyId>, Vec<(EndpointId, &Endpoint)>> = BTreeMap::new();
+    let pods = cluster
+        .endpoint_ids()
+        .filter(|(_, pod)| !pod.host_network && !is_probe(pod) && !is_dns(pod));
+    for (id, pod) in pods {
+        if asked.insert((&pod.namespace, &pod.labels, &pod.service_account)) {
+            let in_force = policies
+                .iter()
+                .filter(|(_, policy)| selects(cluster, policy, pod));
+            sets.entry(in_force.map(|(id, _)| *id).collect())
+                .or_default()
+                .push((id, pod));
+        }
+    }
+    let mut findings = Vec::new();
+    for (set, pods) in &sets {
+        let set: Vec<&Policy> = set.iter().filter_map(|id| model.policy(*id)).collect();
+        let witness = || pods.iter().find_map(|(id, pod)| witness(probes, *id, pod));
+        findings.extend(finding(probes, &set, witness));
+    }
+    // Policies whose pods the input lacks: with everything else that may be in force where they are.
+    for (_, policy) in &policies {
+        let of_pods = matches!(policy.subject, Subject::Endpoints(_));
+        if of_pods && policy.default_deny.egress && around.subjects(policy).is_empty() {
+            let together: Vec<_> = policies
+                .iter()
+                .map(|(_, policy)| *policy)
+                .filter(|other| other.namespace.is_none() || other.namespace == policy.namespace)
+                .collect();
+            if finding(probes, &together, || None).is_some() {
+                findings.extend(finding(probes, &[policy], || None));
+            }
+        }
+    }
+    findings
+}
+
+fn is_dns(pod: &Endpoint) -> bool {
+    let named = ["kube-dns", "coredns", "dns"];
+    [DNS_LABEL, "app.kubernetes.io/name", "app"]
+        .iter()
+        .filter_map(|key| pod.labels.get(*key))
+        .any(|value| named.contains(&value.as_str()))
+        || pod
+            .ports
+            .iter()
+            .any(|port| port.protocol == Protocol::Udp && DNS_PORTS.contains(&port.number))
+}
+
+fn selects(cluster: &Cluster, policy: &Policy, pod: &Endpoint) -> bool {
+    match &policy.subject {
+        Subject::Endpoints(selector) => selector.matches(|attribute| cluster.attribute(pod, attribute)),
+        Subject::Nodes(_) => false,
+    }
+}
+
+/// What is wrong with policies that are in force together; `witness` is a flow that shows it on a pod of the input.
+fn finding(probes: &Probes, set: &[&Policy], witness: impl FnOnce() -> Option<Witness>) -> Option<Finding> {
+    let isolating = set.iter().find(|policy| policy.default_deny.egress)?;
+    let rules = || {
+        set.iter()
+            .flat_map(|policy| policy.rules.iter().map(move |rule| (*policy, rule)))
+            .filter(|(_, rule)| rule.direction == Direction::Egress)
+    };
+    if rules().any(|(_, rule)| speaks_of_dns(probes, rule)) {
+        return None;
+    }
+    let (owner, needs) = rules().find(|(_, rule)| rule.action == Action::Allow && asks_for_names(rule))?;
+    let witness = witness();
+    let message = "egress is restricted and DNS is not allowed, so names cannot be looked up";
+    let mut finding = Finding::new(Code::DNS_FORGOTTEN, message)
+        .at(needs.origin.clone(), "reached by name, which needs DNS")
+        .about(object_name(owner));
+    finding = finding.because(isolating.origin.clone(), "restricts egress");
+    if object_name(isolating) != object_name(owner) {
+        finding = finding.about(object_name(isolating));
+    }
+    match witness {
+        Some(witness) => finding = finding.witness(witness),
+        None => finding.severity = Severity::Note,
+    }
+    Some(finding.help(match owner.kind {
+        PolicyKind::CiliumNetworkPolicy | PolicyKind::CiliumClusterwideNetworkPolicy => {
+            "add an egress rule `toEndpoints: [{matchLabels: {k8s:io.kubernetes.pod.namespace: kube-system, k8s-app: kube-dns}}]` with `toPorts: [{ports: [{port: \"53\", protocol: ANY}]}]`"
+        }
+        _ => {
+            "add an egress rule for ports 53/UDP and 53/TCP to the pods `k8s-app: kube-dns` in namespace `kube-system`, here or in a policy for the whole namespace"
+        }
+    }))
+}
+
+/// Whether a rule's peers are found by name: everything but fixed addresses and nodes.
+fn asks_for_names(rule: &Rule) -> bool {
+    match &rule.peers {
+        Peers::Any => true,
+        Peers::OneOf(peers) => peers.iter().any(|peer| match peer.matches {
+            PeerMatch::Endpoints(_) | PeerMatch::Domain(_) => true,
+            PeerMatch::Entity(entity) => matches!(
+                entity,
+                Entity::All | Entity::World | Entity::WorldIpv4 | Entity::WorldIpv6 | Entity::Cluster
+            ),
+            PeerMatch::Cidr(_) | PeerMatch::Nodes(_) | PeerMatch::OtherNodes(_) => false,
+        }),
+    }
+}
+
+/// Whether a rule may be about DNS: allow it, or deny it on purpose.
+fn speaks_of_dns(probes: &Probes, rule: &Rule) -> bool {
+    match &rule.ports {
+        Ports::OneOf(ports) => {
+            let has_peers = !matches!(&rule.peers, Peers::OneOf(peers) if peers.is_empty());
+            has_peers && ports.iter().any(|port| may_be_dns(&port.matches))
+        }
+        Ports::Any => {
+            rule.action == Action::Allow
+                && match &rule.peers {
+                    Peers::Any => true,
+                    Peers::OneOf(_) => listed(&rule.peers)
+                        .iter()
+                        .any(|peer| may_hold_dns(probes, &peer.matches)),
+                }
+        }
+    }
+}
+
+fn may_be_dns(port: &PortMatch) -> bool {
+    match port {
+        PortMatch::Numbers {
+            protocol,
+            first,
+            last,
+        } => {
+            protocol.contains(Protocol::Udp)
+                && DNS_PORTS.iter().any(|number| (*first..=*last).contains(number))
+        }
+        PortMatch::Name { name, .. } => {
+            let name = name.to_ascii_lowercase();
+            name.contains("dns") || name == "domain"
+        }
+        PortMatch::Icmp { .. } => false,
+    }
+}
+
+/// Whether DNS may be among these peers, which may be reached on every port.
+fn may_hold_dns(probes: &Probes, peer: &PeerMatch) -> bool {
+    let cluster = &probes.model.cluster;
+    match peer {
+        PeerMatch::Endpoints(selector) => {
+            let labels_unknown = |attribute: &Attribute| matches!(attribute, Attribute::NamespaceLabel(key) if key != NAMESPACE_NAME_LABEL);
+            let dns = probes.dns.and_then(|id| cluster.endpoint(id));
+            let real = cluster.endpoints().iter().filter(|pod| is_dns(pod));
+            real.chain(dns).any(|pod| {
+                selector.requirements().iter().all(|asked| {
+                    labels_unknown(&asked.attribute)
+                        || asked.operator.accepts(cluster.attribute(pod, &asked.attribute))
+                })
+            })
+        }
+        PeerMatch::Cidr(block) => {
+            block.cidr.prefix_len() <= WIDE || block.cidr.prefix_len() == block.cidr.max_prefix_len()
+        }
+        PeerMatch::Entity(entity) => *entity != Entity::None,
+        PeerMatch::Nodes(_) | PeerMatch::OtherNodes(_) => true,
+        PeerMatch::Domain(_) => false,
+    }
+}
+
+/// A question to DNS that is denied.
+fn witness(probes: &Probes, id: EndpointId, pod: &Endpoint) -> Option<Witness> {
+    let cluster = &probes.model.cluster;
+    let port = DNS_PORTS[0];
+    let real = cluster
+        .endpoint_ids()
+        .filter(|(_, other)| !is_probe(other) && !other.host_network && is_dns(other))
+        .map(|(id, _)| id);
+    let dns = real.chain(probes.dns).next()?;
+    let party = |id, pod: &Endpoint| Party::Endpoint {
+        id,
+        address: pod.addresses.first().copied(),
+    };
+    let server = cluster.endpoint(dns)?;
+    let flow = Flow {
+        source: party(id, pod),
+        destination: party(dns, server),
+        protocol: Protocol::Udp,
+        port,
+    };
+    let judgement = evaluator::evaluate(&probes.model, &flow);
+    (!judgement.egress.allowed).then(|| Witness {
+        from: pod.to_string(),
+        to: server.to_string(),
+        protocol: Protocol::Udp.to_string(),
+        port: Some(port),
+    })
+}

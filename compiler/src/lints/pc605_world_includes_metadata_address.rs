@@ -1,0 +1,179 @@
+//! # PC605 world-includes-metadata-address
+//!
+//! The rule opens the cloud's metadata address.
+//!
+//! ## What is wrong
+//! On most clouds `169.254.169.254` answers every process on the machine on port 80, with the machine's own credentials
+//! among the answers (on AWS also `fd00:ec2::254`). A rule that allows everything outside the cluster allows that
+//! too, and a request that an attacker makes a pod send is enough to take over what the node may do.
+//!
+//! Nothing is said where the rule's ports leave port 80 out, or where a deny rule closes the address, or of a rule
+//! for that address itself.
+//!
+//! ## Example
+//! ```yaml
+//! apiVersion: networking.k8s.io/v1
+//! kind: NetworkPolicy
+//! metadata: {name: crawler, namespace: shop}
+//! spec:
+//!   podSelector: {matchLabels: {app: crawler}}
+//!   policyTypes: [Egress]
+//!   egress:
+//!     - to: [{ipBlock: {cidr: 0.0.0.0/0}}]
+//! ```
+//!
+//! ## How to fix it
+//! Cut the address out.
+//! ```yaml
+//! apiVersion: networking.k8s.io/v1
+//! kind: NetworkPolicy
+//! metadata: {name: crawler, namespace: shop}
+//! spec:
+//!   podSelector: {matchLabels: {app: crawler}}
+//!   policyTypes: [Egress]
+//!   egress:
+//!     - to: [{ipBlock: {cidr: 0.0.0.0/0, except: [169.254.169.254/32]}}]
+//! ```
+
+use super::object_name;
+use super::surroundings::{Surroundings, include, listed};
+use crate::diagnostic::{Code, Finding, Witness};
+use ipnet::IpNet;
+use ir::cluster::EndpointId;
+use ir::evaluator;
+use ir::flow::{Because, Party};
+use ir::model::Model;
+use ir::peer::{CidrBlock, Entity, PeerMatch, Peers};
+use ir::policy::{Action, Direction, Policy, PolicyKind, Rule, RuleId};
+use ir::port::Protocol;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Where instances ask for metadata: every large cloud's address, and AWS' own in IPv6.
+const METADATA: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+];
+/// It is plain HTTP.
+const PORT: u16 = 80;
+/// Pods of a policy that are asked about; the first that fits is nearly always the first.
+const TRIED: usize = 64;
+
+/// Finds such rules, one finding for each peer that opens it.
+#[must_use]
+pub fn check(around: &Surroundings<'_>) -> Vec<Finding> {
+    let model = around.model;
+    let mut findings = Vec::new();
+    for (policy_id, policy) in model.policy_ids() {
+        for (rule_id, rule) in model.rule_ids(policy_id) {
+            let opens = rule.direction == Direction::Egress
+                && rule.action == Action::Allow
+                && include(&rule.ports, Protocol::Tcp, PORT);
+            for peer in listed(&rule.peers).iter().filter(|_| opens) {
+                // One address is enough to say it.
+                let Some(address) = METADATA
+                    .into_iter()
+                    .find(|address| is_in_passing(&peer.matches, *address))
+                else {
+                    continue;
+                };
+                let subjects = around.subjects(policy);
+                let found = |witness| finding(policy, peer, address, witness);
+                if subjects.is_empty() {
+                    if !is_denied(model, address) {
+                        findings.push(found(None));
+                    }
+                } else if let Some(witness) = subjects
+                    .iter()
+                    .take(TRIED)
+                    .find_map(|pod| witness(model, *pod, rule_id, address))
+                {
+                    findings.push(found(Some(witness)));
+                }
+            }
+        }
+    }
+    findings
+}
+
+/// Whether a peer holds the address without speaking of it: a block of link-local addresses, or of AWS' own, is about
+/// such addresses.
+fn is_in_passing(peer: &PeerMatch, address: IpAddr) -> bool {
+    match peer {
+        PeerMatch::Cidr(block) => block.contains(address) && !is_about(block, address),
+        PeerMatch::Entity(Entity::World) => true,
+        PeerMatch::Entity(Entity::WorldIpv4) => address.is_ipv4(),
+        PeerMatch::Entity(Entity::WorldIpv6) => address.is_ipv6(),
+        PeerMatch::Endpoints(_)
+        | PeerMatch::Nodes(_)
+        | PeerMatch::OtherNodes(_)
+        | PeerMatch::Entity(_)
+        | PeerMatch::Domain(_) => false,
+    }
+}
+
+fn is_about(block: &CidrBlock, address: IpAddr) -> bool {
+    let enough = match address {
+        IpAddr::V4(_) => 16,
+        IpAddr::V6(_) => 32,
+    };
+    block.cidr.prefix_len() >= enough
+}
+
+/// Whether some rule denies the address to somebody: where the pods are not known, to these.
+fn is_denied(model: &Model, address: IpAddr) -> bool {
+    let denies = |rule: &Rule| {
+        rule.direction == Direction::Egress
+            && rule.action == Action::Deny
+            && include(&rule.ports, Protocol::Tcp, PORT)
+            && match &rule.peers {
+                Peers::Any => true,
+                Peers::OneOf(peers) => peers.iter().any(|peer| match &peer.matches {
+                    PeerMatch::Cidr(block) => block.contains(address),
+                    PeerMatch::Entity(entity) => matches!(entity, Entity::All | Entity::World),
+                    _ => false,
+                }),
+            }
+    };
+    model
+        .policies()
+        .iter()
+        .flat_map(|policy| &policy.rules)
+        .any(denies)
+}
+
+/// A request from the pod to the address that is let through by this rule.
+fn witness(model: &Model, pod: EndpointId, rule: RuleId, address: IpAddr) -> Option<Witness> {
+    let outside = Party::Outside(address);
+    let decision = evaluator::decide(model, pod, Direction::Egress, outside, Protocol::Tcp, PORT);
+    let by_this = matches!(&decision.because, Because::Rules(rules) if rules.contains(&rule));
+    (decision.allowed && by_this).then_some(())?;
+    Some(Witness {
+        from: model.cluster.endpoint(pod)?.to_string(),
+        to: address.to_string(),
+        protocol: Protocol::Tcp.to_string(),
+        port: Some(PORT),
+    })
+}
+
+fn finding(policy: &Policy, peer: &ir::peer::Peer, address: IpAddr, witness: Option<Witness>) -> Finding {
+    let hole = IpNet::from(address);
+    let message = format!("this rule also opens `{address}`, where a cloud gives out the node's credentials");
+    let help = match &peer.matches {
+        // The cluster-wide tiers have no exceptions, and an order instead.
+        PeerMatch::Cidr(_)
+            if policy.namespace.is_none() && policy.kind != PolicyKind::CiliumClusterwideNetworkPolicy =>
+        {
+            format!("deny `{hole}` by a rule in front of this one")
+        }
+        PeerMatch::Cidr(_) => format!("add `except: [{hole}]` to the block"),
+        _ => format!("use `toCIDRSet: [{{cidr: 0.0.0.0/0, except: [{hole}]}}]` instead of the entity"),
+    };
+    let finding = Finding::new(Code::WORLD_INCLUDES_METADATA_ADDRESS, message)
+        .at(peer.origin.clone(), "the metadata address is in here")
+        .about(object_name(policy))
+        .help(help);
+    match witness {
+        Some(witness) => finding.witness(witness),
+        None => finding,
+    }
+}

@@ -1,0 +1,145 @@
+//! # PC607 policy-types-omitted
+//!
+//! `policyTypes` is left out and what it defaults to depends on the other fields.
+//!
+//! ## What is wrong
+//! Without `policyTypes`, a NetworkPolicy is always in force for ingress, and for egress when it has an egress rule:
+//!
+//! - a policy with egress rules alone denies all ingress too, which is rarely meant (a warning);
+//! - `egress: []` does not deny egress, although `ingress: []` denies ingress (a warning);
+//! - with rules of both directions it means what it looks like, until somebody removes the last egress rule (a note).
+//!
+//! Nothing is said of policies without an `egress` section: ingress is meant, and ingress it is.
+//!
+//! ## Example
+//! ```yaml
+//! apiVersion: networking.k8s.io/v1
+//! kind: NetworkPolicy
+//! metadata: {name: api, namespace: shop}
+//! spec:
+//!   podSelector: {matchLabels: {app: api}}
+//!   egress:                     # and nobody reaches the pod any more
+//!     - ports: [{port: 53, protocol: UDP}, {port: 5432}]
+//! ```
+//!
+//! ## How to fix it
+//! Say which directions are meant.
+//! ```yaml
+//! apiVersion: networking.k8s.io/v1
+//! kind: NetworkPolicy
+//! metadata: {name: api, namespace: shop}
+//! spec:
+//!   podSelector: {matchLabels: {app: api}}
+//!   policyTypes: [Egress]
+//!   egress:
+//!     - ports: [{port: 53, protocol: UDP}, {port: 5432}]
+//! ```
+
+use super::surroundings::Surroundings;
+use crate::diagnostic::{Code, Finding, Severity, Witness};
+use crate::load::{Object, ObjectKind};
+use crate::route;
+use ir::cluster::EndpointId;
+use ir::evaluator;
+use ir::flow::{Because, Party};
+use ir::model::Model;
+use ir::policy::{Direction, PolicyId, PolicyKind};
+use ir::port::Protocol;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// An address outside every cluster (TEST-NET-1, RFC 5737).
+const OUTSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
+/// Finds such policies.
+#[must_use]
+pub fn check(around: &Surroundings<'_>) -> Vec<Finding> {
+    around
+        .objects
+        .iter()
+        .filter_map(|object| finding(around, object))
+        .collect()
+}
+
+fn finding(around: &Surroundings<'_>, object: &Object) -> Option<Finding> {
+    let ObjectKind::NetworkPolicy(policy) = &object.kind else {
+        return None;
+    };
+    let spec = policy.spec.as_ref()?;
+    if spec.policy_types.as_ref().is_some_and(|types| !types.is_empty()) {
+        return None;
+    }
+    let egress = spec.egress.as_ref()?;
+    let has_ingress = spec.ingress.is_some();
+    let (message, label, help, is_trap) = match (egress.is_empty(), has_ingress) {
+        (true, _) => (
+            "`egress: []` denies no egress: without `policyTypes` the policy is about ingress alone",
+            "has no effect",
+            "add `policyTypes: [Ingress, Egress]`, or `[Egress]` alone if ingress is not meant",
+            true,
+        ),
+        (false, false) => (
+            "this policy also denies all ingress: without `policyTypes` it is always in force for ingress",
+            "egress rules alone",
+            "add `policyTypes: [Egress]`, or `[Ingress, Egress]` if ingress is meant to be denied",
+            true,
+        ),
+        (false, true) => (
+            "that this policy restricts egress rests on its having an egress rule: `policyTypes` is left out",
+            "this makes it restrict egress",
+            "add `policyTypes: [Ingress, Egress]`",
+            false,
+        ),
+    };
+    let mut finding = Finding::new(Code::POLICY_TYPES_OMITTED, message)
+        .at(object.key_origin(&route!["spec", "egress"]), label)
+        .about(object.name.clone())
+        .help(help);
+    if is_trap {
+        finding.severity = Severity::Warning;
+    }
+    if !egress.is_empty()
+        && !has_ingress
+        && let Some(witness) = witness(around, object)
+    {
+        finding = finding.witness(witness);
+    }
+    Some(finding)
+}
+
+/// A flow to one of the policy's pods that it alone denies.
+fn witness(around: &Surroundings<'_>, object: &Object) -> Option<Witness> {
+    let model = around.model;
+    let (id, policy) = model.policy_ids().find(|(_, policy)| {
+        policy.kind == PolicyKind::NetworkPolicy
+            && policy.namespace == object.name.namespace
+            && policy.name == object.name.name
+    })?;
+    around
+        .subjects(policy)
+        .into_iter()
+        .find_map(|pod| denied_by_default(model, id, pod))
+}
+
+fn denied_by_default(model: &Model, policy: PolicyId, pod: EndpointId) -> Option<Witness> {
+    let endpoint = model.cluster.endpoint(pod)?;
+    let port = endpoint
+        .ports
+        .iter()
+        .find(|port| port.protocol == Protocol::Tcp)?;
+    let outside = Party::Outside(OUTSIDE);
+    let decision = evaluator::decide(
+        model,
+        pod,
+        Direction::Ingress,
+        outside,
+        port.protocol,
+        port.number,
+    );
+    let by_this = decision.because == Because::DefaultDeny(vec![policy]);
+    by_this.then(|| Witness {
+        from: OUTSIDE.to_string(),
+        to: endpoint.to_string(),
+        protocol: port.protocol.to_string(),
+        port: Some(port.number),
+    })
+}
