@@ -65,6 +65,7 @@ pub mod ports;
 pub mod query;
 
 pub mod diff;
+pub mod report;
 
 pub mod compile;
 

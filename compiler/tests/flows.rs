@@ -2,6 +2,7 @@
 //! schemas, and text from manifests that tries to leave its place.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "helpers of tests: a failed call is a failed test"
 )]
 

@@ -28,6 +28,7 @@ impl Cli {
             Command::Query(arguments) => Some(&arguments.common.run),
             Command::Diff(arguments) => Some(&arguments.run),
             Command::Prove(arguments) => Some(&arguments.common.run),
+            Command::Report(arguments) => Some(&arguments.common.run),
             Command::Compile(arguments) => Some(&arguments.common.run),
             Command::Doctor(arguments) => Some(&arguments.run),
             Command::Explain(_) | Command::Init(_) | Command::Completions(_) | Command::Man(_) => None,
@@ -60,6 +61,8 @@ pub(super) enum Command {
     Diff(super::diff::Arguments),
     /// Do guarantees hold for every pod that could exist, and if not, which flow shows it
     Prove(super::prove::Arguments),
+    /// One page for people: findings, port names, a graph, a matrix, and why each pair may talk or not
+    Report(super::report::Arguments),
     /// The programs and tables that enforce the policies, one bundle for a node or for all
     Compile(Compile),
     /// What a finding's code means, with an example and how to fix it
@@ -128,16 +131,17 @@ pub(super) struct Check {
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
 
-    /// Exit with 1 when there are findings at this level or above; error unless said
-    #[arg(long, value_enum, value_name = "LEVEL")]
-    pub(super) fail_on: Option<FailOn>,
-
     #[command(flatten)]
     pub(super) triage: TriageFlags,
 
-    /// Leave out what only the solver can answer
-    #[arg(long)]
-    pub(super) no_solver: bool,
+    /// Write the findings of this run to a baseline; they do not fail it
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "baseline",
+        help_heading = "Findings"
+    )]
+    pub(super) write_baseline: Option<PathBuf>,
 
     /// A file of guarantees; *.guarantees in the directories are read anyway
     #[arg(long, value_name = "FILE")]
@@ -177,10 +181,18 @@ pub(super) struct Check {
     pub(super) verbose: bool,
 }
 
-/// What to make of findings.
+/// What to look for, and what to make of it.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Findings")]
 pub(super) struct TriageFlags {
+    /// Exit with 1 when there are findings at this level or above; error unless said
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub(super) fail_on: Option<FailOn>,
+
+    /// Leave out what only the solver can answer
+    #[arg(long)]
+    pub(super) no_solver: bool,
+
     /// Report only these codes: PC201, named-port-many-numbers, or a group such as PC2
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     pub(super) select: Vec<Codes>,
@@ -196,10 +208,6 @@ pub(super) struct TriageFlags {
     /// Accept the findings of this file, so that only new ones count
     #[arg(long, value_name = "FILE")]
     pub(super) baseline: Option<PathBuf>,
-
-    /// Write the findings of this run to a baseline; they do not fail it
-    #[arg(long, value_name = "FILE", conflicts_with = "baseline")]
-    pub(super) write_baseline: Option<PathBuf>,
 
     /// The day on which acceptances with `until=` are judged; today unless said
     #[arg(long, value_name = "YYYY-MM-DD")]

@@ -29,7 +29,7 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
     let common = &arguments.common;
     let outputs = Outputs::of(arguments)?;
     let config = settings::config(&common.run)?;
-    let how = settings::triage(arguments, &config)?;
+    let how = settings::triage(&arguments.triage, &config, arguments.write_baseline.is_none())?;
     let progress = Progress::of("checking", common.run.quiet);
     let understood = read_with(&common.paths, &arguments.guarantees, &common.run, &config)?;
     let solver = how.solver.then(|| verifier::options::Options {
@@ -65,7 +65,7 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
             objects: understood.input.objects.len(),
             skipped: understood.input.skipped.values().sum(),
         },
-        fail_on: settings::fail_on(arguments, &config),
+        fail_on: settings::fail_on(&arguments.triage, &config),
         successful: !understood.blocked(),
         undecided: &checked.undecided,
         base: &base,
@@ -114,7 +114,7 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
         )?;
         return Ok(Status::Failed);
     }
-    if let Some(file) = &arguments.triage.write_baseline {
+    if let Some(file) = &arguments.write_baseline {
         let mut written = 0;
         output::to_file(file, |out| {
             written = baseline::write(out, &findings, &understood.input.sources)?;

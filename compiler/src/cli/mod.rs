@@ -15,6 +15,7 @@ mod ports;
 mod progress;
 mod prove;
 mod query;
+mod report;
 mod settings;
 mod setup;
 mod smt_dump;
@@ -109,6 +110,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Diff(arguments) => diff::run(arguments, &mut terminal),
         Command::Prove(arguments) => prove::run(arguments, &mut terminal),
         Command::Doctor(arguments) => doctor::run(arguments, &mut terminal),
+        Command::Report(arguments) => report::run(arguments, &mut terminal),
         Command::Compile(arguments) => compile::run(arguments, &mut terminal),
         Command::Explain(arguments) => explain::run(arguments, &mut terminal),
         Command::Init(arguments) => setup::init(arguments, &mut terminal),

@@ -1,7 +1,7 @@
 //! What the flags and the configuration file say together. Flags count more.
 
 use super::Failure;
-use super::args::{Check, Run};
+use super::args::{Run, TriageFlags};
 use crate::config::{self, Config, FailOn};
 use crate::diagnostic::Severity;
 use crate::triage::Triage;
@@ -20,9 +20,8 @@ pub(super) fn config(run: &Run) -> Result<Config, Failure> {
     Ok(config::load(run.config.as_deref(), &directory)?)
 }
 
-/// What to make of the findings of `check`.
-pub(super) fn triage(arguments: &Check, config: &Config) -> Result<Triage, Failure> {
-    let flags = &arguments.triage;
+/// What to make of findings. `baseline` says whether those that were there before are to be looked up.
+pub(super) fn triage(flags: &TriageFlags, config: &Config, baseline: bool) -> Result<Triage, Failure> {
     let mut triage = Triage::on(flags.today.unwrap_or_else(Date::today));
     triage.select = if flags.select.is_empty() {
         config.select.clone()
@@ -33,22 +32,22 @@ pub(super) fn triage(arguments: &Check, config: &Config) -> Result<Triage, Failu
     triage.severity.clone_from(&config.severity);
     // What is said on the command line is said last.
     triage.overrides.clone_from(&flags.severity);
-    triage.solver = solver(arguments, config);
-    if flags.write_baseline.is_none() {
+    triage.solver = solver(flags, config);
+    if baseline {
         let file = flags.baseline.as_deref().or(config.baseline.as_deref());
-        triage.baseline = file.map(baseline).transpose()?;
+        triage.baseline = file.map(read_baseline).transpose()?;
     }
     Ok(triage)
 }
 
 /// Whether questions are put to the solver.
-pub(super) fn solver(arguments: &Check, config: &Config) -> bool {
-    !arguments.no_solver && config.solver.unwrap_or(true)
+pub(super) fn solver(flags: &TriageFlags, config: &Config) -> bool {
+    !flags.no_solver && config.solver.unwrap_or(true)
 }
 
 /// The lowest severity that fails the run.
-pub(super) fn fail_on(arguments: &Check, config: &Config) -> Option<Severity> {
-    match (arguments.fail_on, config.fail_on) {
+pub(super) fn fail_on(flags: &TriageFlags, config: &Config) -> Option<Severity> {
+    match (flags.fail_on, config.fail_on) {
         (Some(flag), _) => flag.level(),
         (None, Some(FailOn::Level(level))) => Some(level),
         (None, Some(FailOn::Never)) => None,
@@ -56,7 +55,7 @@ pub(super) fn fail_on(arguments: &Check, config: &Config) -> Option<Severity> {
     }
 }
 
-fn baseline(path: &Path) -> Result<Baseline, Failure> {
+fn read_baseline(path: &Path) -> Result<Baseline, Failure> {
     let name = path.display().to_string();
     let text = fs::read_to_string(path)
         .map_err(|error| Failure::Said(format!("cannot read the baseline `{name}`: {error}")))?;

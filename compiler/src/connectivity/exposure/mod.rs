@@ -254,7 +254,7 @@ impl Gathered {
                 opening.may_meet(ports)
                     && who.and(denied).can_exist(cluster)
                     // Taken away above, unless a name hides the number.
-                    && !(who.is_within(denied, cluster) && !opening.hides(ports))
+                    && (!who.is_within(denied, cluster) || opening.hides(ports))
             });
             except.sort();
             except.dedup();

@@ -1,0 +1,66 @@
+//! `portcullis report`
+
+use super::args::{Common, TriageFlags};
+use super::output::Answer;
+use super::progress::Progress;
+use super::terminal::Terminal;
+use super::{Failure, Status, read_with, scope_line, settings};
+use crate::check;
+use crate::diagnostic::Finding;
+use crate::report::Contents;
+use crate::triage;
+use clap::Args;
+use std::io::Write;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) common: Common,
+
+    /// The file to write, whole or not at all; standard output unless said
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    #[command(flatten)]
+    triage: TriageFlags,
+}
+
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Status, Failure> {
+    let common = &arguments.common;
+    let config = settings::config(&common.run)?;
+    let how = settings::triage(&arguments.triage, &config, true)?;
+    let progress = Progress::of("checking", common.run.quiet);
+    let understood = read_with(&common.paths, &[], &common.run, &config)?;
+    let solver = how.solver.then(verifier::options::Options::default);
+    let checked = check::check(&understood, solver.as_ref()).map_err(Failure::said)?;
+    let findings = triage::triage(&checked, &understood, &how).findings;
+    let contents = Contents {
+        findings: &findings,
+        sources: &understood.input.sources,
+        model: (!understood.blocked()).then_some(&understood.model),
+        scope: &scope_line(&understood),
+        undecided: &checked.undecided,
+    };
+    let page = contents.page();
+    drop(progress);
+    let mut answer = Answer::new(terminal, arguments.output.as_deref());
+    answer.out().write_all(page.as_bytes())?;
+    answer.finish()?;
+    if understood.blocked() {
+        writeln!(
+            terminal.err,
+            "error: this input is not what the API server would take; the page shows why, and nothing else"
+        )?;
+        return Ok(Status::Failed);
+    }
+    let level = settings::fail_on(&arguments.triage, &config);
+    let fails = |finding: &Finding| finding.counts() && level.is_some_and(|level| finding.severity <= level);
+    Ok(if findings.iter().any(fails) {
+        Status::Found
+    } else if checked.undecided.is_empty() {
+        Status::Fine
+    } else {
+        Status::Incomplete
+    })
+}

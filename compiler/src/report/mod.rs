@@ -1,0 +1,78 @@
+//! One page that holds everything: findings, port names, who can talk to whom, and why.
+//!
+//! ```text
+//!  findings ───────────────────────────┐
+//!  connections ──▶ graph ──▶ layout ───┼──▶ page (HTML, style and script inside)
+//!  verdict tables ──▶ pairs ───────────┘
+//! ```
+//!
+//! The page needs nothing but itself: no network (its own content security policy forbids it), no fonts, no clock. It
+//! can be read without its script, which only adds a search, a dialog for a pair and keys; the same input gives the
+//! same bytes. Everything that manifests say is escaped by the template.
+
+mod graph;
+mod layout;
+mod names;
+mod page;
+mod pairs;
+mod picture;
+mod snippet;
+#[cfg(test)]
+mod tests;
+
+use crate::connectivity::{self, Connection};
+use crate::diagnostic::{Finding, human};
+use crate::resolve::Resolved;
+use crate::source::Sources;
+use ir::model::Model;
+use pairs::Pairs;
+
+/// The most workloads that the matrix and its explanations are drawn for: beyond it a page grows past what browsers
+/// scroll well (every pair is a cell).
+pub const MOST_IN_MATRIX: usize = 300;
+
+/// What a page is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Contents<'a> {
+    /// The findings, sorted.
+    pub findings: &'a [Finding],
+    /// Where they are.
+    pub sources: &'a Sources,
+    /// What was understood; `None` where the input could not be read as written, so that only findings can be shown.
+    pub model: Option<&'a Model>,
+    /// How much was read, in a line.
+    pub scope: &'a str,
+    /// What could not be decided, as sentences.
+    pub undecided: &'a [String],
+}
+
+impl Contents<'_> {
+    /// The page, as HTML.
+    #[must_use]
+    pub fn page(&self) -> String {
+        match self.model {
+            None => page::render(self, None),
+            Some(model) => {
+                let resolved = Resolved::of(model);
+                let connections = connectivity::connections(&resolved);
+                let answers = Answers {
+                    pairs: Pairs::of(&resolved, &connections),
+                    connections: &connections,
+                    model,
+                };
+                page::render(self, Some(&answers))
+            }
+        }
+    }
+
+    fn summary(&self) -> String {
+        human::summary(crate::diagnostic::Counts::of(self.findings))
+    }
+}
+
+/// What is known of flows.
+struct Answers<'a> {
+    pairs: Pairs,
+    connections: &'a [Connection],
+    model: &'a Model,
+}

@@ -1,0 +1,229 @@
+use super::graph;
+use super::pairs::{Explanation, Pairs, Reason};
+use super::{Contents, MOST_IN_MATRIX};
+use crate::check::{Options, check, understand_input};
+use crate::connectivity::{self, Peer};
+use crate::limits::Limits;
+use crate::load;
+use crate::resolve::Resolved;
+use ir::flow::Flow;
+use ir::port::Protocol;
+use ir::testing::{self, Profile};
+use proptest::prelude::*;
+
+fn page(files: &[(&str, &str)]) -> String {
+    let files = files.iter().map(|(name, text)| (*name, text.as_bytes()));
+    let understood = understand_input(load::load_bytes(files, &Limits::default()), &Options::default());
+    let checked = check(&understood, None).unwrap();
+    let report = Contents {
+        findings: &checked.findings,
+        sources: &understood.input.sources,
+        model: (!understood.blocked()).then_some(&understood.model),
+        scope: "1 file",
+        undecided: &[],
+    };
+    report.page()
+}
+
+const SHOP: &str = include_str!("../../../testdata/named-ports/catalog.yaml");
+const FRONTEND: &str = include_str!("../../../testdata/named-ports/frontend.yaml");
+const POLICIES: &str = include_str!("../../../testdata/named-ports/policies.yaml");
+
+#[test]
+fn the_page_shows_findings_names_graph_matrix_and_reasons() {
+    let page = page(&[
+        ("catalog.yaml", SHOP),
+        ("frontend.yaml", FRONTEND),
+        ("policies.yaml", POLICIES),
+    ]);
+    for part in [
+        "<code>PC201</code>",
+        "<span class=\"tag\">2 meanings</span>",
+        "aria-label=\"Graph: Who can talk to whom\"",
+        "<th scope=\"row\" title=\"shop/frontend (Deployment)\">shop/frontend</th>",
+        ">8080</a>",
+        "allow rule of NetworkPolicy shop/frontend",
+        "these policies deny by default:",
+    ] {
+        assert!(page.contains(part), "{part} is not in the page");
+    }
+}
+
+#[test]
+fn nothing_is_loaded_from_elsewhere_and_the_script_is_the_one_that_is_allowed() {
+    let page = page(&[("policies.yaml", POLICIES)]);
+    assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("src="));
+    assert!(page.contains("default-src &#39;none&#39;") || page.contains("default-src 'none'"));
+    assert_eq!(page.matches("<script").count(), 1);
+}
+
+#[test]
+fn what_manifests_say_is_text() {
+    let hostile = r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: a, namespace: default, labels: {app: a}}
+spec:
+  containers:
+    - {name: "c", ports: [{name: "</script><img src=x onerror=alert(1)>", containerPort: 80}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: "</style><script>alert(1)</script>", namespace: default}
+spec: {podSelector: {}, "<b>": 1, ingress: [{ports: [{port: "<i>"}]}]}
+"#;
+    let page = page(&[("<u>.yaml", hostile)]);
+    for raw in ["<img", "<script>alert", "<b>\"", "<i>", "<u>"] {
+        assert!(!page.contains(raw), "{raw} is markup in the page");
+    }
+}
+
+#[test]
+fn the_same_input_gives_the_same_page() {
+    let files = [
+        ("catalog.yaml", SHOP),
+        ("frontend.yaml", FRONTEND),
+        ("policies.yaml", POLICIES),
+    ];
+    let mut turned = files;
+    turned.reverse();
+    assert_eq!(page(&files), page(&turned));
+}
+
+#[test]
+fn input_that_is_refused_still_gives_its_findings() {
+    let page = page(&[(
+        "a.yaml",
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a}\nspec: {podSelecter: {}}\n",
+    )]);
+    assert!(page.contains("PC102") && !page.contains("id=\"matrix\""));
+}
+
+/// A pod for each name, all in one namespace, and policies as given.
+fn pods(names: impl IntoIterator<Item = String>) -> String {
+    names
+        .into_iter()
+        .map(|name| {
+            format!(
+                "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: ns-{}}}\nspec: {{containers: [{{name: c}}]}}\n---\n",
+                name.len() % 7
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn large_clusters_are_drawn_by_namespace() {
+    let names: Vec<_> = (0..200)
+        .map(|at| format!("p{}{at}", "x".repeat(at % 7)))
+        .collect();
+    // Each talks to the next alone, so that no two are alike.
+    let mut text = pods(names.iter().cloned());
+    for pair in names.windows(2) {
+        text.push_str(&format!(
+            "apiVersion: cilium.io/v2\nkind: CiliumClusterwideNetworkPolicy\nmetadata: {{name: to-{0}}}\nspec:\n  endpointSelector: {{matchLabels: {{app: {0}}}}}\n  ingress: [{{fromEndpoints: [{{matchLabels: {{app: {1}}}}}]}}]\n---\n",
+            pair[1], pair[0]
+        ));
+    }
+    let text = text.replace("metadata: {name: p", "metadata: {labels: {app: p0}, name: p");
+    let page = page(&[("all.yaml", &text)]);
+    assert!(page.contains("aria-label=\"Graph: Namespaces\"") || page.contains("Who can talk to whom"));
+    assert!(page.len() < 12_000_000, "{} bytes", page.len());
+    assert!(names.len() < MOST_IN_MATRIX);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What an explanation says of a port is what the evaluator decides, side by side, reason for reason.
+    #[test]
+    fn explanations_are_the_evaluators(model in testing::models(Profile::everything())) {
+        let resolved = Resolved::of(&model);
+        let connections = connectivity::connections(&resolved);
+        let pairs = Pairs::of(&resolved, &connections);
+        for (source, row) in pairs.ends.iter().zip(&pairs.inside) {
+            for (destination, pair) in pairs.ends.iter().zip(row) {
+                let (Some(from), Some(to)) = (only_pod(&model, &source.peer), only_pod(&model, &destination.peer)) else {
+                    continue;
+                };
+                if from == to {
+                    continue;
+                }
+                let Explanation::Inside { sides, .. } = &pairs.explanations[pair.explanation] else {
+                    panic!("not of workloads");
+                };
+                for (source_address, destination_address) in crate::resolve::address_pairs(&model.cluster, from, to) {
+                    let party = |id, address| crate::resolve::as_party(&model.cluster, id, address);
+                    for (protocol, port) in [(Protocol::Tcp, 80), (Protocol::Udp, 53), (Protocol::Tcp, 8080)] {
+                        let flow = Flow {
+                            source: party(from, source_address),
+                            destination: party(to, destination_address),
+                            protocol,
+                            port,
+                        };
+                        let judgement = ir::evaluator::evaluate(&model, &flow);
+                        for (side, decision, other) in [
+                            (&sides[0], judgement.egress, destination_address),
+                            (&sides[1], judgement.ingress, source_address),
+                        ] {
+                            let family = other.map(ir::cluster::Family::of);
+                            let of_family = side.by_family.iter().find(|(own, _)| own.is_none() || *own == family);
+                            let verdict = of_family
+                                .and_then(|(_, verdicts)| verdicts.iter().find(|one| one.ports.contains(protocol, port)));
+                            prop_assert_eq!(verdict.map(|one| one.allowed), Some(decision.allowed), "{:?}", flow);
+                            let by_rules = matches!(verdict.map(|one| &one.because), Some(Reason::Rules(_)));
+                            prop_assert_eq!(by_rules, matches!(decision.because, ir::flow::Because::Rules(_)));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// No connection is lost or made up by drawing it.
+    #[test]
+    fn graphs_hold_every_connection(model in testing::models(Profile::everything())) {
+        let resolved = Resolved::of(&model);
+        let connections = connectivity::connections(&resolved);
+        let views = graph::views([], &connections);
+        for one in &connections {
+            let shown = views.iter().any(|view| {
+                let place = |peer: &Peer| view.graph.node_indices().find(|node| {
+                    let content = &view.graph[*node];
+                    content.heading == graph::heading(peer) && content.names.contains(&graph::name(peer))
+                });
+                match (place(&one.source), place(&one.destination)) {
+                    (Some(from), Some(to)) if from == to => {
+                        view.graph[from].among.or(&one.ports) == view.graph[from].among
+                    }
+                    (Some(from), Some(to)) => view
+                        .graph
+                        .find_edge(from, to)
+                        .is_some_and(|edge| view.graph[edge].0.or(&one.ports) == view.graph[edge].0),
+                    _ => false,
+                }
+            });
+            prop_assert!(shown, "{one:?}");
+        }
+    }
+}
+
+/// The pod of a workload that has one.
+fn only_pod(model: &ir::model::Model, peer: &Peer) -> Option<ir::cluster::EndpointId> {
+    let Peer::Workload {
+        namespace,
+        name,
+        kind,
+        ..
+    } = peer
+    else {
+        return None;
+    };
+    let mut pods = model.cluster.endpoint_ids().filter(|(_, pod)| {
+        pod.namespace == *namespace
+            && ((pod.workload.name == *name && pod.workload.kind == *kind)
+                || (pod.name == *name && kind == "Pod"))
+    });
+    let first = pods.next()?.0;
+    pods.next().is_none().then_some(first)
+}
