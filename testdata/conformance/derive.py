@@ -982,7 +982,7 @@ def targets():
         ("pods but one", not_in("pod", "c")),
         (
             "pods by label and expression",
-            {"matchLabels": {"pod": "a"}, "matchExpressions": [{"key": "pod", "operator": "NotIn", "values": ["a"]}]},
+            {"matchLabels": {"pod": "a"}, "matchExpressions": [{"key": "pod", "operator": "NotIn", "values": ["b", "c"]}]},
         ),
     ):
         yield (words, "The subject is selected by `podSelector`.", [policy("base", "x", selector, BOTH, rule, out)])

@@ -89,6 +89,7 @@ codes! {
     LIST_LENGTH 124 "list-length" Error "A list is longer or shorter than the API allows."
     FIELD_WITHOUT_EFFECT 125 "field-without-effect" Warning "What a field says here has no effect."
     CONFIGURATION 126 "configuration" Error "The configuration file says something that Portcullis does not know."
+    SELECTOR_CONTRADICTION 127 "selector-contradiction" Warning "The conditions of a selector exclude each other, so that nothing can match it."
 
     NAMED_PORT_MANY_NUMBERS 201 "named-port-many-numbers" Warning "One rule's port name means different numbers on pods that it reaches."
     NAMED_PORT_OTHER_NUMBER_ELSEWHERE 202 "named-port-other-number-elsewhere" Warning "The port name means another number on a pod that the rule does not reach."

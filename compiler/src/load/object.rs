@@ -233,6 +233,12 @@ impl Object {
         self.place.origin(route)
     }
 
+    /// Whether there is a value at `route`.
+    #[must_use]
+    pub fn has(&self, route: &Route) -> bool {
+        self.place.document.find(self.place.node, route).is_some()
+    }
+
     /// Where the last key of `route` is written, see [`Place::key_origin`].
     #[must_use]
     pub fn key_origin(&self, route: &Route) -> Origin {

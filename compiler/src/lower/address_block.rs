@@ -12,7 +12,13 @@ use std::net::IpAddr;
 
 /// The block, or nothing when its `cidr` is not one.
 pub(super) fn lower(site: &mut Site<'_>, at: &Route, block: &IPBlock, scope: CidrScope) -> Option<CidrBlock> {
-    let cidr = network(site, &at.then("cidr"), &block.cidr);
+    let cidr = if block.cidr.is_empty() {
+        let finding = site.refusal(Code::MISSING_FIELD, at, "`cidr` is missing");
+        site.report(finding.help("write the block, for example `cidr: 10.0.0.0/8`"));
+        None
+    } else {
+        network(site, &at.then("cidr"), &block.cidr)
+    };
     let mut holes = Vec::new();
     for (index, text) in block.except.iter().flatten().enumerate() {
         let route = at.then("except").then(index);

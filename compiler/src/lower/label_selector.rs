@@ -2,6 +2,7 @@
 //!
 //! Rules: `ValidateLabelSelector` in `k8s.io/apimachinery/pkg/apis/meta/v1/validation`.
 
+use super::contradiction::{self, Condition};
 use super::name;
 use super::site::Site;
 use crate::diagnostic::Code;
@@ -17,23 +18,51 @@ pub(super) fn requirements(
     attribute: impl Fn(String) -> Attribute,
 ) -> Vec<Requirement> {
     let mut requirements = Vec::new();
+    let mut places = Vec::new();
     if let Some(labels) = &selector.match_labels {
         name::check_labels(site, &at.then("matchLabels"), labels);
         for (key, value) in labels {
             requirements.push(Requirement::equals(attribute(key.clone()), value));
+            places.push(at.then("matchLabels").then(key.as_str()));
         }
     }
     for (index, expression) in selector.match_expressions.iter().flatten().enumerate() {
         let at = at.then("matchExpressions").then(index);
-        name::check_key(site, &at.then("key"), &expression.key);
+        if is_written(site, &at, "key") {
+            let at_key = site.origin(&at.then("key"));
+            name::check_key(site, at_key, &expression.key);
+        }
         if let Some(operator) = operator(site, &at, expression) {
             requirements.push(Requirement {
                 attribute: attribute(expression.key.clone()),
                 operator,
             });
+            places.push(at);
         }
     }
+    let conditions = requirements
+        .iter()
+        .zip(places)
+        .map(|(requirement, at)| Condition {
+            attribute: requirement.attribute.clone(),
+            operator: &requirement.operator,
+            at,
+        });
+    contradiction::check(site, &conditions.collect::<Vec<_>>());
     requirements
+}
+
+/// Whether an expression has a field that it needs; otherwise says so.
+pub(super) fn is_written(site: &mut Site<'_>, at: &Route, field: &str) -> bool {
+    let written = site.object.has(&at.then(field));
+    if !written {
+        let message = format!("`{field}` is missing");
+        let finding = site.refusal(Code::MISSING_FIELD, at, message);
+        site.report(
+            finding.help("an expression is a `key`, an `operator`, and for `In` and `NotIn` the `values`"),
+        );
+    }
+    written
 }
 
 /// What an expression asks of the value behind its key.
@@ -52,6 +81,7 @@ pub(super) fn operator(
         "NotIn" => Operator::NotIn(set()),
         "Exists" => Operator::Exists,
         "DoesNotExist" => Operator::DoesNotExist,
+        "" if !is_written(site, at, "operator") => return None,
         other => {
             let message = format!("there is no operator `{other}`");
             let finding = site.refusal(Code::INVALID_SELECTOR, &at.then("operator"), message);

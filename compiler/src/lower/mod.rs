@@ -8,6 +8,7 @@
 mod address_block;
 mod cilium;
 mod cluster_policy;
+mod contradiction;
 mod endpoint;
 mod label_selector;
 mod name;
@@ -164,11 +165,33 @@ pub fn lower(input: &Input, options: &Options) -> Lowered {
         findings.append(&mut site.findings);
     }
     let endpoints = endpoint::lower_all(&input.objects, &port_names(&policies), &mut findings);
+    forget_stand_ins(&mut findings, &input.findings);
     diagnostic::sort(&mut findings);
     Lowered {
         model: Model::new(Cluster::new(namespaces, endpoints, nodes), policies),
         findings,
     }
+}
+
+/// Drops what is said about a value that could not be read as written, where reading has said so: of `port: [80]`
+/// nothing but a stand-in is left, and of `{prot: 80}` nothing at all.
+fn forget_stand_ins(findings: &mut Vec<Finding>, read: &[Finding]) {
+    let unreadable: BTreeSet<_> = read
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error && finding.blocks_analysis)
+        .filter_map(|finding| finding.labels.first())
+        .map(|label| (&label.origin.file, label.origin.line, label.origin.column))
+        .collect();
+    findings.retain(|finding| {
+        finding.labels.first().is_none_or(|label| {
+            let at = &label.origin;
+            let (start, end) = (
+                (&at.file, at.line, at.column),
+                (&at.file, at.end_line, at.end_column),
+            );
+            !unreadable.contains(&start) && (end <= start || unreadable.range(start..end).next().is_none())
+        })
+    });
 }
 
 /// The port names that policies use, in lower case.

@@ -5,6 +5,7 @@ use crate::diagnostic::Code;
 use crate::load::Kind;
 use crate::route;
 use crate::route::Route;
+use ir::origin::Origin;
 use std::collections::BTreeMap;
 
 /// `IsDNS1123Label`: at most 63 characters.
@@ -69,16 +70,17 @@ fn check_metadata(site: &mut Site<'_>) {
 /// Checks the keys and values of a set of labels.
 pub(super) fn check_labels(site: &mut Site<'_>, at: &Route, labels: &BTreeMap<String, String>) {
     for (key, value) in labels {
-        check_key(site, &at.then(key.as_str()), key);
+        let at_key = site.object.key_origin(&at.then(key.as_str()));
+        check_key(site, at_key, key);
         check_value(site, &at.then(key.as_str()), value);
     }
 }
 
-/// Checks one label key; `at` is its entry, or the string that holds it.
-pub(super) fn check_key(site: &mut Site<'_>, at: &Route, key: &str) {
+/// Checks one label key; `at` is the key of an entry, or the string that names it.
+pub(super) fn check_key(site: &mut Site<'_>, at: Origin, key: &str) {
     if let Some(fault) = qualified_name_fault(key) {
         let message = format!("`{key}` is not a valid label key: {fault}");
-        let finding = site.key_refusal(Code::INVALID_NAME, at, message);
+        let finding = site.refusal_at(Code::INVALID_NAME, at, message);
         site.report(finding);
     }
 }

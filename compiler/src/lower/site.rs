@@ -35,7 +35,8 @@ impl<'a> Site<'a> {
         self.refusal_at(code, self.object.key_origin(route), message)
     }
 
-    fn refusal_at(&self, code: Code, origin: Origin, message: impl Into<String>) -> Finding {
+    /// [`Self::refusal`], at a place found otherwise.
+    pub(super) fn refusal_at(&self, code: Code, origin: Origin, message: impl Into<String>) -> Finding {
         let finding = Finding::new(code, message)
             .at(origin, "")
             .about(self.object.name.clone());

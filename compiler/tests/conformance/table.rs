@@ -14,7 +14,7 @@ pub(crate) enum Cell {
     Ports(Vec<Ports>),
 }
 
-/// One item such as `80/TCP`, `70-81/UDP`, `*/ANY`, `icmp` or `icmp/8`.
+/// One item such as `80/TCP`, `70-81/UDP`, `*/ANY`, `icmp/8`, `icmp/*` or `other`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ports {
     protocols: Vec<Protocol>,
@@ -30,6 +30,13 @@ impl Ports {
             first: if of == "*" { 0 } else { number(of) },
             last: if of == "*" { 255 } else { number(of) },
         };
+        if item == "other" {
+            return Self {
+                protocols: vec![Protocol::Other],
+                first: 0,
+                last: 0,
+            };
+        }
         let (left, right) = item.split_once('/').unwrap_or_else(|| panic!("{name}: `{item}`"));
         let protocols = match (left, right) {
             ("icmp", of) => return messages(Protocol::Icmp, of),

@@ -9,12 +9,14 @@
 //! Source: `labels.GetExtendedKeyFrom` for the prefixes, `getEndpointSelector` for what is added; the cluster is added
 //! unless `policy-default-local-cluster` is switched off (1.19 switched it on).
 
+use super::super::contradiction;
 use super::super::label_selector;
 use super::super::name;
 use super::super::site::Site;
 use crate::de::suggest;
 use crate::diagnostic::Code;
 use crate::route::Route;
+use ir::origin::Origin;
 use ir::peer::Entity;
 use ir::selector::{Attribute, Operator, Requirement, Selector};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -87,7 +89,8 @@ pub(super) fn conditions(site: &mut Site<'_>, at: &Route, selector: &LabelSelect
     for (written, value) in selector.match_labels.iter().flatten() {
         let at = at.then("matchLabels").then(written.as_str());
         name::check_value(site, &at, value);
-        if let Some((source, key)) = source(site, &at, written) {
+        let at_key = site.object.key_origin(&at);
+        if let Some((source, key)) = source(site, at_key, written) {
             conditions.push(Condition {
                 source,
                 key,
@@ -99,7 +102,10 @@ pub(super) fn conditions(site: &mut Site<'_>, at: &Route, selector: &LabelSelect
     }
     for (index, expression) in selector.match_expressions.iter().flatten().enumerate() {
         let at = at.then("matchExpressions").then(index);
-        let source = source(site, &at.then("key"), &expression.key);
+        let at_key = site.origin(&at.then("key"));
+        let source = label_selector::is_written(site, &at, "key")
+            .then(|| source(site, at_key, &expression.key))
+            .flatten();
         if let Some(operator) = label_selector::operator(site, &at, expression)
             && let Some((source, key)) = source
         {
@@ -112,11 +118,22 @@ pub(super) fn conditions(site: &mut Site<'_>, at: &Route, selector: &LabelSelect
             });
         }
     }
+    let of_pods = conditions.iter().filter_map(|condition| {
+        Some(contradiction::Condition {
+            // The namespace may be replaced by the policy's own.
+            attribute: condition
+                .attribute()
+                .filter(|attribute| *attribute != Attribute::Namespace)?,
+            operator: &condition.operator,
+            at: condition.at.clone(),
+        })
+    });
+    contradiction::check(site, &of_pods.collect::<Vec<_>>());
     conditions
 }
 
 /// Takes a key apart.
-fn source(site: &mut Site<'_>, at: &Route, written: &str) -> Option<(Source, String)> {
+fn source(site: &mut Site<'_>, at: Origin, written: &str) -> Option<(Source, String)> {
     let (prefix, key) = match written.split_once(':') {
         Some((prefix, key)) => (prefix, key),
         // An older way to write it, which Cilium still reads.
@@ -133,7 +150,7 @@ fn source(site: &mut Site<'_>, at: &Route, written: &str) -> Option<(Source, Str
         "node" => Source::Node,
         other => {
             let message = format!("no label comes from `{other}`");
-            let finding = site.key_refusal(Code::INVALID_SELECTOR, at, message);
+            let finding = site.refusal_at(Code::INVALID_SELECTOR, at, message);
             let near = suggest::nearest(other, &["k8s", "any", "reserved", "cidrgroup", "node"]);
             site.report(finding.help(match near.first() {
                 Some(near) => format!("did you mean `{near}:{key}`?"),
@@ -148,7 +165,7 @@ fn source(site: &mut Site<'_>, at: &Route, written: &str) -> Option<(Source, Str
         let known = Entity::named(key).is_some_and(|entity| entity != Entity::Cluster);
         if !known {
             let message = format!("there is no label `reserved:{key}`");
-            let finding = site.key_refusal(Code::INVALID_SELECTOR, at, message);
+            let finding = site.refusal_at(Code::INVALID_SELECTOR, at, message);
             site.report(
                 finding.help("such labels are `reserved:host`, `reserved:remote-node`, `reserved:world`, …"),
             );
