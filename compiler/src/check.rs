@@ -68,6 +68,7 @@ pub fn understand_input(mut input: Input, options: &Options) -> Understood {
     let lowered = lower::lower(&input, &options.lower);
     let mut findings = std::mem::take(&mut input.findings);
     findings.extend(lowered.findings);
+    diagnostic::name_templates(&mut findings, &input.templates);
     diagnostic::sort(&mut findings);
     Understood {
         services: services::services(&input),
@@ -123,6 +124,7 @@ pub fn check(
         checked.findings.extend(answers.findings);
         checked.undecided.extend(answers.undecided);
     }
+    diagnostic::name_templates(&mut checked.findings, &understood.input.templates);
     diagnostic::sort(&mut checked.findings);
     Ok(checked)
 }

@@ -700,3 +700,36 @@ fn explain_prints_a_page_by_code_or_by_name_and_lists_all() {
     assert_eq!(status(&["explain"]), 2);
     assert_eq!(status(&["explain", "PC201", "--list"]), 2);
 }
+
+const RENDERED: &str = "\
+---
+# Source: shop/templates/policy.yaml
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: p}
+spec: {podSelector: {}, ingres: []}
+";
+
+#[test]
+fn what_a_template_made_is_told_with_the_template() {
+    let output = run_with(&["check", "-", "--format", "json"], RENDERED);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let label = report.pointer("/findings/0/labels/0").unwrap();
+    assert_eq!(label["template"], "shop/templates/policy.yaml");
+    assert_eq!((&label["file"], &label["line"]), (&"<stdin>".into(), &6.into()));
+    let output = run_with(&["check", "-"], RENDERED);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("made from shop/templates/policy.yaml"), "{text}");
+}
+
+#[test]
+fn limits_are_set_on_the_command_line() {
+    let output = run_with(&["check", "-", "--limits", "bytes=20"], RENDERED);
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("there are more than 20 bytes in a file"), "{text}");
+    let output = run_with(&["check", "-", "--limits", "depth=9000"], RENDERED);
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("the limit `depth` is at most 512"), "{text}");
+}

@@ -120,7 +120,14 @@ fn expected(path: &Path) -> Vec<Flow> {
 /// What the command says, and the workloads on the host network.
 fn ours(case: &Path) -> Result<(Vec<Flow>, BTreeSet<Peer>), String> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-    command.args(["connectivity", "--format", "json", "--cidr-match", "external", "-"]);
+    command.args([
+        "connectivity",
+        "--format",
+        "json",
+        "--cidr-match",
+        "external",
+        "-",
+    ]);
     let manifests = case.join("manifests");
     if manifests.is_dir() {
         command.arg(manifests);
@@ -131,7 +138,9 @@ fn ours(case: &Path) -> Result<(Vec<Flow>, BTreeSet<Peer>), String> {
             let text = std::fs::read_to_string(case.with_file_name(file)).unwrap();
             // What is on the host network is left out of the comparison, and the bank is nothing else. np-guard has
             // no host network.
-            let lines = text.lines().filter(|line| *files != BANK || line.trim() != "hostNetwork: true");
+            let lines = text
+                .lines()
+                .filter(|line| *files != BANK || line.trim() != "hostNetwork: true");
             borrowed.push_str("---\n");
             borrowed.extend(lines.flat_map(|line| [line, "\n"]));
         }
@@ -142,7 +151,12 @@ fn ours(case: &Path) -> Result<(Vec<Flow>, BTreeSet<Peer>), String> {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(borrowed.as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(borrowed.as_bytes())
+        .unwrap();
     let output = child.wait_with_output().unwrap();
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());

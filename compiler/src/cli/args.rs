@@ -1,6 +1,7 @@
 //! The flags.
 
 use crate::diagnostic::Severity;
+use crate::limits::Limits;
 use crate::lower::CidrMatch;
 use crate::triage::codes::{Codes, UnknownCode};
 use crate::triage::date::Date;
@@ -103,6 +104,11 @@ pub(super) struct Run {
     /// Read no configuration
     #[arg(long)]
     pub(super) no_config: bool,
+
+    /// How much input is read before it is refused: bytes of a file, documents in it, nodes of a document, nodes after
+    /// aliases are expanded, depth. For example bytes=128Mi,documents=200000,expanded-nodes=8000000,depth=200
+    #[arg(long, value_name = "NAME=N,…")]
+    pub(super) limits: Option<Limits>,
 
     /// Colours; auto also honours NO_COLOR
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]

@@ -157,10 +157,10 @@ fn read_with(
     let cidr_match = run.cidr_match.map(Into::into).or(config.cidr_match);
     let options = Options {
         guarantees: guarantees.to_vec(),
+        limits: run.limits.clone().unwrap_or_default(),
         lower: crate::lower::Options {
             cidr_match: cidr_match.unwrap_or_default(),
         },
-        ..Options::default()
     };
     Ok(understand(paths, &options, &mut io::stdin().lock())?)
 }

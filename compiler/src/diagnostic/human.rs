@@ -158,6 +158,8 @@ impl<'a> Drawing<'a> {
         let mut lines = named_ports::lines(&finding.named_ports, finding.engines.as_ref());
         let help = finding.help.iter().flat_map(|help| help.lines());
         lines.extend(help.map(str::to_owned).chain(witness).chain(unplaced));
+        let template = finding.primary().and_then(|label| label.template.as_ref());
+        lines.extend(template.map(|template| format!("made from {template}")));
         let help = (!lines.is_empty()).then(|| {
             let lines: Vec<_> = lines.iter().map(|line| escape::message(line)).collect();
             lines.join("\n")

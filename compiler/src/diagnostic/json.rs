@@ -100,6 +100,9 @@ struct WireLabel<'a> {
     primary: bool,
     document: u32,
     path: &'a str,
+    /// The file that the place was made from; absent where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -182,6 +185,7 @@ pub(crate) fn wire(finding: &Finding) -> WireFinding<'_> {
                 primary: label.primary,
                 document: label.origin.document,
                 path: &label.origin.path,
+                template: label.template.as_deref(),
             })
             .collect(),
         objects: finding

@@ -26,7 +26,9 @@ pub use code::{Code, Severity};
 pub use named_ports::{Engines, NamedPorts};
 
 use ir::origin::Origin;
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// One thing to tell the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +98,8 @@ pub struct Label {
     pub text: String,
     /// Whether the finding is *here*, rather than explained by it.
     pub primary: bool,
+    /// The file that a tool made this place from, where that is known ([`name_templates`]).
+    pub template: Option<Arc<str>>,
 }
 
 /// Kind, namespace and name of an object.
@@ -176,6 +180,7 @@ impl Finding {
             origin,
             text: text.into(),
             primary,
+            template: None,
         });
         self
     }
@@ -236,6 +241,17 @@ impl Finding {
             .iter()
             .find(|label| label.primary)
             .or_else(|| self.labels.first())
+    }
+}
+
+/// Says of each place which file a tool made it from; `templates` are by file and document.
+pub fn name_templates(findings: &mut [Finding], templates: &BTreeMap<(Arc<str>, u32), Arc<str>>) {
+    if templates.is_empty() {
+        return;
+    }
+    for label in findings.iter_mut().flat_map(|finding| &mut finding.labels) {
+        let place = (label.origin.file.clone(), label.origin.document);
+        label.template = templates.get(&place).cloned();
     }
 }
 

@@ -193,6 +193,9 @@ pub(super) fn classify(api_version: Option<&str>, kind: Option<&str>, looks_like
     }
 }
 
+/// Under which name kustomize's patches of workloads are counted.
+pub(super) const PATCH: &str = "(a patch)";
+
 /// Under which name documents that are not Kubernetes objects (a chart's values, a patch) are counted.
 pub(super) const NOT_AN_OBJECT: &str = "(not an object)";
 

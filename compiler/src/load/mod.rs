@@ -7,7 +7,9 @@
 mod acceptances;
 mod classify;
 mod object;
+mod patches;
 mod paths;
+mod template;
 #[cfg(test)]
 mod tests;
 
@@ -25,7 +27,7 @@ use crate::triage::acceptance::Acceptance;
 use classify::{At, Class};
 use paths::{Text, TextFault};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -62,6 +64,8 @@ pub struct Input {
     pub skipped: BTreeMap<String, usize>,
     /// Findings that the input itself accepts, in the order of files and lines.
     pub acceptances: Vec<Acceptance>,
+    /// The files that documents were made from, by file and document, where the tool that made them says so.
+    pub templates: BTreeMap<(Arc<str>, u32), Arc<str>>,
     /// What is wrong with the input, sorted. When any of them [blocks analysis](Finding::blocks_analysis), answers
     /// about flows must be refused.
     pub findings: Vec<Finding>,
@@ -142,7 +146,17 @@ fn read_texts(texts: Vec<Text>, limits: &Limits) -> Input {
             (fault, _) => File::read(id, &source, fault, limits),
         })
         .collect();
-    for file in files {
+    let patches: BTreeSet<_> = files
+        .iter()
+        .flat_map(|file| file.patches.iter().cloned())
+        .collect();
+    for mut file in files {
+        if patches.contains(&patches::plain(Path::new(&*file.name))) {
+            file.keep_policies();
+        }
+        for (document, template) in file.templates {
+            input.templates.insert((file.name.clone(), document), template);
+        }
         input.objects.extend(file.objects);
         input.findings.extend(file.findings);
         input.acceptances.extend(file.acceptances);
@@ -157,6 +171,11 @@ fn read_texts(texts: Vec<Text>, limits: &Limits) -> Input {
 /// What one file gave.
 #[derive(Default)]
 struct File {
+    name: Arc<str>,
+    /// What its documents were made from.
+    templates: Vec<(u32, Arc<str>)>,
+    /// The files that it names as patches.
+    patches: Vec<PathBuf>,
     objects: Vec<Object>,
     skipped: BTreeMap<String, usize>,
     acceptances: Vec<Acceptance>,
@@ -165,7 +184,10 @@ struct File {
 
 impl File {
     fn read(id: SourceId, source: &Arc<Source>, fault: Option<TextFault>, limits: &Limits) -> Self {
-        let mut file = Self::default();
+        let mut file = Self {
+            name: source.name().clone(),
+            ..Self::default()
+        };
         if let Some(fault) = fault {
             file.findings.push(text_finding(source, fault));
             return file;
@@ -175,6 +197,9 @@ impl File {
             file.findings.push(stream_finding(source, fault));
         }
         for document in stream.documents {
+            file.templates
+                .extend(template::of(source, &document).map(|from| (document.index, from)));
+            file.patches.extend(patches::named(source.name(), &document));
             let node = document.root();
             let place = Place {
                 source_id: id,
@@ -192,6 +217,20 @@ impl File {
     fn accept(&mut self, read: acceptances::Read) {
         self.acceptances.extend(read.acceptances);
         self.findings.extend(read.findings);
+    }
+
+    /// Leaves out what is no policy, with what is wrong with it.
+    fn keep_policies(&mut self) {
+        let before = self.objects.len();
+        self.objects.retain(|object| object.kind.kind().is_policy());
+        *self.skipped.entry(classify::PATCH.to_owned()).or_default() += before - self.objects.len();
+        self.findings.retain(|finding| {
+            let kind = finding
+                .objects
+                .first()
+                .and_then(|object| Kind::ALL.iter().find(|kind| kind.name() == object.kind));
+            kind.is_none_or(|kind| kind.is_policy())
+        });
     }
 
     /// Reads the object at `place`. In a list, `default` is the kind and version of items that do not say.
@@ -383,5 +422,5 @@ fn limit_finding(what: &str, limit: u64) -> Finding {
         Code::LIMIT_EXCEEDED,
         format!("there are more than {limit} {what}"),
     )
-    .help("nothing behind this point was read; split the input, or raise the limit")
+    .help("nothing behind this point was read; split the input, or raise the limit with `--limits`")
 }
