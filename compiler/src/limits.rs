@@ -38,13 +38,13 @@ pub enum LimitError {
     #[error("`{0}` is not a limit: write it as `NAME=NUMBER`")]
     Form(String),
     /// There is no such limit.
-    #[error("there is no limit `{0}`: they are {}", Limits::NAMES.join(", "))]
+    #[error("there is no limit `{0}`: they are {names}", names = Limits::NAMES.join(", "))]
     Name(String),
     /// Not a number, or one that no limit can have.
     #[error("`{1}` is no value for the limit `{0}`: write a number above 0, such as 5000 or 64Mi")]
     Value(String, String),
     /// Deeper than can be read without running out of stack.
-    #[error("the limit `depth` is at most {}", Limits::DEEPEST)]
+    #[error("the limit `depth` is at most {deepest}", deepest = Limits::DEEPEST)]
     Depth,
 }
 
@@ -150,7 +150,7 @@ mod tests {
             ("documents", 1, 1),
             ("nodes", 24, 12),
             ("expanded-nodes", 40, 24),
-            ("depth", 7, 4),
+            ("depth", 10, 4),
         ] {
             let codes = |text: &str, value: usize| -> Vec<Code> {
                 let limits = format!("{limit}={value}").parse().unwrap();
