@@ -189,6 +189,15 @@ impl Side<'_, '_> {
                     (Some(from), Some(to)) => (*from, *to),
                     _ => return Vec::new(),
                 };
+                // One pod that stands for itself alone has nobody to talk to.
+                let stands_for_two = || {
+                    cluster
+                        .endpoint(pair.0)
+                        .is_some_and(|pod| pod.workload.replicated)
+                };
+                if pair.0 == pair.1 && !stands_for_two() {
+                    return Vec::new();
+                }
                 resolve::address_pairs(cluster, pair.0, pair.1)
                     .into_iter()
                     .map(|(source, destination)| (at(pair.0, source), at(pair.1, destination)))

@@ -185,3 +185,17 @@ fn a_pod_that_a_controller_takes_over_is_gone_as_a_pod() {
         assert_eq!(cause.new.is_none(), change.kind() == Kind::Removed);
     }
 }
+
+#[test]
+fn the_second_pod_of_a_workload_opens_what_one_alone_could_not_ask_for() {
+    let model =
+        |more: &str| ir::text::parse(&format!("endpoint a/x-0 of Pod/x at 10.0.0.1\n{more}")).unwrap();
+    let (old, new) = (model(""), model("endpoint a/x-1 of Pod/x at 10.0.0.2\n"));
+    let diff = diff(&Resolved::of(&old), &Resolved::of(&new));
+    let causes: Vec<_> = diff.changes.iter().flat_map(|change| &change.causes).collect();
+    assert!(!causes.is_empty());
+    for cause in causes {
+        assert_eq!(cause.old, None, "there was no second pod to talk to");
+        assert!(cause.new.as_ref().is_some_and(Verdict::allowed));
+    }
+}

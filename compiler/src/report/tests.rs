@@ -38,7 +38,7 @@ fn the_page_shows_findings_names_graph_matrix_and_reasons() {
     ]);
     for part in [
         "<code>PC201</code>",
-        "<span class=\"tag\">2 meanings</span>",
+        "<span class=\"tag\">3 meanings</span>",
         "aria-label=\"Graph: Who can talk to whom\"",
         "<th scope=\"row\" title=\"shop/frontend (Deployment)\">shop/frontend</th>",
         ">8080</a>",
