@@ -190,12 +190,7 @@ impl Side<'_, '_> {
                     _ => return Vec::new(),
                 };
                 // One pod that stands for itself alone has nobody to talk to.
-                let stands_for_two = || {
-                    cluster
-                        .endpoint(pair.0)
-                        .is_some_and(|pod| pod.workload.replicated)
-                };
-                if pair.0 == pair.1 && !stands_for_two() {
+                if pair.0 == pair.1 && !self.members.are_several(source) {
                     return Vec::new();
                 }
                 resolve::address_pairs(cluster, pair.0, pair.1)

@@ -25,6 +25,8 @@ pub(super) const LINE: f64 = 16.0;
 const GAP_ACROSS: f64 = 150.0;
 const GAP_DOWN: f64 = 22.0;
 const MARGIN: f64 = 12.0;
+/// How far a connection within a column bows out of it.
+pub(super) const LOOP: f64 = 60.0;
 const SWEEPS: usize = 8;
 
 /// A rectangle.
@@ -73,7 +75,7 @@ pub(super) fn of(graph: &Graph) -> Layout {
     }
     Layout {
         places,
-        width: (x - GAP_ACROSS + MARGIN).max(2.0 * MARGIN),
+        width: (x - GAP_ACROSS + MARGIN + LOOP).max(2.0 * MARGIN),
         height: height + 2.0 * MARGIN,
     }
 }

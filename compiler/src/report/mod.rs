@@ -20,7 +20,8 @@ mod snippet;
 #[cfg(test)]
 mod tests;
 
-use crate::connectivity::{self, Connection};
+use crate::connectivity::members::Members;
+use crate::connectivity::{Apart, Connection, Connectivity};
 use crate::diagnostic::{Finding, human};
 use crate::resolve::Resolved;
 use crate::source::Sources;
@@ -54,9 +55,11 @@ impl Contents<'_> {
             None => page::render(self, None),
             Some(model) => {
                 let resolved = Resolved::of(model);
-                let connections = connectivity::connections(&resolved);
+                let connectivity = Connectivity::of(&resolved);
+                let connections = connectivity.connections(&Apart::new());
+                let members = Members::of(&model.cluster, &connectivity.apart());
                 let answers = Answers {
-                    pairs: Pairs::of(&resolved, &connections),
+                    pairs: Pairs::of(&resolved, &connections, &members),
                     connections: &connections,
                     model,
                 };

@@ -321,6 +321,10 @@ fn explain(report: &Contents<'_>, explanation: &Explanation) -> Markup {
                 }
                 @for side in sides { (explain_side(report, side)) }
             }
+            Explanation::Itself => {
+                h3 { "The same pod" }
+                p { "A pod reaches itself over loopback, whatever policy says; no packet leaves it." }
+            }
             Explanation::Outside(blocks) => {
                 @if blocks.is_empty() {
                     h3.closed { "Closed for every address outside" }

@@ -4,6 +4,7 @@
 //! the destination's ingress from the source's. Most pairs share theirs with many others, so each is kept once.
 
 use crate::cite::{PolicyRef, RuleRef};
+use crate::connectivity::members::Members;
 use crate::connectivity::{Connection, Peer, PortSet};
 use crate::resolve::{self, Resolved};
 use ir::cluster::{Cluster, EndpointId, Family};
@@ -56,6 +57,8 @@ pub(super) enum Explanation {
         /// Both sides, source first.
         sides: [Side; 2],
     },
+    /// A pod and itself.
+    Itself,
     /// Towards or from addresses outside: each group of blocks with its ports.
     Outside(Vec<(Peer, PortSet)>),
 }
@@ -96,7 +99,7 @@ pub(super) enum Reason {
 }
 
 impl Pairs {
-    pub(super) fn of(resolved: &Resolved<'_>, connections: &[Connection]) -> Self {
+    pub(super) fn of(resolved: &Resolved<'_>, connections: &[Connection], members: &Members) -> Self {
         let ends = ends(&resolved.model.cluster, connections);
         let place: BTreeMap<&Peer, usize> = ends.iter().map(|end| &end.peer).zip(0..).collect();
         let (mut open, mut leaving, mut entering) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
@@ -128,11 +131,16 @@ impl Pairs {
                     .zip(&ends)
                     .map(|(column, destination)| {
                         let ports: PortSet = open.remove(&(row, column)).unwrap_or_default();
-                        let sides = sides(resolved, source.pod, destination.pod);
-                        let explanation = known.place(Explanation::Inside {
-                            ports: ports.clone(),
-                            sides,
-                        });
+                        let explanation = known.place(
+                            if row == column && ports.is_empty() && !members.are_several(&source.peer) {
+                                Explanation::Itself
+                            } else {
+                                Explanation::Inside {
+                                    ports: ports.clone(),
+                                    sides: sides(resolved, source.pod, destination.pod),
+                                }
+                            },
+                        );
                         Pair { ports, explanation }
                     })
                     .collect()

@@ -1,7 +1,7 @@
 //! A graph that is laid out, as SVG.
 
 use super::graph::{Graph, View};
-use super::layout::{self, LINE, Layout, Place};
+use super::layout::{self, LINE, LOOP, Layout, Place};
 use maud::{Markup, html};
 use petgraph::visit::{EdgeRef as _, IntoNodeReferences as _};
 
@@ -104,7 +104,7 @@ impl Curve {
             (
                 (from.x + from.width, middle(from)),
                 (to.x + to.width, middle(to)),
-                (60.0, 60.0),
+                (LOOP, LOOP),
             )
         };
         let points = [start, (start.0 + bow.0, start.1), (end.0 + bow.1, end.1), end];

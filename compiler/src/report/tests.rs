@@ -2,7 +2,8 @@ use super::graph;
 use super::pairs::{Explanation, Pairs, Reason};
 use super::{Contents, MOST_IN_MATRIX};
 use crate::check::{Options, check, understand_input};
-use crate::connectivity::{self, Peer};
+use crate::connectivity::members::Members;
+use crate::connectivity::{self, Connectivity, Peer};
 use crate::limits::Limits;
 use crate::load;
 use crate::resolve::Resolved;
@@ -140,7 +141,8 @@ proptest! {
     fn explanations_are_the_evaluators(model in testing::models(Profile::everything())) {
         let resolved = Resolved::of(&model);
         let connections = connectivity::connections(&resolved);
-        let pairs = Pairs::of(&resolved, &connections);
+        let members = Members::of(&model.cluster, &Connectivity::of(&resolved).apart());
+        let pairs = Pairs::of(&resolved, &connections, &members);
         for (source, row) in pairs.ends.iter().zip(&pairs.inside) {
             for (destination, pair) in pairs.ends.iter().zip(row) {
                 let (Some(from), Some(to)) = (only_pod(&model, &source.peer), only_pod(&model, &destination.peer)) else {

@@ -16,7 +16,6 @@ use crate::cluster::{Endpoint, EndpointId, NodeId};
 use crate::flow::Party;
 use crate::label_index::{self, LabelIndex};
 use crate::model::Model;
-use crate::peer::PeerMatch;
 
 /// The answers that make two peers equal or different; lists of answers by their numbers in [`Answers`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -257,7 +256,7 @@ impl Partition {
                 }
             }
         }
-        let matchers = questions.matchers.iter().map(|matcher| PeerMatch::clone(matcher));
+        let matchers = questions.matchers.iter().copied().cloned();
         result.matched = matchers.zip(matched).collect();
         result.named = questions.names.iter().cloned().zip(named).collect();
         result
