@@ -1,7 +1,6 @@
 //! `portcullis ports` as scripts meet it: every format, the published schema, exit statuses, and the order of input.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     reason = "helpers of tests: a failed call is a failed test"
 )]
 

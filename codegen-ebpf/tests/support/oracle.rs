@@ -67,6 +67,10 @@ pub(crate) struct Oracle {
 impl Oracle {
     /// What becomes of a packet at a hook of the endpoint, under `model`, `forwarded` or sent by the node itself. Flows
     /// that begin while both directions are `unrestricted` are not remembered.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a packet, where it is seen, and what is known there"
+    )]
     pub(crate) fn judge(
         &mut self,
         model: &Model,

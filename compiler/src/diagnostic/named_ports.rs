@@ -92,7 +92,7 @@ impl NamedPorts {
 }
 
 /// The table and the engines as lines for people, each part followed by an empty one.
-pub(super) fn lines(table: &NamedPorts, engines: Option<&Engines>) -> Vec<String> {
+pub(crate) fn lines(table: &NamedPorts, engines: Option<&Engines>) -> Vec<String> {
     let rows: Vec<Vec<String>> = table.rows.iter().take(SHOWN).map(cells).collect();
     let mut lines = aligned(&rows);
     let more = table.left_out + table.rows.len().saturating_sub(SHOWN);

@@ -4,7 +4,7 @@ use super::graph::{self, View};
 use super::pairs::{End, Explanation, Pair, Pairs, Reason, Side};
 use super::{Answers, Contents, MOST_IN_MATRIX, picture, snippet};
 use crate::connectivity::{Peer, PortSet};
-use crate::diagnostic::{Finding, Severity};
+use crate::diagnostic::{Finding, Severity, escape, named_ports};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ir::cluster::Family;
@@ -149,11 +149,19 @@ fn finding(report: &Contents<'_>, finding: &Finding) -> Markup {
                     @if let Some(port) = witness.port { " " (port) }
                 }
             }
+            @if let Some(table) = port_table(finding) { pre { (table) } }
             @if let Some(help) = &finding.help {
                 p.help { (code_marks(help)) }
             }
         }
     }
+}
+
+/// The pods and their ports, and what each engine does, where the finding is about that.
+fn port_table(finding: &Finding) -> Option<String> {
+    let lines = named_ports::lines(&finding.named_ports, finding.engines.as_ref());
+    let text = lines.join("\n");
+    (!text.is_empty()).then(|| escape::line(text.trim_end()).into_owned())
 }
 
 /// Text in backticks is code.

@@ -96,7 +96,7 @@ fn compare(model: &Model, presence: &Presence<'_>) -> Result<(), TestCaseError> 
 fn presence(seed: u32) -> impl Fn(RuleId) -> Option<bool> + Sync {
     move |rule: RuleId| match (rule.policy.0 * 3 + rule.rule * 5 + seed) % 4 {
         0 => None,
-        1 if seed % 2 == 0 => Some(false),
+        1 if seed.is_multiple_of(2) => Some(false),
         _ => Some(true),
     }
 }
