@@ -123,6 +123,7 @@ pub fn check(
         let answers = lints::conflicts::check(&understood.model, options)?;
         checked.findings.extend(answers.findings);
         checked.undecided.extend(answers.undecided);
+        lints::pc301_rule_never_matches::take_in_contradictions(&mut checked.findings);
     }
     diagnostic::name_templates(&mut checked.findings, &understood.input.templates);
     diagnostic::sort(&mut checked.findings);

@@ -733,3 +733,30 @@ fn limits_are_set_on_the_command_line() {
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.contains("the limit `depth` is at most 512"), "{text}");
 }
+
+#[test]
+fn a_selector_that_contradicts_itself_is_told_once_with_or_without_the_solver() {
+    let case = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../testdata/findings/pc301-nothing-left-of-the-block"
+    );
+    let codes = |arguments: &[&str]| {
+        let output = run(&[&["check", case, "--format", "json"], arguments].concat());
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let findings = report["findings"].as_array().unwrap().clone();
+        let codes = findings
+            .iter()
+            .map(|finding| finding["code"].as_str().unwrap().to_owned());
+        codes.collect::<Vec<_>>()
+    };
+    let with = codes(&[]);
+    assert!(
+        with.contains(&"PC301".to_owned()) && !with.contains(&"PC127".to_owned()),
+        "{with:?}"
+    );
+    let without = codes(&["--no-solver"]);
+    assert!(
+        without.contains(&"PC127".to_owned()) && !without.contains(&"PC301".to_owned()),
+        "{without:?}"
+    );
+}

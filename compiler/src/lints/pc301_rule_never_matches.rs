@@ -18,8 +18,9 @@
 
 use super::conflicts::{rule_of, verb};
 use super::{object_name, policy_name};
-use crate::diagnostic::{Code, Finding};
+use crate::diagnostic::{Code, Finding, Label};
 use ir::model::Model;
+use ir::origin::Origin;
 use ir::peer::Peers;
 use ir::policy::{Policy, Rule, RuleId, Subject};
 use ir::port::Ports;
@@ -48,6 +49,42 @@ pub(super) fn finding(model: &Model, id: RuleId) -> Option<Finding> {
             .about(object_name(policy))
             .help("correct what it asks for, or remove the rule"),
     )
+}
+
+/// A selector that contradicts itself (PC127) in a rule that never matches (PC301) is one mistake: the rule's finding
+/// takes in the place and the advice of the selector's.
+pub(crate) fn take_in_contradictions(findings: &mut Vec<Finding>) {
+    let (rules, others): (Vec<_>, Vec<_>) = std::mem::take(findings)
+        .into_iter()
+        .partition(|finding| finding.code == Code::RULE_NEVER_MATCHES);
+    *findings = others;
+    for mut rule in rules {
+        let Some(whole) = rule.primary().map(|label| label.origin.clone()) else {
+            findings.push(rule);
+            continue;
+        };
+        let inside = |finding: &mut Finding| {
+            finding.code == Code::SELECTOR_CONTRADICTION
+                && finding
+                    .primary()
+                    .is_some_and(|label| lies_in(&label.origin, &whole))
+        };
+        for contradiction in findings.extract_if(.., inside) {
+            rule.labels
+                .extend(contradiction.labels.into_iter().map(|label| Label {
+                    primary: false,
+                    ..label
+                }));
+            rule.help = contradiction.help;
+        }
+        findings.push(rule);
+    }
+}
+
+fn lies_in(part: &Origin, whole: &Origin) -> bool {
+    (&part.file, part.document) == (&whole.file, whole.document)
+        && (whole.line, whole.column) <= (part.line, part.column)
+        && (part.end_line, part.end_column) <= (whole.end_line, whole.end_column)
 }
 
 /// An empty list of Cilium's is PC702 where it is written; a policy that can select no pod is PC601.
