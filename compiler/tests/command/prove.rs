@@ -1,44 +1,9 @@
-//! `prove`, and guarantees in `check`, as scripts meet them: exit statuses, files beside manifests, and questions that
-//! another run of a solver answers the same way.
-#![expect(
-    clippy::unwrap_used,
-    reason = "helpers of tests: a failed call is a failed test"
-)]
+//! `prove`, guarantees in `check`, changes, and questions that another run of a solver answers the same way.
 
+use crate::program::{Scratch, out, run, status};
+use crate::published::as_published;
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Output};
-
-/// A directory of this test's own, removed at the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("portcullis-prove-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        let scratch = Self(path);
-        scratch.file("shop/policy.yaml", POLICY);
-        scratch
-    }
-
-    fn file(&self, name: &str, text: &str) -> String {
-        let path = self.0.join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use std::process::Command;
 
 const POLICY: &str = "\
 apiVersion: networking.k8s.io/v1
@@ -53,20 +18,15 @@ spec:
       ports: [{port: 443}]
 ";
 
-fn run(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_portcullis"))
-        .args(arguments)
-        .output()
-        .unwrap()
-}
-
-fn status(arguments: &[&str]) -> i32 {
-    run(arguments).status.code().unwrap()
+fn with_policy(name: &str) -> Scratch {
+    let scratch = Scratch::new(name);
+    scratch.file("shop/policy.yaml", POLICY);
+    scratch
 }
 
 #[test]
 fn prove_exits_with_its_answer() {
-    let scratch = Scratch::new("status");
+    let scratch = with_policy("status");
     let policies = scratch.path("shop");
     let holds = scratch.file("holds.txt", "never ns:payments[a], world -> ns:payments port 443\nonly ns:shop -> ns:payments port 443 except from ns:payments\n");
     let violated = scratch.file("violated.txt", "isolated ns:payments\n");
@@ -93,21 +53,21 @@ fn prove_exits_with_its_answer() {
 
 #[test]
 fn guarantees_beside_the_manifests_are_found_and_checked() {
-    let scratch = Scratch::new("beside");
+    let scratch = with_policy("beside");
     let policies = scratch.path("shop");
     assert_eq!(status(&["check", &policies]), 0);
     scratch.file("shop/payments.guarantees", "isolated ns:payments\n");
     assert_eq!(status(&["prove", &policies]), 1);
     let output = run(&["check", &policies]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8(output.stdout).unwrap().contains("PC401"));
+    assert!(out(&output).contains("PC401"));
     assert_eq!(status(&["check", &policies, "--no-solver"]), 0);
 }
 
 /// Needs `z3`, which `./dev setup` installs.
 #[test]
 fn another_run_of_a_solver_gives_the_answers_that_the_dump_says() {
-    let scratch = Scratch::new("dump");
+    let scratch = with_policy("dump");
     let policies = scratch.path("shop");
     scratch.file(
         "shop/payments.guarantees",
@@ -126,7 +86,7 @@ fn another_run_of_a_solver_gives_the_answers_that_the_dump_says() {
             .unwrap()
             .to_owned();
         let output = Command::new("z3").arg(&path).output().unwrap();
-        let said = String::from_utf8(output.stdout).unwrap();
+        let said = out(&output);
         assert_eq!(said.trim(), told, "{}", path.display());
         answers.push(told);
     }
@@ -138,37 +98,15 @@ fn another_run_of_a_solver_gives_the_answers_that_the_dump_says() {
 /// What is written is as published, and nothing is left out of the schema.
 #[test]
 fn json_is_as_published() {
-    fn closed(schema: &mut serde_json::Value) {
-        match schema {
-            serde_json::Value::Object(members) => {
-                if members.contains_key("properties") {
-                    members.insert("additionalProperties".to_owned(), false.into());
-                }
-                members.values_mut().for_each(closed);
-            }
-            serde_json::Value::Array(elements) => elements.iter_mut().for_each(closed),
-            _ => {}
-        }
-    }
-    let published = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/schemas/prove.v1.json");
-    let mut schema = serde_json::from_str(&fs::read_to_string(published).unwrap()).unwrap();
-    closed(&mut schema);
-    let schema = jsonschema::validator_for(&schema).unwrap();
-
-    let scratch = Scratch::new("schema");
+    let scratch = with_policy("schema");
     let policies = scratch.path("shop");
     scratch.file(
         "shop/payments.guarantees",
         "isolated ns:payments\nname: never host -> pods\nalways ns:dev -> ns:payments\nnever\nnever world -> ns:payments\n",
     );
-    let output = run(&["prove", &policies, "--format", "json"]);
-    assert_eq!(output.status.code(), Some(2));
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let wrong: Vec<_> = schema
-        .iter_errors(&report)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let arguments = ["prove", &policies, "--format", "json"];
+    assert_eq!(status(&arguments), 2);
+    let report = as_published("prove.v1.json", &arguments);
     let answers: Vec<_> = report["guarantees"]
         .as_array()
         .unwrap()
@@ -180,7 +118,7 @@ fn json_is_as_published() {
 
 #[test]
 fn check_against_reports_what_a_change_opens() {
-    let scratch = Scratch::new("against");
+    let scratch = with_policy("against");
     let old = scratch.path("shop");
     let new = scratch.file(
         "new/policy.yaml",
@@ -189,10 +127,7 @@ fn check_against_reports_what_a_change_opens() {
     let same = scratch.file("same/moved.yaml", &format!("# Moved\n{POLICY}"));
     let shown = |arguments: &[&str]| {
         let output = run(arguments);
-        (
-            output.status.code().unwrap(),
-            String::from_utf8(output.stdout).unwrap(),
-        )
+        (output.status.code().unwrap(), out(&output))
     };
     let (status, text) = shown(&["check", &new, "--against", &old]);
     assert_eq!(status, 0, "{text}");
@@ -225,13 +160,13 @@ fn doctor_says_what_answers() {
 
 #[test]
 fn diff_proves_for_every_pod() {
-    let scratch = Scratch::new("symbolic");
+    let scratch = with_policy("symbolic");
     let old = scratch.path("shop");
     let new = scratch.file("new/policy.yaml", &POLICY.replace("port: 443", "port: 8443"));
     let same = scratch.file("same/moved.yaml", &format!("# Moved\n{POLICY}"));
     let output = run(&["diff", "--symbolic", &old, &new]);
     assert_eq!(output.status.code(), Some(1));
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = out(&output);
     assert!(
         text.contains("opened  pods in shop → pods in payments, 8443/TCP"),
         "{text}"

@@ -1,34 +1,14 @@
-//! The verbs that answer questions about flows, as their users meet them: transcripts over the example, the published
-//! schemas, and text from manifests that tries to leave its place.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests: a failed call is a failed test"
-)]
+//! The verbs that answer questions about flows: transcripts over the examples, the published schemas, and text from
+//! manifests that tries to leave its place.
 
+use crate::program::{EXAMPLE, Scratch, err, out, run, status};
+use crate::published::{as_published, schema};
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-const EXAMPLE: &str = "testdata/named-ports";
 const CHANGE_OLD: &str = "testdata/policy-change/old";
 const CHANGE_NEW: &str = "testdata/policy-change/new";
-
-fn run(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_portcullis"))
-        .args(arguments)
-        .current_dir(ROOT)
-        .env_remove("NO_COLOR")
-        .env_remove("CLICOLOR_FORCE")
-        .output()
-        .unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
 
 /// What a person sees who runs the command at the root of the repository.
 fn transcript(arguments: &[&str]) -> String {
@@ -47,76 +27,14 @@ fn transcript(arguments: &[&str]) -> String {
     format!(
         "$ portcullis {}\n{}--- standard error\n{}--- exit status {status}\n",
         shown.join(" "),
-        text(&output.stdout),
-        text(&output.stderr)
+        out(&output),
+        err(&output)
     )
 }
 
 fn transcripts(all: &[&[&str]]) -> String {
     let all: Vec<_> = all.iter().map(|arguments| transcript(arguments)).collect();
     all.join("\n")
-}
-
-/// A directory of this test's own, removed at the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("portcullis-flows-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self, name: &str, text: &str) -> String {
-        let path = self.0.join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A published schema; as strict as what we write, where the published one leaves room for later members.
-fn schema(name: &str) -> jsonschema::Validator {
-    fn closed(schema: &mut Value) {
-        match schema {
-            Value::Object(members) => {
-                if members.contains_key("properties") {
-                    members.insert("additionalProperties".to_owned(), Value::Bool(false));
-                }
-                members.values_mut().for_each(closed);
-            }
-            Value::Array(elements) => elements.iter_mut().for_each(closed),
-            _ => {}
-        }
-    }
-    let path = Path::new(ROOT).join("docs/schemas").join(name);
-    let mut schema: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-    closed(&mut schema);
-    jsonschema::validator_for(&schema).unwrap()
-}
-
-/// Whether the JSON that a command writes is as published.
-fn as_published(name: &str, arguments: &[&str]) -> Value {
-    let output = run(arguments);
-    let report: Value = serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {}", text(&output.stderr)));
-    let wrong: Vec<_> = schema(name)
-        .iter_errors(&report)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
-    assert!(wrong.is_empty(), "{arguments:?}: {}", wrong.join("\n"));
-    report
 }
 
 #[test]
@@ -188,6 +106,29 @@ fn exposure_in_every_format() {
         "exposure_of_a_team",
         transcript(&["connectivity", CHANGE_NEW, "--exposure", "-q"])
     );
+}
+
+#[test]
+fn query_exits_with_the_verdict() {
+    let ask = |to: &str, port: &str| {
+        status(&[
+            "query",
+            EXAMPLE,
+            "--from",
+            "shop/frontend",
+            "--to",
+            to,
+            "--port",
+            port,
+        ])
+    };
+    assert_eq!(ask("shop/catalog", "http"), 0);
+    assert_eq!(ask("shop/catalog", "8080/TCP"), 0);
+    assert_eq!(ask("shop/catalog", "80/TCP"), 1);
+    assert_eq!(ask("shop/catalog-nginx", "80/TCP"), 0);
+    assert_eq!(ask("ledger/ledger", "http"), 1);
+    assert_eq!(ask("shop/nobody", "http"), 2);
+    assert_eq!(ask("shop/catalog", "nothing"), 2);
 }
 
 #[test]
@@ -306,13 +247,12 @@ fn a_diff_in_every_format() {
 
 #[test]
 fn a_diff_exits_with_what_it_found() {
-    let status = |arguments: &[&str]| run(arguments).status.code();
-    assert_eq!(status(&["diff", CHANGE_OLD, CHANGE_OLD]), Some(0));
-    assert_eq!(status(&["diff", CHANGE_OLD, CHANGE_NEW]), Some(1));
-    assert_eq!(status(&["diff", CHANGE_OLD, "testdata/absent"]), Some(2));
-    assert_eq!(status(&["diff", "-", "-"]), Some(2));
-    assert_eq!(status(&["diff", CHANGE_OLD]), Some(2));
-    let shown = text(&run(&["diff", CHANGE_OLD, CHANGE_OLD]).stdout);
+    assert_eq!(status(&["diff", CHANGE_OLD, CHANGE_OLD]), 0);
+    assert_eq!(status(&["diff", CHANGE_OLD, CHANGE_NEW]), 1);
+    assert_eq!(status(&["diff", CHANGE_OLD, "testdata/absent"]), 2);
+    assert_eq!(status(&["diff", "-", "-"]), 2);
+    assert_eq!(status(&["diff", CHANGE_OLD]), 2);
+    let shown = out(&run(&["diff", CHANGE_OLD, CHANGE_OLD]));
     assert!(
         shown.contains("pods that could exist are not compared"),
         "{shown}"
@@ -321,10 +261,7 @@ fn a_diff_exits_with_what_it_found() {
     let bad = scratch.file("bad.yaml", "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a}\nspec: {podSelectr: {}}\n");
     let file = scratch.path("out");
     let output = run(&["diff", CHANGE_OLD, &bad, "--output", &file]);
-    assert_eq!(
-        (output.status.code(), text(&output.stdout)),
-        (Some(2), String::new())
-    );
+    assert_eq!((output.status.code(), out(&output)), (Some(2), String::new()));
     assert!(!Path::new(&file).exists());
 }
 
@@ -341,7 +278,7 @@ fn hostile_names_stay_text() {
     let file = scratch.file("pods.json", &pod("=cmd|'\"];x\u{1b}[31m\n| <b> @all"));
     for format in ["human", "csv", "md", "dot", "json"] {
         let output = run(&["connectivity", &file, "--exposure", "--format", format]);
-        let shown = text(&output.stdout);
+        let shown = out(&output);
         assert!(!shown.contains('\u{1b}'), "{format}: {shown}");
         match format {
             "md" => {
@@ -377,9 +314,9 @@ fn an_answer_in_a_file_is_the_answer_on_standard_output() {
     let scratch = Scratch::new("output");
     let file = scratch.path("connections.csv");
     let output = run(&["connectivity", EXAMPLE, "--format", "csv", "--output", &file]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    assert_eq!(text(&output.stdout), "");
-    let expected = text(&run(&["connectivity", EXAMPLE, "--format", "csv"]).stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert_eq!(out(&output), "");
+    let expected = out(&run(&["connectivity", EXAMPLE, "--format", "csv"]));
     assert_eq!(fs::read_to_string(&file).unwrap(), expected);
     // What cannot be answered leaves the file alone.
     let output = run(&["connectivity", EXAMPLE, "--focus", "nobody", "--output", &file]);
@@ -388,9 +325,5 @@ fn an_answer_in_a_file_is_the_answer_on_standard_output() {
     assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 1);
     let output = run(&["connectivity", EXAMPLE, "--output", &scratch.path("absent/file")]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(
-        text(&output.stderr).contains("cannot write"),
-        "{}",
-        text(&output.stderr)
-    );
+    assert!(err(&output).contains("cannot write"), "{}", err(&output));
 }

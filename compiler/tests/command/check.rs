@@ -1,0 +1,242 @@
+//! `check`: exit statuses, what goes where, and what does not depend on chance.
+
+use crate::program::{EXAMPLE, POLICY, ROOT, Scratch, err, out, program, run, run_with, status};
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+
+#[test]
+fn check_exits_with_what_it_found() {
+    let scratch = Scratch::new("check");
+    let fine = scratch.file("fine.yaml", POLICY);
+    let refused = scratch.file(
+        "refused.yaml",
+        &POLICY.replace("{podSelector: {}}", "{ingress: [{ports: [{port: 0}]}]}"),
+    );
+    let unparsable = scratch.file("unparsable.yaml", "a: [\n");
+    let nothing = scratch.file(
+        "nothing.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
+    );
+
+    assert_eq!(status(&["check", &fine]), 0);
+    assert_eq!(status(&["check", EXAMPLE]), 0);
+    assert_eq!(status(&["check", EXAMPLE, "--fail-on=warning"]), 1);
+    assert_eq!(status(&["check", EXAMPLE, "--fail-on", "never"]), 0);
+    assert_eq!(status(&["check", EXAMPLE, "--fail-on=note"]), 1);
+    assert_eq!(status(&["check", &refused]), 2);
+    assert_eq!(status(&["check", &refused, "--fail-on", "never"]), 2);
+    assert_eq!(status(&["check", &unparsable]), 2);
+    assert_eq!(status(&["check", &nothing]), 2);
+    assert_eq!(status(&["check", &nothing, "--allow-empty"]), 0);
+    assert_eq!(status(&["check", &scratch.path("absent.yaml")]), 2);
+    assert_eq!(status(&["check"]), 2);
+    assert_eq!(status(&["check", "--no-such-flag", &fine]), 2);
+    assert_eq!(status(&["--help"]), 0);
+    assert_eq!(status(&["--version"]), 0);
+}
+
+#[test]
+fn findings_go_to_standard_output_and_the_run_to_standard_error() {
+    let output = run(&["check", EXAMPLE]);
+    assert!(out(&output).contains("PC201"), "{}", out(&output));
+    assert!(!out(&output).contains("policies,"));
+    assert!(
+        err(&output).contains("1 warning, 2 notes in 6 policies"),
+        "{}",
+        err(&output)
+    );
+    assert_eq!(err(&run(&["check", "-q", EXAMPLE])), "");
+}
+
+#[test]
+fn json_stays_json_whatever_was_found() {
+    let scratch = Scratch::new("json");
+    let unparsable = scratch.file("unparsable.yaml", "a: [\n");
+    for path in [EXAMPLE, &unparsable] {
+        let output = run(&["check", "--format", "json", path]);
+        let report: serde_json::Value = serde_json::from_str(&out(&output)).unwrap();
+        assert_eq!(report["version"], 1);
+        let keys: Vec<_> = report.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["version", "summary", "findings"]);
+        assert!(!report["findings"].as_array().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn the_collision_is_told_over_all_files_concerned() {
+    let output = run(&["check", "--format", "json", "--no-solver", EXAMPLE]);
+    let report: serde_json::Value = serde_json::from_str(&out(&output)).unwrap();
+    let finding = &report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|finding| finding["code"] == "PC201" && finding["severity"] == "warning")
+        .unwrap();
+    let files: Vec<_> = finding["labels"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|label| {
+            Path::new(label["file"].as_str().unwrap())
+                .file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+        })
+        .collect();
+    assert_eq!(files, ["policies.yaml", "catalog.yaml", "catalog.yaml"]);
+    assert_eq!(finding["witness"]["from"], "shop/frontend");
+    // Without the solver there is no word of redundancy.
+    assert!(!out(&output).contains("PC302"));
+    assert!(out(&run(&["check", "--format", "json", EXAMPLE])).contains("PC302"));
+}
+
+#[test]
+fn standard_input_is_a_path() {
+    let output = run_with(&["check", "-"], POLICY);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let output = run_with(&["check", "-"], "a: [");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(out(&output).contains("<stdin>"), "{}", out(&output));
+}
+
+#[test]
+fn a_pipe_gets_no_colours_unless_asked() {
+    assert!(!out(&run(&["check", EXAMPLE])).contains('\u{1b}'));
+    assert!(out(&run(&["check", "--color", "always", EXAMPLE])).contains('\u{1b}'));
+    assert!(!out(&run(&["check", "--color", "never", EXAMPLE])).contains('\u{1b}'));
+}
+
+#[test]
+fn answers_do_not_depend_on_the_order_of_files_or_on_threads() {
+    let mut files: Vec<String> = fs::read_dir(Path::new(ROOT).join(EXAMPLE))
+        .unwrap()
+        .map(|entry| entry.unwrap().path().to_str().unwrap().to_owned())
+        .collect();
+    files.sort();
+    for verb in ["check", "connectivity"] {
+        let with = |files: &[String], jobs: &str| {
+            let mut arguments = vec![verb, "--format", "json", "--jobs", jobs];
+            arguments.extend(files.iter().map(String::as_str));
+            out(&run(&arguments))
+        };
+        let expected = with(&files, "1");
+        let mut reversed = files.clone();
+        reversed.reverse();
+        assert_eq!(with(&reversed, "4"), expected, "{verb}");
+    }
+}
+
+#[test]
+fn verbs_that_answer_refuse_input_that_is_refused() {
+    let scratch = Scratch::new("refuse");
+    let bad = scratch.file("bad.yaml", &POLICY.replace("podSelector", "podSelectr"));
+    let output = run(&["connectivity", EXAMPLE, &bad]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(out(&output), "");
+    assert!(err(&output).contains("podSelectr"), "{}", err(&output));
+    let target = scratch.path("out");
+    assert_eq!(status(&["compile", EXAMPLE, &bad, "--place", "-o", &target]), 2);
+    assert!(!Path::new(&target).exists());
+}
+
+#[test]
+fn watching_checks_again_when_a_file_is_saved() {
+    use std::io::{BufRead, BufReader};
+    let scratch = Scratch::new("watch");
+    let file = scratch.file("a.yaml", POLICY);
+    let mut child = program(ROOT)
+        .args([
+            "check",
+            "--no-solver",
+            "--watch",
+            "--no-config",
+            &scratch.path(""),
+        ])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    // Ends at the latest when the child is killed: the pipe closes.
+    let mut summary = || {
+        lines
+            .find_map(|line| line.ok().filter(|line| line.contains(" in 1 policy")))
+            .unwrap()
+    };
+    assert!(!summary().contains("error"));
+    fs::write(&file, POLICY.replace("podSelector", "podSelecter")).unwrap();
+    assert!(summary().contains("1 error"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(status(&["check", "--watch", "-"]), 2);
+}
+
+#[test]
+fn what_the_budget_does_not_answer_is_incomplete_and_no_finding() {
+    let output = run(&["check", "--solver-steps", "1", "--fail-on", "never", EXAMPLE]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(!out(&output).contains("PC30"), "{}", out(&output));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("incomplete: "), "{said}");
+    assert!(said.contains("is not known"), "{said}");
+    assert_eq!(status(&["check", "--fail-on", "never", EXAMPLE]), 0);
+}
+
+const RENDERED: &str = "\
+---
+# Source: shop/templates/policy.yaml
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: p}
+spec: {podSelector: {}, ingres: []}
+";
+
+#[test]
+fn what_a_template_made_is_told_with_the_template() {
+    let output = run_with(&["check", "-", "--format", "json"], RENDERED);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let label = report.pointer("/findings/0/labels/0").unwrap();
+    assert_eq!(label["template"], "shop/templates/policy.yaml");
+    assert_eq!((&label["file"], &label["line"]), (&"<stdin>".into(), &6.into()));
+    let output = run_with(&["check", "-"], RENDERED);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("made from shop/templates/policy.yaml"), "{text}");
+}
+
+#[test]
+fn limits_are_set_on_the_command_line() {
+    let output = run_with(&["check", "-", "--limits", "bytes=20"], RENDERED);
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("there are more than 20 bytes in a file"), "{text}");
+    let output = run_with(&["check", "-", "--limits", "depth=9000"], RENDERED);
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("the limit `depth` is at most 512"), "{text}");
+}
+
+#[test]
+fn a_selector_that_contradicts_itself_is_told_once_with_or_without_the_solver() {
+    let case = "testdata/findings/pc301-nothing-left-of-the-block";
+    let codes = |arguments: &[&str]| {
+        let output = run(&[&["check", case, "--format", "json"], arguments].concat());
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let findings = report["findings"].as_array().unwrap().clone();
+        let codes = findings
+            .iter()
+            .map(|finding| finding["code"].as_str().unwrap().to_owned());
+        codes.collect::<Vec<_>>()
+    };
+    let with = codes(&[]);
+    assert!(
+        with.contains(&"PC301".to_owned()) && !with.contains(&"PC127".to_owned()),
+        "{with:?}"
+    );
+    let without = codes(&["--no-solver"]);
+    assert!(
+        without.contains(&"PC127".to_owned()) && !without.contains(&"PC301".to_owned()),
+        "{without:?}"
+    );
+}

@@ -1,0 +1,18 @@
+//! The `portcullis` command as people and scripts meet it: exit statuses, what goes where, transcripts over the examples,
+//! the published schemas, and that nothing is half written.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests: a failed call is a failed test"
+)]
+
+mod check;
+mod compile;
+mod flows;
+mod formats;
+mod guides;
+mod ports;
+mod program;
+mod prove;
+mod published;
+mod triage;

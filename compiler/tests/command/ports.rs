@@ -1,0 +1,79 @@
+//! `ports`: every format, the published schema, exit statuses, and the order of input.
+
+use crate::program::{EXAMPLE, ROOT, Scratch, out, run, status};
+use crate::published::as_published;
+use std::fs;
+
+#[test]
+fn the_table_in_every_format() {
+    for format in ["human", "csv", "md"] {
+        let shown = out(&run(&["ports", EXAMPLE, "--format", format]));
+        insta::assert_snapshot!(format!("ports_{format}"), shown);
+    }
+}
+
+#[test]
+fn json_is_as_published_for_every_case_of_findings() {
+    let mut named = 0;
+    let mut paths = vec![EXAMPLE.to_owned()];
+    for case in fs::read_dir(format!("{ROOT}/testdata/findings")).unwrap() {
+        let case = case.unwrap().file_name().into_string().unwrap();
+        if case.starts_with("pc2") || case.starts_with("quiet-pc2") {
+            paths.push(format!("testdata/findings/{case}"));
+        }
+    }
+    for path in paths {
+        let arguments = ["ports", &path, "--format", "json"];
+        let output = run(&arguments);
+        if output.status.code() == Some(2) {
+            // What the API server refuses has no table.
+            assert!(output.stdout.is_empty(), "{path}");
+            continue;
+        }
+        let report = as_published("ports.v1.json", &arguments);
+        for finding in report["findings"].as_array().unwrap() {
+            assert!(finding["code"].as_str().unwrap().starts_with("PC2"), "{path}");
+        }
+        named += report["names"].as_array().unwrap().len();
+    }
+    assert!(named > 20);
+}
+
+#[test]
+fn exit_statuses_are_those_of_check() {
+    let deny = "testdata/findings/pc203-numbers-differ-where-denied";
+    let allow = "testdata/findings/pc201-egress-allow";
+    assert_eq!(status(&["ports", deny]), 1);
+    assert_eq!(status(&["ports", deny, "--fail-on", "never"]), 0);
+    assert_eq!(status(&["ports", allow]), 0);
+    assert_eq!(status(&["ports", allow, "--fail-on", "warning"]), 1);
+    assert_eq!(status(&["ports", "testdata/findings/pc210-refused"]), 2);
+    assert_eq!(status(&["ports", "testdata/absent"]), 2);
+}
+
+#[test]
+fn an_answer_in_a_file_is_the_answer_on_standard_output() {
+    let scratch = Scratch::new("ports");
+    let file = scratch.path("ports.csv");
+    let arguments = ["ports", EXAMPLE, "--format", "csv"];
+    assert_eq!(out(&run(&[&arguments[..], &["-o", &file]].concat())), "");
+    assert_eq!(fs::read_to_string(&file).unwrap(), out(&run(&arguments)));
+}
+
+#[test]
+fn the_order_of_input_does_not_matter() {
+    let forwards = [
+        "testdata/named-ports/catalog.yaml",
+        "testdata/named-ports/policies.yaml",
+        "testdata/named-ports/frontend.yaml",
+    ];
+    let mut backwards = forwards;
+    backwards.reverse();
+    let json = |paths: &[&str], jobs: &str| {
+        out(&run(
+            &[&["ports", "--format", "json", "--jobs", jobs], paths].concat()
+        ))
+    };
+    assert_eq!(json(&forwards, "1"), json(&backwards, "4"));
+    assert!(json(&forwards, "1").contains("PC201"));
+}

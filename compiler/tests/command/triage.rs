@@ -1,0 +1,147 @@
+//! What a repository decided about findings: acceptances, baselines, configuration.
+
+use crate::program::{Scratch, err, out, program, run, status};
+use std::fs;
+use std::path::Path;
+
+/// Two pods that call different numbers `http`, and a policy that uses the name.
+const COLLISION: &str = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: old, namespace: shop, labels: {app: api}}
+spec: {containers: [{name: c, image: i, ports: [{name: http, containerPort: 80}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: new, namespace: shop, labels: {app: api}}
+spec: {containers: [{name: c, image: i, ports: [{name: http, containerPort: 8080}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: out, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Egress]
+  egress:
+  - to:
+    - podSelector: {matchLabels: {app: api}}
+    ports:
+    - port: http
+";
+
+/// `check --select PC201 --fail-on note` in a directory: the status, and how many findings count and were accepted.
+fn collisions(directory: &Path, more: &[&str]) -> (i32, u64, u64) {
+    let output = program(directory)
+        .args([
+            "check",
+            "--no-solver",
+            "--format=json",
+            "--fail-on=note",
+            "--select=PC201,PC61",
+        ])
+        .args(more)
+        .arg(".")
+        .output()
+        .unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let count = |name: &str| {
+        let number = report.pointer(&format!("/summary/{name}"));
+        number.and_then(serde_json::Value::as_u64).unwrap()
+    };
+    let counting = count("errors") + count("warnings") + count("notes");
+    (output.status.code().unwrap(), counting, count("accepted"))
+}
+
+#[test]
+fn what_is_accepted_in_place_does_not_fail_and_is_counted() {
+    let scratch = Scratch::new("accepted");
+    scratch.file("a.yaml", COLLISION);
+    assert_eq!(collisions(&scratch.0, &[]), (1, 1, 0));
+    let comment = "port: http # portcullis: allow[PC201] until spring until=2027-03-01";
+    scratch.file(
+        "a.yaml",
+        &COLLISION.replace("port: http\n", &format!("{comment}\n")),
+    );
+    assert_eq!(collisions(&scratch.0, &["--today=2027-03-01"]), (0, 0, 1));
+    assert_eq!(collisions(&scratch.0, &["--today=2027-03-02"]), (1, 2, 0));
+    let path = scratch.path("a.yaml");
+    let output = run(&[
+        "check",
+        "--no-solver",
+        "--verbose",
+        "--select=PC201",
+        "--today=2027-03-01",
+        &path,
+    ]);
+    assert!(
+        err(&output).contains("by comment: until spring"),
+        "{}",
+        err(&output)
+    );
+    assert!(!out(&output).contains("PC201"), "{}", out(&output));
+}
+
+#[test]
+fn a_baseline_lets_only_new_findings_count() {
+    let scratch = Scratch::new("baseline");
+    scratch.file("a.yaml", COLLISION);
+    assert_eq!(collisions(&scratch.0, &["--write-baseline=old.json"]).0, 0);
+    // The baseline itself is JSON among the manifests; it is no object.
+    fs::create_dir(scratch.path("kept")).unwrap();
+    fs::rename(scratch.path("old.json"), scratch.path(".old.json")).unwrap();
+    let first = fs::read_to_string(scratch.path(".old.json")).unwrap();
+    assert_eq!(collisions(&scratch.0, &["--baseline=.old.json"]), (0, 0, 1));
+    scratch.file("a.yaml", &format!("# moved\n\n{COLLISION}"));
+    assert_eq!(collisions(&scratch.0, &["--baseline=.old.json"]), (0, 0, 1));
+    scratch.file(
+        "a.yaml",
+        &COLLISION.replace("containerPort: 80}", "containerPort: 81}"),
+    );
+    assert_eq!(collisions(&scratch.0, &["--baseline=.old.json"]), (1, 1, 0));
+    assert_eq!(fs::read_to_string(scratch.path(".old.json")).unwrap(), first);
+    let path = scratch.path("a.yaml");
+    assert_eq!(
+        status(&["check", "--baseline", &scratch.path("absent"), &path]),
+        2
+    );
+    assert_eq!(status(&["check", "--baseline", &path, &path]), 2);
+}
+
+#[test]
+fn a_configuration_is_found_and_flags_count_more() {
+    let scratch = Scratch::new("config");
+    fs::create_dir_all(scratch.path("a/b")).unwrap();
+    scratch.file("a/b/c.yaml", COLLISION);
+    let below = scratch.0.join("a/b");
+    let check = |more: &[&str]| {
+        let output = program(&below)
+            .args(["check", "--no-solver"])
+            .args(more)
+            .arg(".")
+            .output()
+            .unwrap();
+        (output.status.code().unwrap(), out(&output) + &err(&output))
+    };
+    scratch.file("portcullis.toml", "fail-on = \"warning\"\nselect = [\"PC201\"]\n");
+    assert_eq!(check(&[]).0, 1);
+    assert_eq!(check(&["--no-config"]).0, 0);
+    assert_eq!(check(&["--fail-on=error"]).0, 0);
+    assert_eq!(check(&["--severity=PC2=error", "--fail-on=error"]).0, 1);
+    assert_eq!(check(&["--ignore=named-port-many-numbers"]).0, 0);
+    let (code, said) = check(&["--ignore=named-port-many-number"]);
+    assert_eq!(code, 2);
+    assert!(said.contains("did you mean `named-port-many-numbers`?"), "{said}");
+
+    scratch.file("portcullis.toml", "fial-on = \"warning\"\n");
+    let (code, said) = check(&[]);
+    assert_eq!(code, 2);
+    assert!(
+        said.contains("did you mean `fail-on`?") && said.contains("portcullis.toml:1:1"),
+        "{said}"
+    );
+    // Beyond the repository's root nothing is looked for.
+    fs::create_dir(scratch.path("a/.git")).unwrap();
+    assert_eq!(check(&[]).0, 0);
+    assert_eq!(check(&["--config", "../../portcullis.toml"]).0, 2);
+    assert_eq!(check(&["--config", "absent.toml"]).0, 2);
+}
