@@ -293,7 +293,19 @@ pub(super) struct Compile {
     pub(super) dump: Option<String>,
 }
 
-/// How `check` writes. The verbs that answer questions have formats of their own, beside their arguments.
+/// How and where an answer is written, in one of the formats that a verb has.
+#[derive(Debug, Args)]
+pub(super) struct Written<F: ValueEnum + Clone + Default + Send + Sync + 'static> {
+    /// How to write it
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(super) format: F,
+
+    /// The file to write, whole or not at all; standard output unless said
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+/// For one answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     /// For people
@@ -301,6 +313,22 @@ pub(super) enum Format {
     Human,
     /// For programs
     Json,
+}
+
+/// For flows between many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum FlowsFormat {
+    /// For people
+    #[default]
+    Human,
+    /// For programs
+    Json,
+    /// For spreadsheets
+    Csv,
+    /// For pages: a table in Markdown
+    Md,
+    /// For Graphviz: a graph
+    Dot,
 }
 
 /// What `check` writes.

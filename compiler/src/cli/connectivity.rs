@@ -1,24 +1,22 @@
 //! `portcullis connectivity`
 
-use super::args::Common;
+use super::args::{Common, FlowsFormat, Written};
 use super::output::Answer;
 use super::terminal::Terminal;
 use super::{Failure, Status, count, read, refuse_blocked, scope_line};
 use crate::connectivity::focus::Focus;
 use crate::connectivity::{Apart, Connectivity, dot, exposure, human, json, rows};
 use crate::resolve::Resolved;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::io::Write;
-use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) common: Common,
 
-    /// How to write connections
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    format: Format,
+    #[command(flatten)]
+    written: Written<FlowsFormat>,
 
     /// Only connections from or to this workload or pod (namespace/name, or name); may be given more than once
     #[arg(long, value_name = "WORKLOAD")]
@@ -29,28 +27,9 @@ pub(super) struct Arguments {
     #[arg(long)]
     exposure: bool,
 
-    /// The file to write, whole or not at all; standard output unless said
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
-
     /// Do not fail when there is no workload
     #[arg(long)]
     allow_empty: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Human,
-    /// For programs
-    Json,
-    /// For spreadsheets
-    Csv,
-    /// For pages: a table in Markdown
-    Md,
-    /// For Graphviz: a graph
-    Dot,
 }
 
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Status, Failure> {
@@ -84,20 +63,20 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
         }
     }
     let exposed = exposures.as_deref().unwrap_or_default();
-    let mut answer = Answer::new(terminal, arguments.output.as_deref());
+    let mut answer = Answer::new(terminal, arguments.written.output.as_deref());
     let out = answer.out();
-    match arguments.format {
-        Format::Human => {
+    match arguments.written.format {
+        FlowsFormat::Human => {
             human::write(out, &connections)?;
             if arguments.exposure {
                 writeln!(out)?;
                 exposure::human::write(out, exposed)?;
             }
         }
-        Format::Json => json::write(out, &connections, exposures.as_deref())?,
-        Format::Csv => rows::table(&connections, exposed).write_csv(out)?,
-        Format::Md => rows::table(&connections, exposed).write_markdown(out)?,
-        Format::Dot => dot::write(out, &connections, exposed)?,
+        FlowsFormat::Json => json::write(out, &connections, exposures.as_deref())?,
+        FlowsFormat::Csv => rows::table(&connections, exposed).write_csv(out)?,
+        FlowsFormat::Md => rows::table(&connections, exposed).write_markdown(out)?,
+        FlowsFormat::Dot => dot::write(out, &connections, exposed)?,
     }
     answer.finish()?;
     if !common.run.quiet {

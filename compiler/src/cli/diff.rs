@@ -1,13 +1,13 @@
 //! `portcullis diff`
 
-use super::args::Run;
+use super::args::{FlowsFormat, Run, Written};
 use super::output::Answer;
 use super::terminal::Terminal;
 use super::{Failure, Status, read, refuse_blocked, scope_line};
 use crate::diagnostic::escape::message;
 use crate::diff::{Kind, diff, dot, human, json, rows};
 use crate::resolve::Resolved;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -28,13 +28,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) run: Run,
 
-    /// How to write differences
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    format: Format,
-
-    /// The file to write, whole or not at all; standard output unless said
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    written: Written<FlowsFormat>,
 
     /// Compare for every pod that could exist instead: what is opened and closed, in selectors, blocks and ports. That
     /// nothing changes is a proof then
@@ -44,21 +39,6 @@ pub(super) struct Arguments {
     /// Do not fail when neither side has a workload
     #[arg(long)]
     allow_empty: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Human,
-    /// For programs
-    Json,
-    /// For spreadsheets
-    Csv,
-    /// For pages: a table in Markdown
-    Md,
-    /// For Graphviz: a graph of what differs
-    Dot,
 }
 
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Status, Failure> {
@@ -86,20 +66,20 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
         return Err(Failure::said(sentence));
     }
     let difference = diff(&Resolved::of(&old.model), &Resolved::of(&new.model));
-    let mut answer = Answer::new(terminal, arguments.output.as_deref());
+    let mut answer = Answer::new(terminal, arguments.written.output.as_deref());
     let out = answer.out();
-    match arguments.format {
-        Format::Human => {
+    match arguments.written.format {
+        FlowsFormat::Human => {
             let texts = human::Texts {
                 old: &old.input.sources,
                 new: &new.input.sources,
             };
             human::write(out, &difference, texts)?;
         }
-        Format::Json => json::write(out, &difference)?,
-        Format::Csv => rows::table(&difference).write_csv(out)?,
-        Format::Md => rows::table(&difference).write_markdown(out)?,
-        Format::Dot => dot::write(out, &difference)?,
+        FlowsFormat::Json => json::write(out, &difference)?,
+        FlowsFormat::Csv => rows::table(&difference).write_csv(out)?,
+        FlowsFormat::Md => rows::table(&difference).write_markdown(out)?,
+        FlowsFormat::Dot => dot::write(out, &difference)?,
     }
     answer.finish()?;
     if !arguments.run.quiet {

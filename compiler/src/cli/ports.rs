@@ -1,6 +1,6 @@
 //! `portcullis ports`
 
-use super::args::{Common, FailOn};
+use super::args::{Common, FailOn, Written};
 use super::output::Answer;
 use super::terminal::Terminal;
 use super::{Failure, Status, count, read, refuse_blocked, scope_line};
@@ -9,24 +9,18 @@ use crate::lints;
 use crate::ports::{self, human, json, rows};
 use clap::{Args, ValueEnum};
 use std::io::Write;
-use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) common: Common,
 
-    /// How to write the table
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    format: Format,
+    #[command(flatten)]
+    written: Written<Format>,
 
     /// Exit with 1 when there are findings about port names at this level or above
     #[arg(long, value_enum, default_value = "error", value_name = "LEVEL")]
     fail_on: FailOn,
-
-    /// The file to write, whole or not at all; standard output unless said
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
 
     /// Do not fail when there is neither a workload nor a policy
     #[arg(long)]
@@ -72,12 +66,12 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
     diagnostic::sort(&mut findings);
 
     let mut options = terminal.out_options();
-    if arguments.output.is_some() {
+    if arguments.written.output.is_some() {
         options = findings_for_people::Options::default();
     }
-    let mut answer = Answer::new(terminal, arguments.output.as_deref());
+    let mut answer = Answer::new(terminal, arguments.written.output.as_deref());
     let out = answer.out();
-    match arguments.format {
+    match arguments.written.format {
         Format::Human => {
             human::write(out, &names)?;
             findings_for_people::write(out, &findings, &understood.input.sources, options)?;

@@ -1,12 +1,11 @@
 //! `portcullis query`
 
-use super::args::Common;
+use super::args::{Common, Format, Written};
 use super::output::Answer;
 use super::terminal::Terminal;
 use super::{Failure, Status, read, refuse_blocked};
 use crate::query::{self, human, json};
-use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use clap::Args;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -31,22 +30,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "PORT")]
     port: Option<String>,
 
-    /// How to write the answer
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    format: Format,
-
-    /// The file to write, whole or not at all; standard output unless said
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Human,
-    /// For programs
-    Json,
+    #[command(flatten)]
+    written: Written<Format>,
 }
 
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Status, Failure> {
@@ -66,8 +51,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
     }
     let services = query::Services::of(&understood.input);
     let reply = query::query(&understood.model, &services, &question).map_err(Failure::said)?;
-    let mut answer = Answer::new(terminal, arguments.output.as_deref());
-    match arguments.format {
+    let mut answer = Answer::new(terminal, arguments.written.output.as_deref());
+    match arguments.written.format {
         Format::Human => human::write(answer.out(), &reply, &understood.input.sources)?,
         Format::Json => json::write(answer.out(), &reply)?,
     }

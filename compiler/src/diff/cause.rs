@@ -3,13 +3,12 @@
 //! Read from the verdict tables, at one flow for each run of ports that they do not tell apart.
 
 use super::Change;
-use crate::cite::{PolicyRef, RuleRef};
+use crate::cite::{Reason, Ruling};
 use crate::connectivity::members::Members;
 use crate::connectivity::{Apart, Peer, PortSet};
-use crate::query::Reason;
 use crate::resolve::{self, Resolved};
 use ir::cluster::{EndpointId, Family};
-use ir::flow::{Because, Party};
+use ir::flow::Party;
 use ir::policy::Direction;
 use ir::port::Protocol;
 use std::collections::BTreeSet;
@@ -49,19 +48,6 @@ impl Verdict {
             Direction::Ingress => &self.ingress,
         }
     }
-}
-
-/// What one end decides, and by which lines.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ruling {
-    /// Whether it lets the flow through.
-    pub allowed: bool,
-    /// Why.
-    pub reason: Reason,
-    /// The rules that decide.
-    pub rules: Vec<RuleRef>,
-    /// Where no rule decides and it is denied: the policies that deny by default.
-    pub policies: Vec<PolicyRef>,
 }
 
 /// Both sides, and who their ends are.
@@ -211,17 +197,11 @@ impl Side<'_, '_> {
         port: u16,
     ) -> Option<Ruling> {
         let model = self.resolved.model;
-        let ruling = |allowed, reason| Ruling {
-            allowed,
-            reason,
-            rules: Vec::new(),
-            policies: Vec::new(),
-        };
         let Party::Endpoint { id, .. } = subject else {
-            return Some(ruling(true, Reason::NoPolicyOfItsOwn));
+            return Some(Ruling::without_lines(true, Reason::NoPolicyOfItsOwn));
         };
         if model.cluster.endpoint(id)?.host_network {
-            return Some(ruling(true, Reason::NoPolicyOfItsOwn));
+            return Some(Ruling::without_lines(true, Reason::NoPolicyOfItsOwn));
         }
         let peer = match peer {
             Party::Endpoint { id, address } => resolve::as_party(&model.cluster, id, address),
@@ -235,20 +215,6 @@ impl Side<'_, '_> {
         };
         let table = self.resolved.tables(id)?.of(direction);
         let decision = table.decide(protocol, port, identity)?;
-        let rules = |ids: &[_]| ids.iter().filter_map(|id| RuleRef::by_id(model, *id)).collect();
-        Some(match &decision.because {
-            Because::NotAnEndpoint => ruling(decision.allowed, Reason::NoPolicyOfItsOwn),
-            Because::Loopback => ruling(decision.allowed, Reason::Loopback),
-            Because::OwnHost => ruling(decision.allowed, Reason::OwnHost),
-            Because::Unrestricted => ruling(decision.allowed, Reason::Unrestricted),
-            Because::Rules(ids) => Ruling {
-                rules: rules(ids),
-                ..ruling(decision.allowed, Reason::Rules)
-            },
-            Because::DefaultDeny(ids) => Ruling {
-                policies: ids.iter().filter_map(|id| PolicyRef::by_id(model, *id)).collect(),
-                ..ruling(decision.allowed, Reason::DefaultDeny)
-            },
-        })
+        Some(Ruling::of(model, &decision))
     }
 }

@@ -1,10 +1,9 @@
 //! Differences for people: each change with the lines responsible.
 
-use super::{Cause, Change, Diff, Kind, Ruling};
-use crate::cite::write_lines;
+use super::{Cause, Change, Diff, Kind};
+use crate::cite::{Reason, Ruling, write_lines};
 use crate::connectivity::Peer;
 use crate::diagnostic::escape;
-use crate::query::Reason;
 use crate::source::Sources;
 use ir::policy::Direction;
 use std::io::{self, Write};

@@ -2,10 +2,9 @@
 //!
 //! A contract with other programs, with wire types of its own: fields are added, never renamed or removed.
 
-use super::{Cause, Change, Diff, Kind, Ruling, Verdict};
-use crate::cite::{PolicyRef, RuleRef};
+use super::{Cause, Change, Diff, Kind, Verdict};
+use crate::cite::json::{WireRuling, wire_ruling};
 use crate::connectivity::json::{WirePeer, WirePorts, wire_peer, wire_ports};
-use crate::query::Reason;
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -56,35 +55,6 @@ struct WireVerdict<'a> {
     ingress: WireRuling<'a>,
 }
 
-#[derive(Serialize)]
-struct WireRuling<'a> {
-    allowed: bool,
-    reason: &'static str,
-    rules: Vec<WireRule<'a>>,
-    policies: Vec<WirePolicy<'a>>,
-}
-
-#[derive(Serialize)]
-struct WirePolicy<'a> {
-    kind: &'a str,
-    namespace: Option<&'a str>,
-    name: &'a str,
-    file: &'a str,
-    line: u32,
-    column: u32,
-}
-
-#[derive(Serialize)]
-struct WireRule<'a> {
-    policy: WirePolicy<'a>,
-    file: &'a str,
-    line: u32,
-    column: u32,
-    end_line: u32,
-    end_column: u32,
-    path: &'a str,
-}
-
 /// Writes a comparison and a line break.
 ///
 /// # Errors
@@ -129,46 +99,7 @@ fn cause(cause: &Cause) -> WireCause<'_> {
 fn verdict(verdict: &Verdict) -> WireVerdict<'_> {
     WireVerdict {
         allowed: verdict.allowed(),
-        egress: ruling(&verdict.egress),
-        ingress: ruling(&verdict.ingress),
-    }
-}
-
-fn ruling(ruling: &Ruling) -> WireRuling<'_> {
-    WireRuling {
-        allowed: ruling.allowed,
-        reason: match ruling.reason {
-            Reason::NoPolicyOfItsOwn => "no-policy-of-its-own",
-            Reason::Loopback => "loopback",
-            Reason::OwnHost => "own-host",
-            Reason::Unrestricted => "unrestricted",
-            Reason::Rules => "rules",
-            Reason::DefaultDeny => "default-deny",
-        },
-        rules: ruling.rules.iter().map(rule).collect(),
-        policies: ruling.policies.iter().map(policy).collect(),
-    }
-}
-
-fn policy(policy: &PolicyRef) -> WirePolicy<'_> {
-    WirePolicy {
-        kind: &policy.kind,
-        namespace: policy.namespace.as_deref(),
-        name: &policy.name,
-        file: &policy.origin.file,
-        line: policy.origin.line,
-        column: policy.origin.column,
-    }
-}
-
-fn rule(rule: &RuleRef) -> WireRule<'_> {
-    WireRule {
-        policy: policy(&rule.policy),
-        file: &rule.origin.file,
-        line: rule.origin.line,
-        column: rule.origin.column,
-        end_line: rule.origin.end_line,
-        end_column: rule.origin.end_column,
-        path: &rule.origin.path,
+        egress: wire_ruling(&verdict.egress),
+        ingress: wire_ruling(&verdict.ingress),
     }
 }

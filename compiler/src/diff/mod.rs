@@ -17,7 +17,7 @@ pub mod rows;
 #[cfg(test)]
 mod tests;
 
-pub use cause::{Cause, Ruling, Verdict};
+pub use cause::{Cause, Verdict};
 
 use crate::connectivity::{Apart, Connectivity, Peer, PortSet};
 use crate::resolve::Resolved;

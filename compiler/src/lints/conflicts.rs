@@ -8,7 +8,7 @@ use super::{
 };
 use crate::diagnostic::{Code, Finding};
 use ir::model::Model;
-use ir::policy::{Action, Policy, Rule, RuleId};
+use ir::policy::{Policy, Rule, RuleId};
 use verifier::error::VerifierError;
 use verifier::options::Options;
 use verifier::{Cause, Redundancy};
@@ -73,21 +73,12 @@ pub(super) fn rule_of(model: &Model, id: RuleId) -> Option<(&Policy, &Rule)> {
     Some((model.policy(id.policy)?, model.rule(id)?))
 }
 
-/// The verb of a rule.
-pub(super) fn verb(action: Action) -> &'static str {
-    match action {
-        Action::Allow => "allow",
-        Action::Deny => "deny",
-        Action::Pass => "pass",
-    }
-}
-
 /// `allow ingress rule of shop/web`.
 pub(super) fn described(model: &Model, id: RuleId) -> String {
     model.rule(id).map_or_else(String::new, |rule| {
         format!(
             "{} {} rule of {}",
-            verb(rule.action),
+            rule.action.as_str(),
             rule.direction,
             policy_name(model, id)
         )

@@ -16,7 +16,7 @@
 //! ## How to fix it
 //! Correct the selector, the block or the list, or remove the rule.
 
-use super::conflicts::{rule_of, verb};
+use super::conflicts::rule_of;
 use super::{object_name, policy_name};
 use crate::diagnostic::{Code, Finding, Label};
 use ir::model::Model;
@@ -39,7 +39,7 @@ pub(super) fn finding(model: &Model, id: RuleId) -> Option<Finding> {
     };
     let message = format!(
         "no flow can match this {} {} rule of {}: {why}",
-        verb(rule.action),
+        rule.action.as_str(),
         rule.direction,
         policy_name(model, id),
     );

@@ -33,7 +33,7 @@
 //!     - from: [{podSelector: {matchLabels: {app: web}}}]
 //! ```
 
-use super::conflicts::{of_redundant, verb};
+use super::conflicts::of_redundant;
 use super::policy_name;
 use crate::diagnostic::{Code, Finding};
 use ir::model::Model;
@@ -45,7 +45,7 @@ pub(super) fn finding(model: &Model, redundancy: &Redundancy) -> Option<Finding>
         "this {} rule of {} changes nothing: other rules already {} everything that it matches",
         rule.direction,
         policy_name(model, redundancy.rule),
-        verb(rule.action),
+        rule.action.as_str(),
     );
     let texts = (message, "can be removed without any change", "covered by");
     let finding = of_redundant(model, redundancy, Code::RULE_REDUNDANT, texts)?;

@@ -18,7 +18,7 @@
 //! Put the rule before those that decide (a lower priority number, or an earlier place), narrow them or let them `Pass`;
 //! or remove the rule.
 
-use super::conflicts::{of_redundant, verb};
+use super::conflicts::of_redundant;
 use super::policy_name;
 use crate::diagnostic::{Code, Finding};
 use ir::model::Model;
@@ -34,7 +34,7 @@ pub(super) fn finding(model: &Model, redundancy: &Redundancy) -> Option<Finding>
     };
     let message = format!(
         "this {} {} rule of {} is never asked: {by}",
-        verb(rule.action),
+        rule.action.as_str(),
         rule.direction,
         policy_name(model, redundancy.rule),
     );

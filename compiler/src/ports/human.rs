@@ -1,6 +1,6 @@
 //! Port names for people: name by name, first who defines it, then who uses it.
 
-use super::{Definition, PortName, Use, action_word, numbers_text, policy_text, role_word};
+use super::{Definition, PortName, Use, numbers_text, policy_text, role_word};
 use crate::diagnostic::escape;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -99,7 +99,7 @@ fn used(one: &Use) -> Vec<String> {
         means.push_str(&format!("; nothing on {} more", one.without));
     }
     vec![
-        format!("→ {} {}", action_word(one.action), one.direction),
+        format!("→ {} {}", one.action.as_str(), one.direction),
         policy_text(&one.policy),
         format!("{}  {means}", one.protocol),
         place(&one.origin),

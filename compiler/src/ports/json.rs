@@ -3,7 +3,7 @@
 //!
 //! A contract with other programs (`docs/schemas/ports.v1.json`): members are added, never renamed or removed.
 
-use super::{Definition, PortName, Use, action_word, role_word};
+use super::{Definition, PortName, Use, role_word};
 use crate::diagnostic::Finding;
 use crate::diagnostic::json::{Scope, Summary, WireFinding, wire, write_pretty};
 use ir::origin::Origin;
@@ -145,7 +145,7 @@ fn wire_use(one: &Use) -> WireUse<'_> {
             name: &one.policy.name,
         },
         direction: one.direction.to_string(),
-        action: action_word(one.action),
+        action: one.action.as_str(),
         protocol: one.protocol.to_string(),
         place: wire_place(&one.origin),
         destinations: one

@@ -186,16 +186,6 @@ pub fn policy_text(policy: &ObjectName) -> String {
     }
 }
 
-/// `allow`
-#[must_use]
-pub fn action_word(action: Action) -> &'static str {
-    match action {
-        Action::Allow => "allow",
-        Action::Deny => "deny",
-        Action::Pass => "pass",
-    }
-}
-
 /// `main`
 #[must_use]
 pub fn role_word(role: ContainerRole) -> &'static str {

@@ -1,7 +1,7 @@
 //! Port names as the rows of a table, for CSV and Markdown: one for each definition, and one for each use that means
 //! nothing anywhere.
 
-use super::{Definition, PortName, Use, action_word, policy_text, role_word};
+use super::{Definition, PortName, Use, policy_text, role_word};
 use crate::tabular::Table;
 use std::collections::BTreeMap;
 
@@ -79,7 +79,7 @@ fn reaches(one: &Use, definition: &Definition) -> bool {
 fn user(one: &Use) -> String {
     format!(
         "{} {} {} {}",
-        action_word(one.action),
+        one.action.as_str(),
         one.direction,
         policy_text(&one.policy),
         one.origin

@@ -5,12 +5,11 @@
 
 use super::human::word;
 use super::{Answered, Proved};
+use crate::cite::Ruling;
+use crate::cite::json::{WireRuling, wire_ruling};
+use crate::diagnostic::Witness;
 use crate::diagnostic::json::{WireFinding, wire, write_pretty};
-use crate::lints::object_name;
-use ir::flow::{Because, Decision};
 use ir::model::Model;
-use ir::origin::Origin;
-use ir::policy::{Action, PolicyId};
 use serde::Serialize;
 use std::io::{self, Write};
 use verifier::guarantee::{Counterexample, Outcome};
@@ -43,7 +42,7 @@ struct WireGuarantee<'a> {
     answer: &'static str,
     /// Why it is unknown.
     reason: Option<&'a str>,
-    counterexample: Option<WireExample>,
+    counterexample: Option<WireExample<'a>>,
     file: &'a str,
     line: u32,
     column: u32,
@@ -52,46 +51,16 @@ struct WireGuarantee<'a> {
 }
 
 #[derive(Serialize)]
-struct WireExample {
-    from: String,
-    to: String,
-    protocol: String,
+struct WireExample<'a> {
+    from: &'a str,
+    to: &'a str,
+    protocol: &'a str,
     port: Option<u16>,
     allowed: bool,
     from_invented: bool,
     to_invented: bool,
-    egress: WireSide,
-    ingress: WireSide,
-}
-
-#[derive(Serialize)]
-struct WireSide {
-    allowed: bool,
-    reason: &'static str,
-    policies: Vec<WirePolicy>,
-    rules: Vec<WireRule>,
-}
-
-#[derive(Serialize)]
-struct WirePolicy {
-    kind: String,
-    namespace: Option<String>,
-    name: String,
-    file: String,
-    line: u32,
-    column: u32,
-}
-
-#[derive(Serialize)]
-struct WireRule {
-    policy: WirePolicy,
-    action: &'static str,
-    file: String,
-    line: u32,
-    column: u32,
-    end_line: u32,
-    end_column: u32,
-    path: String,
+    egress: WireRuling<'a>,
+    ingress: WireRuling<'a>,
 }
 
 /// Writes the answers and a line break.
@@ -111,20 +80,29 @@ pub fn write(out: &mut dyn Write, proved: &Proved, model: &Model) -> io::Result<
             Outcome::Unknown(_) => summary.unknown += 1,
         }
     }
+    let shown: Vec<_> = proved
+        .answers
+        .iter()
+        .map(|answer| match &answer.outcome {
+            Outcome::Violated(example) => Some(Shown::of(model, example)),
+            Outcome::Holds | Outcome::Vacuous | Outcome::Unknown(_) => None,
+        })
+        .collect();
     let report = Report {
         version: VERSION,
         summary,
         guarantees: proved
             .answers
             .iter()
-            .map(|answer| guarantee(model, answer))
+            .zip(&shown)
+            .map(|(answer, shown)| guarantee(answer, shown.as_ref()))
             .collect(),
         findings: proved.findings.iter().map(wire).collect(),
     };
     write_pretty(out, &report)
 }
 
-fn guarantee<'a>(model: &Model, answer: &'a Answered) -> WireGuarantee<'a> {
+fn guarantee<'a>(answer: &'a Answered, shown: Option<&'a Shown>) -> WireGuarantee<'a> {
     let stated = &answer.stated;
     WireGuarantee {
         name: stated.name.as_deref(),
@@ -134,10 +112,7 @@ fn guarantee<'a>(model: &Model, answer: &'a Answered) -> WireGuarantee<'a> {
             Outcome::Unknown(reason) => Some(reason),
             Outcome::Holds | Outcome::Vacuous | Outcome::Violated(_) => None,
         },
-        counterexample: match &answer.outcome {
-            Outcome::Violated(example) => Some(counterexample(model, example)),
-            Outcome::Holds | Outcome::Vacuous | Outcome::Unknown(_) => None,
-        },
+        counterexample: shown.map(counterexample),
         file: &stated.origin.file,
         line: stated.origin.line,
         column: stated.origin.column,
@@ -146,75 +121,39 @@ fn guarantee<'a>(model: &Model, answer: &'a Answered) -> WireGuarantee<'a> {
     }
 }
 
-fn counterexample(model: &Model, example: &Counterexample) -> WireExample {
-    let shown = crate::lints::witness(&example.witness);
+/// A counterexample in the words of answers.
+struct Shown {
+    witness: Witness,
+    allowed: bool,
+    from_invented: bool,
+    to_invented: bool,
+    egress: Ruling,
+    ingress: Ruling,
+}
+
+impl Shown {
+    fn of(model: &Model, example: &Counterexample) -> Self {
+        Self {
+            witness: crate::lints::witness(&example.witness),
+            allowed: example.witness.allowed,
+            from_invented: example.witness.source_invented,
+            to_invented: example.witness.destination_invented,
+            egress: Ruling::of(model, &example.judgement.egress),
+            ingress: Ruling::of(model, &example.judgement.ingress),
+        }
+    }
+}
+
+fn counterexample(shown: &Shown) -> WireExample<'_> {
     WireExample {
-        from: shown.from,
-        to: shown.to,
-        protocol: shown.protocol,
-        port: shown.port,
-        allowed: example.witness.allowed,
-        from_invented: example.witness.source_invented,
-        to_invented: example.witness.destination_invented,
-        egress: side(model, &example.judgement.egress),
-        ingress: side(model, &example.judgement.ingress),
+        from: &shown.witness.from,
+        to: &shown.witness.to,
+        protocol: &shown.witness.protocol,
+        port: shown.witness.port,
+        allowed: shown.allowed,
+        from_invented: shown.from_invented,
+        to_invented: shown.to_invented,
+        egress: wire_ruling(&shown.egress),
+        ingress: wire_ruling(&shown.ingress),
     }
-}
-
-fn side(model: &Model, decision: &Decision) -> WireSide {
-    let (reason, policies, rules) = match &decision.because {
-        Because::NotAnEndpoint => ("no-policy-of-its-own", &[][..], &[][..]),
-        Because::Loopback => ("loopback", &[][..], &[][..]),
-        Because::OwnHost => ("own-host", &[][..], &[][..]),
-        Because::Unrestricted => ("unrestricted", &[][..], &[][..]),
-        Because::Rules(rules) => ("rules", &[][..], rules.as_slice()),
-        Because::DefaultDeny(policies) => ("default-deny", policies.as_slice(), &[][..]),
-    };
-    WireSide {
-        allowed: decision.allowed,
-        reason,
-        policies: policies.iter().filter_map(|id| policy(model, *id)).collect(),
-        rules: rules
-            .iter()
-            .filter_map(|id| {
-                let rule = model.rule(*id)?;
-                let Origin {
-                    file,
-                    line,
-                    column,
-                    end_line,
-                    end_column,
-                    path,
-                    ..
-                } = &rule.origin;
-                Some(WireRule {
-                    policy: policy(model, id.policy)?,
-                    action: match rule.action {
-                        Action::Allow => "allow",
-                        Action::Deny => "deny",
-                        Action::Pass => "pass",
-                    },
-                    file: file.to_string(),
-                    line: *line,
-                    column: *column,
-                    end_line: *end_line,
-                    end_column: *end_column,
-                    path: path.to_string(),
-                })
-            })
-            .collect(),
-    }
-}
-
-fn policy(model: &Model, id: PolicyId) -> Option<WirePolicy> {
-    let policy = model.policy(id)?;
-    let name = object_name(policy);
-    Some(WirePolicy {
-        kind: name.kind,
-        namespace: name.namespace,
-        name: name.name,
-        file: policy.origin.file.to_string(),
-        line: policy.origin.line,
-        column: policy.origin.column,
-    })
 }

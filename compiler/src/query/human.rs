@@ -1,7 +1,7 @@
 //! Answers for people.
 
-use super::{Answer, End, Reason, Side, Verdict};
-use crate::cite::{RuleRef, write_lines};
+use super::{Answer, End, Side, Verdict};
+use crate::cite::{Reason, RuleRef, write_lines};
 use crate::diagnostic::escape;
 use crate::source::Sources;
 use ir::policy::Direction;

@@ -4,9 +4,8 @@
 
 use super::near::{About, Near};
 use super::service::{Target, Translation};
-use super::{Answer, Misses, Reason, Side};
-use crate::cite::{PolicyRef, RuleRef};
-use ir::policy::Action;
+use super::{Answer, Misses, Side};
+use crate::cite::json::{WirePolicy, WireRule, wire_policy, wire_rule};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -72,34 +71,17 @@ struct WireSide<'a> {
     policies: Vec<WirePolicy<'a>>,
     rules: Vec<WireRule<'a>>,
     overruled: Vec<WireRule<'a>>,
-    nearest: Vec<WireRule<'a>>,
+    nearest: Vec<WireNear<'a>>,
     further: usize,
 }
 
+/// A rule that does not match, and what it would take.
 #[derive(Serialize)]
-struct WirePolicy<'a> {
-    kind: &'a str,
-    namespace: Option<&'a str>,
-    name: &'a str,
-    file: &'a str,
-    line: u32,
-    column: u32,
-}
-
-#[derive(Serialize)]
-struct WireRule<'a> {
-    policy: WirePolicy<'a>,
-    action: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    misses: Option<&'static str>,
-    file: &'a str,
-    line: u32,
-    column: u32,
-    end_line: u32,
-    end_column: u32,
-    path: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    changes: Option<Vec<WireChange<'a>>>,
+struct WireNear<'a> {
+    #[serde(flatten)]
+    rule: WireRule<'a>,
+    misses: &'static str,
+    changes: Vec<WireChange<'a>>,
 }
 
 #[derive(Serialize)]
@@ -141,23 +123,16 @@ pub fn write(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
 fn side(side: &Side) -> WireSide<'_> {
     WireSide {
         allowed: side.allowed,
-        reason: match side.reason {
-            Reason::NoPolicyOfItsOwn => "no-policy-of-its-own",
-            Reason::Loopback => "loopback",
-            Reason::OwnHost => "own-host",
-            Reason::Unrestricted => "unrestricted",
-            Reason::Rules => "rules",
-            Reason::DefaultDeny => "default-deny",
-        },
-        policies: side.in_force.iter().map(policy).collect(),
-        rules: side.rules.iter().map(rule).collect(),
-        overruled: side.overruled.iter().map(rule).collect(),
+        reason: side.reason.as_str(),
+        policies: side.in_force.iter().map(wire_policy).collect(),
+        rules: side.rules.iter().map(wire_rule).collect(),
+        overruled: side.overruled.iter().map(wire_rule).collect(),
         nearest: side.nearest.iter().map(near).collect(),
         further: side.further,
     }
 }
 
-fn near(near: &Near) -> WireRule<'_> {
+fn near(near: &Near) -> WireNear<'_> {
     let changes = near.changes.iter().map(|change| WireChange {
         about: match change.about {
             About::Port => "port",
@@ -170,14 +145,14 @@ fn near(near: &Near) -> WireRule<'_> {
         line: change.origin.line,
         column: change.origin.column,
     });
-    WireRule {
-        misses: Some(match near.misses() {
+    WireNear {
+        rule: wire_rule(&near.rule),
+        misses: match near.misses() {
             Misses::Port => "port",
             Misses::Peer => "peer",
             Misses::Both => "both",
-        }),
-        changes: Some(changes.collect()),
-        ..rule(&near.rule)
+        },
+        changes: changes.collect(),
     }
 }
 
@@ -202,35 +177,5 @@ fn service(translation: &Translation) -> WireService<'_> {
             })
             .collect(),
         left_out: &translation.left_out,
-    }
-}
-
-fn policy(policy: &PolicyRef) -> WirePolicy<'_> {
-    WirePolicy {
-        kind: &policy.kind,
-        namespace: policy.namespace.as_deref(),
-        name: &policy.name,
-        file: &policy.origin.file,
-        line: policy.origin.line,
-        column: policy.origin.column,
-    }
-}
-
-fn rule(one: &RuleRef) -> WireRule<'_> {
-    WireRule {
-        policy: policy(&one.policy),
-        action: match one.action {
-            Action::Allow => "allow",
-            Action::Deny => "deny",
-            Action::Pass => "pass",
-        },
-        misses: None,
-        file: &one.origin.file,
-        line: one.origin.line,
-        column: one.origin.column,
-        end_line: one.origin.end_line,
-        end_column: one.origin.end_column,
-        path: &one.origin.path,
-        changes: None,
     }
 }

@@ -14,7 +14,7 @@ pub mod service;
 #[cfg(test)]
 mod tests;
 
-pub use crate::cite::{PolicyRef, RuleRef};
+use crate::cite::{PolicyRef, Reason, RuleRef};
 pub use near::{Misses, Near};
 pub use party::{PartySpec, PortSpec};
 pub use service::Services;
@@ -218,23 +218,6 @@ impl Side {
     }
 }
 
-/// Why a side decides as it does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// It has no policy of its own: an address outside, a node, a host-network pod.
-    NoPolicyOfItsOwn,
-    /// A pod reaches itself.
-    Loopback,
-    /// The node's own host reaches its pods.
-    OwnHost,
-    /// No policy in force asks for default deny.
-    Unrestricted,
-    /// Rules match.
-    Rules,
-    /// No rule matches, and a policy in force denies what no rule allows.
-    DefaultDeny,
-}
-
 /// Answers a question about a model, and the Services of its input.
 ///
 /// # Errors
@@ -341,13 +324,10 @@ fn judge(model: &Model, flow: &Flow) -> Verdict {
 }
 
 fn side(model: &Model, flow: &Flow, direction: Direction, decision: &Decision) -> Side {
-    let (reason, rules) = match &decision.because {
-        Because::NotAnEndpoint => (Reason::NoPolicyOfItsOwn, &[][..]),
-        Because::Loopback => (Reason::Loopback, &[][..]),
-        Because::OwnHost => (Reason::OwnHost, &[][..]),
-        Because::Unrestricted => (Reason::Unrestricted, &[][..]),
-        Because::Rules(rules) => (Reason::Rules, rules.as_slice()),
-        Because::DefaultDeny(_) => (Reason::DefaultDeny, &[][..]),
+    let reason = Reason::of(&decision.because);
+    let rules = match &decision.because {
+        Because::Rules(rules) => rules.as_slice(),
+        _ => &[],
     };
     let mut side = Side {
         allowed: decision.allowed,

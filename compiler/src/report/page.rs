@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ir::cluster::Family;
 use ir::origin::Origin;
-use ir::policy::{Action, Direction};
+use ir::policy::Direction;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
@@ -372,7 +372,7 @@ fn explain_side(report: &Contents<'_>, side: &Side) -> Markup {
                         @for rule in rules {
                             figure.place {
                                 figcaption {
-                                    (action(rule.action)) " rule of " (rule.policy) ", "
+                                    (rule.action.as_str()) " rule of " (rule.policy) ", "
                                     span.where { (rule.origin) }
                                 }
                                 (lines(report, &rule.origin))
@@ -400,14 +400,6 @@ fn reason(because: &Reason) -> &'static str {
         Reason::Unrestricted => "no policy restricts it",
         Reason::NotAnEndpoint => "a node, or a pod on its network, has no policy of its own",
         Reason::OwnHost => "a node reaches its own pods, whatever policy says",
-    }
-}
-
-fn action(action: Action) -> &'static str {
-    match action {
-        Action::Allow => "allow",
-        Action::Deny => "deny",
-        Action::Pass => "pass",
     }
 }
 

@@ -8,7 +8,7 @@ use crate::cluster::{ContainerPort, ContainerRole, Endpoint, Node};
 use crate::model::Model;
 use crate::origin::Origin;
 use crate::peer::{CidrScope, Peer, PeerMatch, Peers};
-use crate::policy::{Action, Directions, Policy, Rank, Rule, Subject, Tier};
+use crate::policy::{Directions, Policy, Rank, Rule, Subject, Tier};
 use crate::port::{Port, PortMatch, Ports};
 use crate::selector::{Attribute, Labels, NAMESPACE_NAME_LABEL, Operator, Requirement, Selector};
 
@@ -175,12 +175,7 @@ fn print_directions(directions: Directions) -> &'static str {
 }
 
 fn print_rule(rule: &Rule) -> String {
-    let action = match rule.action {
-        Action::Allow => "allow",
-        Action::Deny => "deny",
-        Action::Pass => "pass",
-    };
-    let mut text = format!("{action} {}", rule.direction);
+    let mut text = format!("{} {}", rule.action, rule.direction);
     if rule.rank != Rank::NAMESPACED {
         let tier = match rule.rank.tier {
             Tier::Admin => "admin",

@@ -1,5 +1,10 @@
 //! Policies and rules as answers cite them: kind, name, and the lines where they are written.
 
+pub(crate) mod json;
+mod ruling;
+
+pub use ruling::{Reason, Ruling};
+
 use crate::diagnostic::escape;
 use crate::source::Sources;
 use ir::model::Model;
@@ -77,12 +82,7 @@ impl RuleRef {
 /// `NetworkPolicy shop/api allow rule (a.yaml:3:5)`. Not escaped.
 impl fmt::Display for RuleRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let action = match self.action {
-            Action::Allow => "allow",
-            Action::Deny => "deny",
-            Action::Pass => "pass",
-        };
-        write!(f, "{} {action} rule ({})", self.policy, self.origin)
+        write!(f, "{} {} rule ({})", self.policy, self.action, self.origin)
     }
 }
 
