@@ -3,6 +3,7 @@
 
 mod command_line;
 mod enforcement;
+mod moves;
 mod replacement;
 mod shipped_example;
 mod support;

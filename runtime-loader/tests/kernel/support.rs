@@ -158,15 +158,22 @@ pub(crate) struct Wire {
     pub(crate) endpoint: EndpointName,
     pub(crate) device: String,
     pub(crate) pod: Pod,
+    /// The pod's address.
+    pub(crate) address: Ipv4Addr,
 }
 
 /// The node's address.
 pub(crate) const NODE: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
-/// The pod's address.
+/// The address of a sandbox's only pod.
 pub(crate) const POD: Ipv4Addr = Ipv4Addr::new(10, 9, 7, 2);
 
 impl Wire {
     pub(crate) fn new(name: &str) -> Self {
+        Self::with_address(name, POD)
+    }
+
+    /// One of several.
+    pub(crate) fn with_address(name: &str, address: Ipv4Addr) -> Self {
         let endpoint = EndpointName::new("test", name);
         let device = endpoint.host_device();
         let pod = Pod::new();
@@ -184,8 +191,8 @@ impl Wire {
         .unwrap();
         let mut inside = pod.run(|| Netlink::open().unwrap());
         let sides = [
-            (&mut node, device.as_str(), NODE, POD, pod_mac),
-            (&mut inside, "eth0", POD, NODE, node_mac),
+            (&mut node, device.as_str(), NODE, address, pod_mac),
+            (&mut inside, "eth0", address, NODE, node_mac),
         ];
         for (netlink, link, own, other, mac) in sides {
             netlink.add_address(link, IpAddr::from(own).into()).unwrap();
@@ -204,12 +211,14 @@ impl Wire {
             endpoint,
             device,
             pod,
+            address,
         }
     }
 
     /// A socket of the node connected to one of the pod: what goes through is judged by the ingress policy.
     pub(crate) fn node_to_pod(&self) -> (UdpSocket, UdpSocket) {
-        let receiver = self.pod.run(|| bind(POD));
+        let address = self.address;
+        let receiver = self.pod.run(move || bind(address));
         let sender = bind(NODE);
         sender.connect(receiver.local_addr().unwrap()).unwrap();
         (sender, receiver)
@@ -219,8 +228,9 @@ impl Wire {
     pub(crate) fn pod_to_node(&self) -> (UdpSocket, UdpSocket) {
         let receiver = bind(NODE);
         let to = receiver.local_addr().unwrap();
+        let address = self.address;
         let sender = self.pod.run(move || {
-            let sender = bind(POD);
+            let sender = bind(address);
             sender.connect(to).unwrap();
             sender
         });
