@@ -7,7 +7,7 @@
 //!
 //! Output: what is wrong with it ([`check`], [`lints`]) as far as the user did not decide otherwise ([`triage`],
 //! [`config`]), whether guarantees hold ([`prove`]), who can talk to whom ([`connectivity`]), one flow's verdict and why
-//! ([`query`]), what a change does to flows ([`diff`]), the programs that enforce it ([`compile`]), or what a finding's
+//! ([`query`]), what a change does to flows ([`diff`], [`symbolic`]), what each policy adds ([`impact`]), the programs that enforce it ([`compile`]), or what a finding's
 //! code means ([`explain`]). [`cli`] is the `portcullis` command. A reader starts at [`check::understand`] and
 //! [`check::check`], which tell the story in order.
 //!
@@ -56,6 +56,7 @@ pub mod config;
 pub mod triage;
 
 // Forms that several answers are written in.
+pub mod areas;
 pub mod cite;
 pub mod graphviz;
 pub mod tabular;
@@ -65,7 +66,9 @@ pub mod ports;
 pub mod query;
 
 pub mod diff;
+pub mod impact;
 pub mod report;
+pub mod symbolic;
 
 pub mod compile;
 

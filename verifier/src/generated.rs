@@ -43,6 +43,11 @@ fn labels(keys: &'static [&'static str]) -> impl Strategy<Value = Labels> {
     )
 }
 
+/// Labels of a namespace.
+pub(crate) fn namespace_labels() -> impl Strategy<Value = Labels> {
+    labels(&["env"])
+}
+
 fn operator(values: &'static [&'static str]) -> impl Strategy<Value = Operator> {
     let set =
         move || subsequence(values, 1..=2).prop_map(|values| values.into_iter().map(str::to_owned).collect());

@@ -43,8 +43,9 @@ pub mod conflicts;
 // What policies are held against.
 pub mod guarantee;
 
-// What a change of them does.
+// What a change of them does, and each of them.
 pub mod change;
+pub mod impact;
 pub use encode::{solver_version, solver_works};
 
 pub use checks::allow_partly_cut::PartlyCut;

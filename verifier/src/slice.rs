@@ -38,6 +38,14 @@ impl<'m> Neighbours<'m> {
         neighbours
     }
 
+    /// The policies that can select pods in a namespace, ascending.
+    pub(crate) fn selecting_in(&self, namespace: &str) -> Vec<PolicyId> {
+        let here = self.by_namespace.get(namespace).into_iter().flatten();
+        let mut found: Vec<_> = here.chain(&self.anywhere).copied().collect();
+        found.sort_unstable();
+        found
+    }
+
     /// The policies that can share a subject with `policy`, itself among them, ascending.
     fn sharing_subjects(&self, policy: &Policy) -> Vec<(PolicyId, &'m Policy)> {
         let mut candidates = match confined_to(policy) {

@@ -25,7 +25,7 @@ use crate::encode::whole::{EndValues, WholeAssignment};
 /// namespaces, addresses and ports that the rules in question ask for and no others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Witness {
-    /// The parties, existing or made up, and the namespaces of the model; ids in `flow` are of this cluster.
+    /// The parties, existing or made up, and their namespaces; ids in `flow` are of this cluster.
     pub cluster: Cluster,
     /// The flow.
     pub flow: Flow,
@@ -331,14 +331,10 @@ struct Cast<'a> {
 
 impl<'a> Cast<'a> {
     fn new(model: &'a Model, vocabulary: &'a Vocabulary) -> Self {
-        let namespaces = model.cluster.namespaces();
         Self {
             model,
             vocabulary,
-            namespaces: namespaces
-                .iter()
-                .map(|(name, labels)| (name.clone(), labels.clone()))
-                .collect(),
+            namespaces: vec![],
             invented: None,
             pods: 0,
         }
@@ -346,6 +342,7 @@ impl<'a> Cast<'a> {
 
     fn pod(&mut self, values: &PodValues, protocol: Protocol, port: u16) -> Endpoint {
         if let Some(pod) = values.existing.and_then(|id| self.model.cluster.endpoint(id)) {
+            self.know(&pod.namespace);
             return pod.clone();
         }
         self.pods += 1;
@@ -421,7 +418,9 @@ impl<'a> Cast<'a> {
         if let (Some(domain), Some(code)) = (domain, code)
             && let Value::Mentioned(name) = domain.value(code)
         {
-            if !known.contains_key(name) {
+            if known.contains_key(name) {
+                self.know(name);
+            } else {
                 self.namespaces.push((name.to_owned(), labels));
             }
             return name.to_owned();
@@ -440,6 +439,13 @@ impl<'a> Cast<'a> {
         self.namespaces.push((name.clone(), labels.clone()));
         self.invented = Some((name.clone(), labels));
         name
+    }
+
+    /// Brings in a namespace of the model as it is.
+    fn know(&mut self, name: &str) {
+        if let Some(labels) = self.model.cluster.namespaces().get(name) {
+            self.namespaces.push((name.to_owned(), labels.clone()));
+        }
     }
 
     fn value(&self, attribute: &Attribute, code: u64) -> Option<String> {

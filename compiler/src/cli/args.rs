@@ -28,6 +28,7 @@ impl Cli {
             Command::Ports(arguments) => Some(&arguments.common.run),
             Command::Query(arguments) => Some(&arguments.common.run),
             Command::Diff(arguments) => Some(&arguments.run),
+            Command::Impact(arguments) => Some(&arguments.common.run),
             Command::Prove(arguments) => Some(&arguments.common.run),
             Command::Report(arguments) => Some(&arguments.common.run),
             Command::Compile(arguments) => Some(&arguments.common.run),
@@ -60,6 +61,8 @@ pub(super) enum Command {
     Query(super::query::Arguments),
     /// Which flows a change of the manifests allows or cuts, and the lines responsible
     Diff(super::diff::Arguments),
+    /// What each policy adds: the flows that are allowed, or denied, only because it is there
+    Impact(super::impact::Arguments),
     /// Do guarantees hold for every pod that could exist, and if not, which flow shows it
     Prove(super::prove::Arguments),
     /// One page for people: findings, port names, a graph, a matrix, and why each pair may talk or not

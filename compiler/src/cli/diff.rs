@@ -7,6 +7,7 @@ use super::{Failure, Status, read, refuse_blocked, scope_line};
 use crate::diagnostic::escape::message;
 use crate::diff::{Kind, diff, dot, human, json, rows};
 use crate::resolve::Resolved;
+use crate::symbolic;
 use clap::Args;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ pub(super) struct Arguments {
 
     /// Compare for every pod that could exist instead: what is opened and closed, in selectors, blocks and ports. That
     /// nothing changes is a proof then
-    #[arg(long, conflicts_with_all = ["format", "output"])]
+    #[arg(long)]
     symbolic: bool,
 
     /// Do not fail when neither side has a workload
@@ -58,7 +59,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
         return Ok(Status::Failed);
     };
     if arguments.symbolic {
-        return symbolic(&old.model, &new.model, terminal);
+        return symbolically(arguments, &old.model, &new.model, terminal);
     }
     let nobody = |model: &ir::model::Model| model.cluster.endpoints().is_empty();
     if nobody(&old.model) && nobody(&new.model) && !arguments.allow_empty {
@@ -100,49 +101,37 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
     })
 }
 
-/// How many sets of flows are told apart.
-const MOST: usize = 32;
-
-fn symbolic(
+/// Compares for every pod that could exist.
+fn symbolically(
+    arguments: &Arguments,
     old: &ir::model::Model,
     new: &ir::model::Model,
     terminal: &mut Terminal,
 ) -> Result<Status, Failure> {
+    if arguments.written.format == FlowsFormat::Dot {
+        let sentence = "sets of flows over all pods are no graph: --symbolic writes human, json, csv or md";
+        return Err(Failure::said(sentence));
+    }
     let options = verifier::options::Options::default();
-    let comparison = verifier::change::compare(old, new, MOST, &options).map_err(Failure::said)?;
-    let mut incomplete = vec![];
-    let out = &mut terminal.out;
-    for (word, side) in [("opened", &comparison.opened), ("closed", &comparison.closed)] {
-        for area in &side.areas {
-            writeln!(out, "{word}  {}", message(&area.to_string()))?;
-            writeln!(out, "        for example: {}", message(&area.witness.to_string()))?;
-        }
-        if let Some(reason) = &side.unknown {
-            incomplete.push(format!("whether more is {word} is not known: {reason}"));
-        } else if !side.complete {
-            writeln!(
-                out,
-                "{word}  and more: only the first {MOST} sets of flows are shown"
-            )?;
-        }
+    let comparison = verifier::change::compare(old, new, symbolic::MOST, &options).map_err(Failure::said)?;
+    let mut answer = Answer::new(terminal, arguments.written.output.as_deref());
+    let out = answer.out();
+    match arguments.written.format {
+        FlowsFormat::Human | FlowsFormat::Dot => symbolic::human::write(out, &comparison)?,
+        FlowsFormat::Json => symbolic::json::write(out, &comparison, old, new)?,
+        FlowsFormat::Csv => symbolic::rows::table(&comparison).write_csv(out)?,
+        FlowsFormat::Md => symbolic::rows::table(&comparison).write_markdown(out)?,
     }
-    for namespace in &comparison.relabelled {
-        incomplete.push(format!(
-            "namespace `{namespace}` has other labels than before: what that changes is not known"
-        ));
-    }
-    let same = comparison.opened.is_proved_empty() && comparison.closed.is_proved_empty();
-    if same && incomplete.is_empty() {
-        writeln!(out, "nothing changes, for any pod that could exist")?;
-    }
-    out.flush()?;
-    for sentence in &incomplete {
-        writeln!(terminal.err, "incomplete: {}", message(sentence))?;
+    answer.finish()?;
+    let mut complete = true;
+    for sentence in symbolic::unknown(&comparison) {
+        complete = false;
+        writeln!(terminal.err, "incomplete: {}", message(&sentence))?;
     }
     Ok(
         match comparison.opened.areas.is_empty() && comparison.closed.areas.is_empty() {
             false => Status::Found,
-            true if incomplete.is_empty() => Status::Fine,
+            true if complete => Status::Fine,
             true => Status::Incomplete,
         },
     )

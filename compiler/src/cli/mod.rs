@@ -10,6 +10,7 @@ mod connectivity;
 mod diff;
 mod doctor;
 mod explain;
+mod impact;
 mod output;
 mod ports;
 mod progress;
@@ -108,6 +109,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Ports(arguments) => ports::run(arguments, &mut terminal),
         Command::Query(arguments) => query::run(arguments, &mut terminal),
         Command::Diff(arguments) => diff::run(arguments, &mut terminal),
+        Command::Impact(arguments) => impact::run(arguments, &mut terminal),
         Command::Prove(arguments) => prove::run(arguments, &mut terminal),
         Command::Doctor(arguments) => doctor::run(arguments, &mut terminal),
         Command::Report(arguments) => report::run(arguments, &mut terminal),

@@ -11,6 +11,7 @@ mod compile;
 mod flows;
 mod formats;
 mod guides;
+mod impact;
 mod ports;
 mod program;
 mod prove;

@@ -145,10 +145,6 @@ impl Addresses {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.v4.is_empty() && self.v6.is_empty()
-    }
-
     pub(crate) fn meets(&self, other: &Self) -> bool {
         self.v4.meets(&other.v4) || self.v6.meets(&other.v6)
     }
@@ -214,6 +210,18 @@ pub(crate) enum Fact {
     PeerName(u32),
     /// The peer's address answers to this DNS pattern.
     Resolved(u32),
+    /// The peer is the API server; asked where both sides of a flow are judged.
+    ApiServer,
+}
+
+impl Fact {
+    /// Whether it is about the name of a port.
+    pub(crate) fn is_name(self) -> bool {
+        match self {
+            Self::SubjectName(_) | Self::PeerName(_) => true,
+            Self::Resolved(_) | Self::ApiServer => false,
+        }
+    }
 }
 
 /// A product of sets.
@@ -227,7 +235,10 @@ pub(crate) struct Cube {
     pub(crate) node: Attributes,
     /// Whether the peer is the node that runs the subject.
     pub(crate) own_node: Bits,
+    /// Of the peer.
     pub(crate) addresses: Addresses,
+    /// Of the subject. Only the other side of a flow asks about them: see [`super::whole`].
+    pub(crate) subject_addresses: Addresses,
     pub(crate) ports: Ranges<PortKey>,
     /// What is settled, ascending by fact.
     pub(crate) facts: Vec<(Fact, bool)>,
@@ -243,6 +254,7 @@ impl Cube {
             node: Attributes::default(),
             own_node: Bits::EITHER,
             addresses: Addresses::all(),
+            subject_addresses: Addresses::all(),
             ports: Ranges::all(),
             facts: vec![],
         }
@@ -273,6 +285,7 @@ impl Cube {
             classes: self.classes.and(other.classes),
             own_node: self.own_node.and(other.own_node),
             addresses: self.addresses.and(&other.addresses),
+            subject_addresses: self.subject_addresses.and(&other.subject_addresses),
             ports: self.ports.and(&other.ports),
             ..self.clone()
         };
@@ -296,6 +309,7 @@ impl Cube {
             && self.peer.meets(&other.peer)
             && self.ports.meets(&other.ports)
             && self.addresses.meets(&other.addresses)
+            && self.subject_addresses.meets(&other.subject_addresses)
             && !self.own_node.and(other.own_node).is_empty()
             && self.node.meets(&other.node)
     }
@@ -309,6 +323,7 @@ impl Cube {
             && self.node.is_inside(&other.node)
             && self.ports.is_inside(&other.ports)
             && self.addresses.is_inside(&other.addresses)
+            && self.subject_addresses.is_inside(&other.subject_addresses)
             && other
                 .facts
                 .iter()
@@ -345,6 +360,13 @@ impl Cube {
                 ..rest.clone()
             });
             rest.addresses = rest.addresses.and(&other.addresses);
+        }
+        if !rest.subject_addresses.is_inside(&other.subject_addresses) {
+            keep(Self {
+                subject_addresses: rest.subject_addresses.without(&other.subject_addresses),
+                ..rest.clone()
+            });
+            rest.subject_addresses = rest.subject_addresses.and(&other.subject_addresses);
         }
         if !rest.own_node.without(other.own_node).is_empty() {
             keep(Self {
@@ -396,13 +418,20 @@ impl Cube {
         {
             classes = classes.and(Bits::OUTSIDE);
         }
+        if self.fact(Fact::ApiServer) == Some(true) {
+            classes = classes.and(Bits::OUTSIDE.or(Bits::NODE));
+        }
         classes
     }
 
     /// Whether no flow is in it.
     pub(crate) fn is_empty(&self, words: &Words) -> bool {
         let classes = self.possible_classes();
-        if classes.is_empty() || self.own_node.is_empty() || self.addresses.is_empty() {
+        if classes.is_empty() || self.own_node.is_empty() {
+            return true;
+        }
+        let (v4, v6) = self.families();
+        if !v4 && !v6 {
             return true;
         }
         if self.possible_ports().is_empty() || !words.can_be_a_pod(&self.subject) {
@@ -419,14 +448,27 @@ impl Cube {
         !(as_outside() || as_pod() || as_node())
     }
 
+    /// The families, IPv4 and IPv6, that both ends can have, at two addresses.
+    pub(crate) fn families(&self) -> (bool, bool) {
+        fn can_differ<T: Point>(one: &Ranges<T>, other: &Ranges<T>) -> bool {
+            let only = |ranges: &Ranges<T>| match ranges.intervals() {
+                [(first, last)] if first == last => Some(*first),
+                _ => None,
+            };
+            !one.is_empty() && !other.is_empty() && (only(one).is_none() || only(one) != only(other))
+        }
+        (
+            can_differ(&self.addresses.v4, &self.subject_addresses.v4),
+            can_differ(&self.addresses.v6, &self.subject_addresses.v6),
+        )
+    }
+
     /// The ports that some flow of the cube has: a named port is one of a transport, ICMP is IPv4, ICMPv6 is IPv6.
     pub(crate) fn possible_ports(&self) -> Ranges<PortKey> {
-        let named = self
-            .facts
-            .iter()
-            .any(|(fact, value)| *value && !matches!(fact, Fact::Resolved(_)));
+        let named = self.facts.iter().any(|(fact, value)| *value && fact.is_name());
         let mut ports = self.ports.clone();
-        if !named && !self.addresses.v4.is_empty() && !self.addresses.v6.is_empty() {
+        let (v4, v6) = self.families();
+        if !named && v4 && v6 {
             return ports;
         }
         let only = |ports: &Ranges<PortKey>, first, last| {
@@ -435,11 +477,11 @@ impl Cube {
         if named {
             ports = only(&ports, 0, 0x2_ffff);
         }
-        if self.addresses.v4.is_empty() {
+        if !v4 {
             let of_v4 = Ranges::of(vec![(PortKey(0x3_0000), PortKey(0x3_ffff))]);
             ports = ports.without(&of_v4);
         }
-        if self.addresses.v6.is_empty() {
+        if !v6 {
             let of_v6 = Ranges::of(vec![(PortKey(0x4_0000), PortKey(0x4_ffff))]);
             ports = ports.without(&of_v6);
         }

@@ -19,6 +19,7 @@ use super::words::Words;
 use crate::encode::Preferred;
 use crate::encode::assignment::{Assignment, Class, PodValues, TRIED, likely_addresses};
 use crate::encode::vocabulary::{Domain, Vocabulary};
+use crate::encode::whole::{EndValues, WholeAssignment, can_be_two};
 
 /// Some flows out of those of the cubes that answer the question.
 pub(crate) type Ask<'a> = &'a dyn Fn(&[Cube]) -> Result<Option<Cube>, GaveUp>;
@@ -50,6 +51,52 @@ impl Choice<'_> {
         self.drive(&mut search).map(Some)
     }
 
+    /// The same of a whole flow, where the answers of `ask` are such that both sides were asked.
+    pub(crate) fn make_whole(&self) -> Result<Option<WholeAssignment>, GaveUp> {
+        let within = vec![Cube::all()];
+        let Some(found) = (self.ask)(&within)? else {
+            return Ok(None);
+        };
+        let mut search = Search {
+            ask: self.ask,
+            words: self.words,
+            within,
+            found,
+        };
+        let values = self.drive(&mut search)?;
+        search.prefer(&[Cube {
+            addresses: Addresses::of(&values.address.into()),
+            ..Cube::all()
+        }])?;
+        let own = own_address(&mut search, values.address)?;
+        let api_server =
+            values.class != Class::Pod && !search.prefer(&[with_fact(Fact::ApiServer, false)])?;
+        let subject = EndValues {
+            class: Class::Pod,
+            pod: values.subject,
+            address: own,
+        };
+        let peer = EndValues {
+            class: values.class,
+            pod: values.peer,
+            address: values.address,
+        };
+        let (source, destination) = match self.direction {
+            Direction::Ingress => (peer, subject),
+            Direction::Egress => (subject, peer),
+        };
+        Ok(Some(WholeAssignment {
+            source,
+            destination,
+            node_labels: values.node_labels,
+            own_node: values.own_node,
+            protocol: values.protocol,
+            port: values.port,
+            resolved: values.resolved,
+            api_server,
+        }))
+    }
+
     fn drive(&self, search: &mut Search<'_>) -> Result<Assignment, GaveUp> {
         let classes = [
             (Bits::POD, Class::Pod),
@@ -79,7 +126,12 @@ impl Choice<'_> {
         }
         let mut peer = None;
         if class == Class::Pod {
-            peer = self.existing(search, Role::Peer, &self.preferred.peers, subject)?;
+            // Two pods of one workload look alike, where whole flows are told.
+            let alone = subject.filter(|id| {
+                let pod = self.model.cluster.endpoint(*id);
+                !self.words.of_whole_flows() || !pod.is_some_and(can_be_two)
+            });
+            peer = self.existing(search, Role::Peer, &self.preferred.peers, alone)?;
         }
         let destination = match self.direction {
             Direction::Ingress => subject,
@@ -291,9 +343,13 @@ fn address(search: &mut Search<'_>, class: Class) -> Result<IpAddr, GaveUp> {
         ..Cube::all()
     };
     search.prefer(&[v4])?;
-    let addresses = &search.found.addresses;
+    Ok(lowest(&search.found.addresses))
+}
+
+/// The lowest address, IPv4 before IPv6.
+fn lowest(addresses: &Addresses) -> IpAddr {
     // The all-zeros host number names the network (RFC 1122 section 3.2.1.3): take it last.
-    Ok(match addresses.v4.lowest() {
+    match addresses.v4.lowest() {
         Some(first) => {
             let next = super::cube::V4(first.0.saturating_add(1));
             let takes_next = first.0 & 0xff == 0 && addresses.v4.contains(next);
@@ -305,7 +361,30 @@ fn address(search: &mut Search<'_>, class: Class) -> Result<IpAddr, GaveUp> {
             let takes_next = first & 0xffff == 0 && addresses.v6.contains(next);
             Ipv6Addr::from_bits(if takes_next { next.0 } else { first }).into()
         }
-    })
+    }
+}
+
+/// The subject's own address, another one than the peer's and of its family.
+fn own_address(search: &mut Search<'_>, peer: IpAddr) -> Result<IpAddr, GaveUp> {
+    let taken = Addresses::of(&peer.into());
+    // The all-zeros host number names the network.
+    let likely: Vec<Addresses> = likely_addresses(Class::Pod)
+        .iter()
+        .map(|block| Addresses::of(block).without(&Addresses::of(&block.network().into())))
+        .chain([Addresses::only_v4(), Addresses::only_v6()])
+        .map(|addresses| addresses.without(&taken))
+        .filter(|addresses| addresses.v4.is_empty() == peer.is_ipv6())
+        .collect();
+    for subject_addresses in likely {
+        let cube = Cube {
+            subject_addresses,
+            ..Cube::all()
+        };
+        if search.prefer(&[cube])? {
+            break;
+        }
+    }
+    Ok(lowest(&search.found.subject_addresses))
 }
 
 fn with_ports(keys: Vec<(PortKey, PortKey)>) -> Cube {

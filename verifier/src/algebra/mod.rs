@@ -16,11 +16,14 @@
 mod agreement;
 pub(crate) mod cube;
 mod defaults;
+mod difference;
 pub(crate) mod example;
+pub(crate) mod flows;
 mod index;
 mod line;
+mod mentions;
 pub(crate) mod pod;
-mod ranges;
+pub(crate) mod ranges;
 mod region;
 pub(crate) mod values;
 mod words;
@@ -32,6 +35,7 @@ use std::collections::BTreeMap;
 use ir::model::Model;
 use ir::policy::{Action, Direction, Policy, PolicyId, Rule, RuleId, Tier};
 use rayon::prelude::*;
+use roaring::RoaringBitmap;
 
 use self::cube::{Bits, Cube};
 use self::index::Index;
@@ -59,6 +63,8 @@ struct Owned {
 struct Side {
     owned: Vec<Owned>,
     index: Index,
+    /// The numbers of those that deny.
+    denying: RoaringBitmap,
 }
 
 /// A model as cubes.
@@ -73,7 +79,15 @@ pub(crate) struct Algebra<'m> {
 
 impl<'m> Algebra<'m> {
     pub(crate) fn of(model: &'m Model) -> Self {
-        let words = Words::of(model);
+        Self::in_words(model, Words::of(model))
+    }
+
+    /// The same, for questions about both sides of a flow.
+    pub(crate) fn of_whole_flows(model: &'m Model) -> Self {
+        Self::in_words(model, Words::of(model).for_whole_flows())
+    }
+
+    fn in_words(model: &'m Model, words: Words) -> Self {
         let policies: Vec<_> = model.policy_ids().collect();
         let cut: Vec<Vec<_>> = policies
             .par_iter()
@@ -104,8 +118,14 @@ impl<'m> Algebra<'m> {
                     })
                 });
             let owned: Vec<Owned> = of_rules.chain(of_defaults).collect();
+            let denies = |owned: &Owned| match owned.owner {
+                Owner::DefaultDeny(_) => true,
+                Owner::Rule(rule) => model.rule(rule).is_some_and(|rule| fate(rule) == Fate::Denied),
+            };
+            let denying = (0..).zip(&owned).filter(|(_, owned)| denies(owned));
             Side {
                 index: Index::of(owned.iter().map(|owned| &owned.cube)),
+                denying: denying.map(|(number, _)| number).collect(),
                 owned,
             }
         };
@@ -158,6 +178,14 @@ impl<'m> Algebra<'m> {
     fn candidates(&self, cube: &Cube, direction: Direction) -> impl Iterator<Item = &Owned> {
         let side = self.side(direction);
         let near = side.index.near(cube);
+        near.into_iter()
+            .filter_map(|number| side.owned.get(number as usize))
+    }
+
+    /// Those of the candidates that deny.
+    fn denying(&self, cube: &Cube, direction: Direction) -> impl Iterator<Item = &Owned> {
+        let side = self.side(direction);
+        let near = side.index.near(cube) & &side.denying;
         near.into_iter()
             .filter_map(|number| side.owned.get(number as usize))
     }

@@ -55,10 +55,15 @@ impl Words {
                 attributes.restrict(number, &self.value(value));
             }
         }
-        if role == Role::Peer && !pod.addresses.is_empty() {
-            cube.addresses = Addresses::none();
+        if !pod.addresses.is_empty() {
+            let mut own = Addresses::none();
             for address in &pod.addresses {
-                cube.addresses = cube.addresses.or_family(Addresses::of(&(*address).into()));
+                own = own.or_family(Addresses::of(&(*address).into()));
+            }
+            match role {
+                Role::Peer => cube.addresses = own,
+                Role::Subject if self.of_whole_flows() => cube.subject_addresses = own,
+                Role::Subject => {}
             }
         }
         let mut cubes = vec![cube];
@@ -93,6 +98,15 @@ impl Words {
                 .collect();
         }
         cubes
+    }
+
+    /// Says of a cube that its node has these labels.
+    #[cfg(test)]
+    pub(crate) fn label_of_node(&self, cube: &mut Cube, labels: &ir::selector::Labels) {
+        for (number, key) in (0..).map_while(|number| Some((number, self.node_key_of(number)?))) {
+            let value = labels.get(key).map(String::as_str);
+            cube.node.restrict(number, &self.value(value));
+        }
     }
 
     /// The set of one value, which may be one that nobody mentions.

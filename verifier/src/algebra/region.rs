@@ -118,7 +118,7 @@ impl Words {
                 facts: vec![(Fact::Resolved(self.pattern(pattern)?), true)],
                 ..everybody
             },
-            PeerMatch::Entity(entity) => entity_cube(*entity, doubt)?,
+            PeerMatch::Entity(entity) => self.entity(*entity, doubt)?,
         })
     }
 
@@ -180,6 +180,26 @@ impl Words {
     }
 }
 
+impl Words {
+    fn entity(&self, entity: Entity, doubt: bool) -> Option<Cube> {
+        if entity != Entity::KubeApiServer {
+            return entity_cube(entity);
+        }
+        let maybe = Cube {
+            classes: Bits::OUTSIDE.or(Bits::NODE),
+            ..Cube::all()
+        };
+        if self.of_whole_flows() {
+            return Some(Cube {
+                facts: vec![(Fact::ApiServer, true)],
+                ..maybe
+            });
+        }
+        // The evaluator's answer, as in the formulas.
+        doubt.then_some(maybe)
+    }
+}
+
 /// The addresses of a block, its holes left out.
 pub(crate) fn addresses(block: &CidrBlock) -> Addresses {
     block
@@ -190,7 +210,7 @@ pub(crate) fn addresses(block: &CidrBlock) -> Addresses {
         })
 }
 
-fn entity_cube(entity: Entity, doubt: bool) -> Option<Cube> {
+fn entity_cube(entity: Entity) -> Option<Cube> {
     let outside = |addresses| Cube {
         classes: Bits::OUTSIDE,
         addresses,
@@ -212,11 +232,11 @@ fn entity_cube(entity: Entity, doubt: bool) -> Option<Cube> {
         }),
         Entity::Host => Some(node(Bits::TRUE)),
         Entity::RemoteNode => Some(node(Bits::FALSE)),
-        // The evaluator's answer, as in the formulas.
-        Entity::KubeApiServer => doubt.then(|| Cube {
-            classes: Bits::OUTSIDE.or(Bits::NODE),
-            ..Cube::all()
-        }),
-        Entity::Ingress | Entity::Health | Entity::Init | Entity::Unmanaged | Entity::None => None,
+        Entity::KubeApiServer
+        | Entity::Ingress
+        | Entity::Health
+        | Entity::Init
+        | Entity::Unmanaged
+        | Entity::None => None,
     }
 }

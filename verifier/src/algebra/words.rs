@@ -30,6 +30,9 @@ pub(crate) struct Words {
     known: BTreeMap<Word, Vec<(u32, Word)>>,
     /// The attributes that are labels of namespaces.
     namespace_labels: Vec<u32>,
+    /// Whether both sides of flows are asked about. Then "it is the API server" is something that a flow has or has
+    /// not (else the evaluator's doubt decides), and a subject has an address that the other side sees.
+    of_whole_flows: bool,
 }
 
 #[derive(Default)]
@@ -148,6 +151,18 @@ impl Words {
         words
     }
 
+    /// The same, for questions about both sides of a flow.
+    pub(crate) fn for_whole_flows(self) -> Self {
+        Self {
+            of_whole_flows: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn of_whole_flows(&self) -> bool {
+        self.of_whole_flows
+    }
+
     /// The number of a value; one that nobody mentions has the number behind the last.
     pub(crate) fn word(&self, value: Option<&str>) -> Word {
         let Some(value) = value else {
@@ -156,6 +171,11 @@ impl Words {
         let at = self.words.binary_search_by(|word| word.as_str().cmp(value));
         let at = at.unwrap_or(self.words.len());
         u32::try_from(at).map_or(u32::MAX, |at| at + 1)
+    }
+
+    /// One of the values that nobody mentions.
+    pub(crate) fn unmentioned(&self) -> Word {
+        u32::try_from(self.words.len()).map_or(u32::MAX, |last| last + 1)
     }
 
     /// The value with this number; `None` for absence and for what nobody mentions.
@@ -188,6 +208,32 @@ impl Words {
     pub(crate) fn pattern(&self, pattern: &DomainPattern) -> Option<u32> {
         let at = self.patterns.binary_search(pattern).ok()?;
         u32::try_from(at).ok()
+    }
+
+    /// The attribute of pods with this number.
+    pub(crate) fn attribute_of(&self, number: u32) -> Option<&Attribute> {
+        self.pods.get(number as usize)
+    }
+
+    /// The label key of nodes with this number.
+    pub(crate) fn node_key_of(&self, number: u32) -> Option<&str> {
+        self.nodes.get(number as usize).map(String::as_str)
+    }
+
+    /// The port name with this number.
+    pub(crate) fn name_of(&self, number: u32) -> Option<&str> {
+        self.names.get(number as usize).map(String::as_str)
+    }
+
+    /// The DNS pattern with this number.
+    pub(crate) fn pattern_of(&self, number: u32) -> Option<&DomainPattern> {
+        self.patterns.get(number as usize)
+    }
+
+    /// How many DNS patterns there are.
+    #[cfg(test)]
+    pub(crate) fn patterns(&self) -> u32 {
+        u32::try_from(self.patterns.len()).unwrap_or(u32::MAX)
     }
 
     /// Every attribute and port name that anybody mentions.

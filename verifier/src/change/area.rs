@@ -1,15 +1,16 @@
 //! One area: a set of flows described so that a person can read it.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
-use ipnet::IpNet;
 use ir::flow::{Judgement, Party};
 use ir::policy::Direction;
-use ir::port::Protocol;
 use ir::selector::Attribute;
 
 use super::Taken;
+use super::wording::{
+    attribute_in_words, blocks_in_words, end_in_words, namespaces_in_words, ports_in_words, take_in_names,
+    values_in_words,
+};
 use crate::encode::assignment::Class;
 use crate::encode::pieces::{Asked, Dimension, Piece};
 use crate::witness::Witness;
@@ -25,6 +26,11 @@ pub struct Area {
     pub ports: String,
     /// What else is true of the flows; mostly nothing.
     pub besides: Vec<String>,
+    /// The end that keeps some of them out, where more policies have a say in that than could be told: the area is as
+    /// much of this as that end lets through.
+    pub other_end: Option<End>,
+    /// What of all this is not meant.
+    pub except: Vec<Exception>,
     /// One of them, confirmed by the evaluator with both sets of policies.
     pub witness: Witness,
     /// What the old policies say of the example; rules and policies are those of the old model.
@@ -33,17 +39,72 @@ pub struct Area {
     pub after: Judgement,
 }
 
+/// One end of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Who sends.
+    Source,
+    /// Who receives.
+    Destination,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Source => "source",
+            Self::Destination => "destination",
+        })
+    }
+}
+
+/// Flows that an area leaves out, in its words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exception {
+    /// Who sends.
+    pub from: String,
+    /// Who receives.
+    pub to: String,
+    /// On which ports.
+    pub ports: String,
+    /// What else is true of them.
+    pub besides: Vec<String>,
+}
+
 impl fmt::Display for Area {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} → {}, {}", self.from, self.to, self.ports)?;
         for fact in &self.besides {
             write!(f, ", {fact}")?;
         }
+        if let Some(end) = self.other_end {
+            write!(f, ", as far as the policies of the {end} let it through")?;
+        }
         Ok(())
     }
 }
 
 impl Area {
+    /// What an exception says that the area does not.
+    #[must_use]
+    pub fn apart(&self, exception: &Exception) -> String {
+        let mut parts = vec![];
+        let parted = |own: &str, its: &str| (own != its).then(|| its.to_owned());
+        let (from, to) = (
+            parted(&self.from, &exception.from),
+            parted(&self.to, &exception.to),
+        );
+        parts.extend(match (from, to) {
+            (Some(from), Some(to)) => Some(format!("{from} → {to}")),
+            (Some(from), None) => Some(format!("from {from}")),
+            (None, Some(to)) => Some(format!("to {to}")),
+            (None, None) => None,
+        });
+        parts.extend(parted(&self.ports, &exception.ports));
+        let more = exception.besides.iter();
+        parts.extend(more.filter(|fact| !self.besides.contains(fact)).cloned());
+        parts.join(", ")
+    }
+
     pub(super) fn new(
         witness: Witness,
         [before, after]: [Judgement; 2],
@@ -92,12 +153,7 @@ impl Area {
                     *end_of(&mut namespaces, *side) = Some(namespaces_in_words(&chosen, &left_out));
                 }
                 Asked::Attribute(side, attribute) => {
-                    let key = match attribute {
-                        Attribute::Label(key) => key.clone(),
-                        Attribute::NamespaceLabel(key) => format!("namespace label {key}"),
-                        Attribute::ServiceAccount => "service account".to_owned(),
-                        Attribute::Namespace | Attribute::Cluster => String::new(),
-                    };
+                    let key = attribute_in_words(attribute);
                     end_of(&mut facts, *side).push(values_in_words(&key, &chosen, &left_out));
                 }
                 Asked::Address(side) => *end_of(&mut blocks, *side) = Some(blocks_in_words(&chosen)),
@@ -127,16 +183,7 @@ impl Area {
                 }),
             }
         }
-        for (name, yes) in names {
-            match (yes, ports.as_str()) {
-                (true, "any port") => ports = format!("the port that the destination calls {name}"),
-                (true, "any TCP" | "any UDP" | "any SCTP") => {
-                    ports = ports.replace("any ", &format!("{name}/"))
-                }
-                (true, _) => besides.push(format!("where the destination calls it {name}")),
-                (false, _) => besides.push(format!("where the destination does not call it {name}")),
-            }
-        }
+        besides.extend(take_in_names(&mut ports, names));
         let [from_facts, to_facts] = facts;
         let [from_namespace, to_namespace] = namespaces;
         let [from_blocks, to_blocks] = blocks;
@@ -145,6 +192,8 @@ impl Area {
             to: end_in_words(classes.1, to_namespace, &to_facts, to_blocks),
             ports,
             besides,
+            other_end: None,
+            except: vec![],
             witness,
             before,
             after,
@@ -167,135 +216,4 @@ fn end_of<T>(pair: &mut [T; 2], side: Direction) -> &mut T {
         Direction::Ingress => source,
         Direction::Egress => destination,
     }
-}
-
-fn end_in_words(class: Class, namespace: Option<String>, facts: &[String], blocks: Option<String>) -> String {
-    let with = if facts.is_empty() {
-        String::new()
-    } else {
-        format!(" with {}", facts.join(" and "))
-    };
-    match class {
-        Class::Pod => {
-            let namespace = namespace.unwrap_or_else(|| "any namespace".to_owned());
-            let at = blocks.map_or(String::new(), |blocks| format!(" at {blocks}"));
-            format!("pods in {namespace}{with}{at}")
-        }
-        Class::Outside => match blocks {
-            None => "any address outside".to_owned(),
-            Some(blocks) => format!("addresses outside in {blocks}"),
-        },
-        Class::Node | Class::SomeNode => {
-            let at = blocks.map_or(String::new(), |blocks| format!(" at {blocks}"));
-            format!("nodes{with}{at}")
-        }
-    }
-}
-
-fn mentioned(pieces: &[&Piece]) -> Vec<String> {
-    pieces
-        .iter()
-        .filter_map(|piece| match piece {
-            Piece::Is(value) => Some(value.clone()),
-            _ => None,
-        })
-        .collect()
-}
-
-fn namespaces_in_words(chosen: &[&Piece], left_out: &[&Piece]) -> String {
-    if chosen.contains(&&Piece::Other) {
-        format!("any namespace but {}", mentioned(left_out).join(", "))
-    } else {
-        mentioned(chosen).join(", ")
-    }
-}
-
-fn values_in_words(key: &str, chosen: &[&Piece], left_out: &[&Piece]) -> String {
-    let (values, missing) = (mentioned(chosen), mentioned(left_out));
-    let list = |values: &[String]| values.join(", ");
-    let (absent, other) = (chosen.contains(&&Piece::Absent), chosen.contains(&&Piece::Other));
-    match (absent, other, values.as_slice()) {
-        (false, false, [one]) => format!("{key}={one}"),
-        (false, false, many) => format!("{key} in ({})", list(many)),
-        (true, true, _) => match missing.as_slice() {
-            [one] => format!("{key}!={one}"),
-            many => format!("{key} notin ({})", list(many)),
-        },
-        (true, false, []) => format!("no {key}"),
-        (true, false, some) => format!("{key} absent or in ({})", list(some)),
-        (false, true, _) if missing.is_empty() => format!("some {key}"),
-        (false, true, _) => format!("some {key} that is none of ({})", list(&missing)),
-    }
-}
-
-/// Pieces put together again: a block whose holes are taken too has none.
-fn blocks_in_words(chosen: &[&Piece]) -> String {
-    let blocks: Vec<(IpNet, &Vec<IpNet>)> = chosen
-        .iter()
-        .filter_map(|piece| match piece {
-            Piece::Block(block, holes) => Some((*block, holes)),
-            _ => None,
-        })
-        .collect();
-    let taken: BTreeSet<IpNet> = blocks.iter().map(|(block, _)| *block).collect();
-    // The holes of a block that are left out, looked for through those that are taken.
-    fn open(block: &IpNet, blocks: &[(IpNet, &Vec<IpNet>)], out: &mut Vec<IpNet>) {
-        for (own, holes) in blocks {
-            if own == block {
-                for hole in *holes {
-                    if blocks.iter().any(|(other, _)| other == hole) {
-                        open(hole, blocks, out);
-                    } else {
-                        out.push(*hole);
-                    }
-                }
-            }
-        }
-    }
-    let inside_taken = |block: &IpNet| blocks.iter().any(|(_, holes)| holes.contains(block));
-    let shown: Vec<String> = taken
-        .iter()
-        .filter(|block| !inside_taken(block))
-        .map(|block| {
-            let mut holes = vec![];
-            open(block, &blocks, &mut holes);
-            holes.sort();
-            match holes.as_slice() {
-                [] => block.to_string(),
-                some => {
-                    let some: Vec<_> = some.iter().map(IpNet::to_string).collect();
-                    format!("{block} (except {})", some.join(", "))
-                }
-            }
-        })
-        .collect();
-    shown.join(", ")
-}
-
-fn ports_in_words(chosen: &[&Piece]) -> String {
-    let mut parts = vec![];
-    for protocol in Protocol::ALL {
-        let mut runs: Vec<(u16, u16)> = vec![];
-        for piece in chosen {
-            if let Piece::Ports(of, first, last) = piece
-                && *of == protocol
-            {
-                match runs.last_mut() {
-                    Some(run) if run.1.checked_add(1) == Some(*first) => run.1 = *last,
-                    _ => runs.push((*first, *last)),
-                }
-            }
-        }
-        for (first, last) in runs {
-            parts.push(match protocol {
-                Protocol::Other => "other protocols".to_owned(),
-                _ if first == 0 && last == protocol.highest_port() => format!("any {protocol}"),
-                Protocol::Icmp | Protocol::Icmpv6 if first == last => format!("{protocol} type {first}"),
-                Protocol::Icmp | Protocol::Icmpv6 => format!("{protocol} types {first}-{last}"),
-                _ if first == last => format!("{first}/{protocol}"),
-                _ => format!("{first}-{last}/{protocol}"),
-            });
-        }
-    }
-    parts.join(", ")
 }

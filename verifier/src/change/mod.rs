@@ -10,11 +10,13 @@
 //!    reached (that is said).
 //!
 //! Pods, and what is known of namespaces, are those of both sides together: a pod that only one side has is one that
-//! could exist. A namespace whose labels differ between the sides is reported ([`Comparison::relabelled`]).
+//! could exist. Where the labels of a namespace differ between the sides, each side is judged by its own (`relabelled`).
 
 mod area;
+mod relabelled;
 #[cfg(test)]
 mod tests;
+pub(crate) mod wording;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,8 +26,9 @@ use ir::origin::Origin;
 use ir::peer::{Peer, PeerMatch, Peers};
 use ir::policy::{Beyond, Direction, Directions, Policy, PolicyId, Rule, Subject};
 use ir::port::{Port, Ports};
+use ir::selector::Labels;
 
-pub use self::area::Area;
+pub use self::area::{Area, End, Exception};
 use crate::encode::pieces::{Dimension, everything};
 use crate::encode::whole::Allows;
 use crate::encode::{Encoder, Formula, Found, in_own_context};
@@ -43,8 +46,7 @@ pub struct Comparison {
     pub opened: Side,
     /// Flows that only the old policies allow.
     pub closed: Side,
-    /// Namespaces that have other labels in the new input: what follows from that is not looked into; both sides are
-    /// judged by the new labels.
+    /// Namespaces that have other labels in the new input; each side is judged by its own.
     pub relabelled: Vec<String>,
 }
 
@@ -78,7 +80,7 @@ pub fn compare(
     options: &Options,
 ) -> Result<Comparison, VerifierError> {
     let both = Both::of(old, new);
-    let relabelled = both.relabelled.clone();
+    let relabelled: Vec<String> = both.labels_before.keys().cloned().collect();
     let Some(region) = both.region() else {
         let nothing = || Side {
             complete: true,
@@ -124,19 +126,22 @@ struct Both {
     model: Model,
     old: BTreeSet<PolicyId>,
     new: BTreeSet<PolicyId>,
-    relabelled: Vec<String>,
+    /// The old labels of namespaces that have other ones now.
+    labels_before: BTreeMap<String, Labels>,
 }
 
 impl Both {
     fn of(old: &Model, new: &Model) -> Self {
         let mut namespaces = old.cluster.namespaces().clone();
-        let mut relabelled = vec![];
+        let mut labels_before = BTreeMap::new();
+        let mut labels_after = BTreeMap::new();
         for (name, labels) in new.cluster.namespaces() {
             // Without a Namespace object nothing but the name is known of its labels.
-            let known = |labels: &ir::selector::Labels| labels.len() > 1;
+            let known = |labels: &Labels| labels.len() > 1;
             match namespaces.get(name) {
                 Some(before) if known(before) && known(labels) && before != labels => {
-                    relabelled.push(name.clone());
+                    labels_before.insert(name.clone(), before.clone());
+                    labels_after.insert(name.clone(), labels.clone());
                     namespaces.insert(name.clone(), labels.clone());
                 }
                 Some(before) if known(before) => {}
@@ -159,23 +164,24 @@ impl Both {
         );
         let nodes = new.cluster.nodes().to_vec();
 
+        let old = relabelled::answered(old.policies(), &labels_before);
+        let new = relabelled::answered(new.policies(), &labels_after);
         // Equal policies are one. Of equal ones on one side, each finds its own on the other.
         let mut left: BTreeMap<Bare, Vec<usize>> = BTreeMap::new();
-        for (index, policy) in old.policies().iter().enumerate() {
+        for (index, policy) in old.iter().enumerate() {
             left.entry(bare(policy)).or_default().push(index);
         }
         let mut policies = vec![];
-        for policy in new.policies() {
-            let stays = left.get_mut(&bare(policy)).and_then(Vec::pop).is_some();
-            policies.push((policy.clone(), stays, true));
+        for policy in new {
+            let stays = left.get_mut(&bare(&policy)).and_then(Vec::pop).is_some();
+            policies.push((policy, stays, true));
         }
         let gone: BTreeSet<usize> = left.into_values().flatten().collect();
         policies.extend(
-            old.policies()
-                .iter()
+            old.into_iter()
                 .enumerate()
                 .filter(|(index, _)| gone.contains(index))
-                .map(|(_, policy)| (policy.clone(), true, false)),
+                .map(|(_, policy)| (policy, true, false)),
         );
         // The order in which a model has them, so that positions stand for the same policies.
         policies.sort_by(|(a, ..), (b, ..)| {
@@ -197,7 +203,7 @@ impl Both {
             ),
             old: before,
             new: after,
-            relabelled,
+            labels_before,
         }
     }
 
@@ -398,9 +404,11 @@ impl Search<'_> {
                 }
             };
             let mut witness = Witness::of_whole_flow(&self.both.model, encoder.vocabulary(), &values);
-            let judgements = [old, new].map(|model| judge(&witness, model.policies(), |_| true));
+            let then = relabelled::before(&witness, &self.both.labels_before);
+            let judgements = [(&then, old), (&witness, new)]
+                .map(|(witness, model)| judge(witness, model.policies(), |_| true));
             let verdicts = (judgements[0].allowed(), judgements[1].allowed());
-            if self.both.relabelled.is_empty() && !confirmed(verdicts) {
+            if !confirmed(verdicts) {
                 return Err(VerifierError::ReplayFlow {
                     flow: witness.to_string(),
                     what: "its verdict does not change as the solver says",

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use ir::cluster::Cluster;
 use ir::evaluator;
 use ir::model::Model;
 use proptest::prelude::*;
@@ -92,6 +93,42 @@ fn areas_are_told_in_selectors_blocks_and_ports() {
     insta::assert_snapshot!(out);
 }
 
+/// A label of a namespace decides whom `ns:env=prod` reaches, and it is another one before and after.
+#[test]
+fn each_side_is_judged_by_its_own_labels_of_namespaces() {
+    let policies = "
+policy NetworkPolicy shop/cart on pods [ns=shop, app=cart] denies ingress {
+  allow ingress from pods [ns:env=prod, app=web] ports 80/TCP
+}
+policy CiliumClusterwideNetworkPolicy production on pods [ns:env=prod] denies egress {
+  allow egress to pods [] ports 80/TCP
+}
+";
+    let old = model(&format!("{SHOP}{policies}"));
+    let moved = SHOP.replace("namespace dev env=dev", "namespace dev env=prod");
+    let new = model(&format!("{moved}{policies}"));
+    let comparison = compare(&old, &new, 8, &Options::default()).unwrap();
+    assert_eq!(comparison.relabelled, ["dev"]);
+    let told = |side: &Side| {
+        assert!(side.complete);
+        side.areas.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(&comparison.opened),
+        ["pods in dev with app=web → pods in shop with app=cart, 80/TCP"]
+    );
+    let closed = told(&comparison.closed);
+    assert!(
+        closed.iter().all(|area| area.starts_with("pods in dev → ")) && !closed.is_empty(),
+        "{closed:?}"
+    );
+    // A policy that asks for no label of a namespace is none of this.
+    let none = "policy NetworkPolicy shop/cart on pods [ns=shop, app=cart] denies ingress {\n}\n";
+    let [old, new] = [SHOP, &moved].map(|cluster| model(&format!("{cluster}{none}")));
+    let comparison = compare(&old, &new, 8, &Options::default()).unwrap();
+    assert!(comparison.opened.is_proved_empty() && comparison.closed.is_proved_empty());
+}
+
 #[test]
 fn a_bound_is_said() {
     let many: String = (0..12)
@@ -112,6 +149,9 @@ fn a_bound_is_said() {
 
 fn check(old: &Model, new: &Model) -> Result<(), TestCaseError> {
     let comparison = compare(old, new, 3, &Options::default()).unwrap();
+    // A namespace without a label but its name is one of which nothing is known.
+    let known = |model: &Model| model.cluster.namespaces()["shop"].len() > 1;
+    prop_assume!(old.cluster.namespaces() == new.cluster.namespaces() || (known(old) && known(new)));
     let flows = every_flow(old).into_iter().chain(every_flow(new));
     for flow in flows {
         let [before, after] = [old, new].map(|model| evaluator::evaluate(model, &flow).allowed());
@@ -152,6 +192,24 @@ proptest! {
     ) {
         let kept = model.policies().iter().take(keep).cloned();
         let new = Model::new(model.cluster.clone(), kept.chain(others.into_iter().take(1)));
+        check(&model, &new)?;
+    }
+
+    /// Nor where a namespace has other labels than before.
+    #[test]
+    fn no_change_of_labels_is_overlooked(
+        model in generated::model(SHAPE),
+        others in generated::policies(SHAPE),
+        labels in generated::namespace_labels(),
+    ) {
+        let mut namespaces = model.cluster.namespaces().clone();
+        namespaces.insert("shop".to_owned(), labels);
+        let cluster = Cluster::new(
+            namespaces,
+            model.cluster.endpoints().to_vec(),
+            model.cluster.nodes().to_vec(),
+        );
+        let new = Model::new(cluster, model.policies().iter().cloned().chain(others.into_iter().take(1)));
         check(&model, &new)?;
     }
 

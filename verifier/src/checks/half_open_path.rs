@@ -370,7 +370,7 @@ fn mirror(cube: &Cube) -> Cube {
                 let fact = match fact {
                     Fact::SubjectName(name) => Fact::PeerName(*name),
                     Fact::PeerName(name) => Fact::SubjectName(*name),
-                    Fact::Resolved(_) => return None,
+                    Fact::Resolved(_) | Fact::ApiServer => return None,
                 };
                 Some((fact, *value))
             })

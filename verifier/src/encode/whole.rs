@@ -423,7 +423,7 @@ impl Encoder<'_> {
 }
 
 /// Whether a pod of the input can be at both ends of a flow: as two pods of its workload.
-fn can_be_two(pod: &Endpoint) -> bool {
+pub(crate) fn can_be_two(pod: &Endpoint) -> bool {
     pod.workload.replicated && pod.addresses.is_empty()
 }
 

@@ -1,0 +1,89 @@
+//! Wall time of saying what each policy of a set adds, for sets of growing size.
+//!
+//! `cargo run --release -p portcullis-verifier --example measure_impact [LARGEST SET]`
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a measurement for people, not part of the product"
+)]
+
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use ir::model::Model;
+use portcullis_verifier::impact::impacts;
+use portcullis_verifier::options::Options;
+
+/// As repositories look: many namespaces, each with its default deny, and policies about one application each.
+fn apps(policies: usize, pods: bool, everywhere: bool) -> Model {
+    let mut text = String::new();
+    if everywhere {
+        text.push_str("policy CiliumClusterwideNetworkPolicy all on pods [] denies both {\n}\n");
+    }
+    for number in 0..policies {
+        let (ns, app) = (number / 8, number % 8);
+        if pods {
+            writeln!(
+                text,
+                "endpoint ns{ns}/app{app} of Deployment/app{app} labels app=app{app} ports http {}/TCP",
+                8000 + app
+            )
+            .unwrap();
+        }
+        if app == 7 {
+            writeln!(
+                text,
+                "policy NetworkPolicy ns{ns}/closed on pods [ns=ns{ns}] denies both {{
+}}"
+            )
+            .unwrap();
+            continue;
+        }
+        write!(
+            text,
+            "
+policy NetworkPolicy ns{ns}/app{app} on pods [ns=ns{ns}, app=app{app}] denies both {{
+  allow ingress from pods [ns=ns{ns}, app in (app{}, app{})] ports http/TCP, 9090/TCP
+  allow ingress from pods [ns:team=t{}] ports {}/TCP
+  allow egress to outside 10.{}.0.0/16 except 10.{}.1.0/24 ports 443/TCP
+  allow egress to pods [ns=ns{ns}]
+}}
+",
+            (app + 1) % 8,
+            (app + 2) % 8,
+            number % 5,
+            8000 + number % 50,
+            number % 250,
+            number % 250,
+        )
+        .unwrap();
+    }
+    ir::text::parse(&text).unwrap()
+}
+
+fn main() {
+    let most: usize = std::env::args()
+        .nth(1)
+        .map_or(10_000, |argument| argument.parse().unwrap());
+    for (what, pods, everywhere) in [
+        ("policies alone", false, false),
+        ("with pods", true, false),
+        ("with pods, under one default deny for all", true, true),
+    ] {
+        for policies in [100, 1_000, 10_000].into_iter().filter(|size| *size <= most) {
+            let model = apps(policies, pods, everywhere);
+            let all: Vec<_> = model.policy_ids().map(|(id, _)| id).collect();
+            let start = Instant::now();
+            let impacts = impacts(&model, &all, 32, &Options::default()).unwrap();
+            let seconds = start.elapsed().as_secs_f64();
+            let (areas, idle) = impacts.iter().fold((0, 0), |(areas, idle), impact| {
+                let told = impact.opens.areas.len() + impact.closes.areas.len();
+                (areas + told, idle + usize::from(impact.is_proved_idle()))
+            });
+            println!(
+                "{what}: {policies:>6} policies: {seconds:.3} s, {areas} sets of flows, {idle} policies without effect"
+            );
+        }
+    }
+}
