@@ -55,6 +55,9 @@ pub mod check;
 pub mod config;
 pub mod triage;
 
+// What the solver said before.
+pub mod answers;
+
 // Forms that several answers are written in.
 pub mod areas;
 pub mod cite;

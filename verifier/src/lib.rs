@@ -17,6 +17,7 @@
 
 // What is asked and answered.
 pub mod answer;
+pub mod answers;
 pub mod error;
 pub mod options;
 

@@ -10,6 +10,8 @@ use ir::policy::{Direction, PolicyId, RuleId};
 
 use crate::algebra::example::{Ask, Choice};
 use crate::algebra::{Algebra, GaveUp, cube::Cube};
+use crate::answers::{Described, Text};
+use crate::encode::kept::Words as Kept;
 use crate::encode::vocabulary::Vocabulary;
 use crate::encode::{self, Encoder, Found, Preferred, in_own_context};
 use crate::error::VerifierError;
@@ -27,6 +29,7 @@ pub(crate) struct Oracle<'m> {
     algebra: Algebra<'m>,
     neighbours: Neighbours<'m>,
     options: Options,
+    cluster: Described,
 }
 
 /// Steps of the solver that a step of the algebra stands for in a budget.
@@ -38,7 +41,8 @@ impl<'m> Oracle<'m> {
             model,
             algebra: Algebra::of(model),
             neighbours: Neighbours::of(model),
-            options: *options,
+            options: options.clone(),
+            cluster: Described::default(),
         }
     }
 
@@ -89,10 +93,61 @@ impl<'m> Oracle<'m> {
         question: Question,
         presence: &Presence<'_>,
     ) -> Result<Found, VerifierError> {
-        in_own_context(|| {
-            let asked = self.formulas(question, presence)?;
-            asked.encoder.ask(&asked.question, &asked.presence)
-        })
+        self.options.answers.to(
+            || self.text("flow?", question, presence).done(),
+            |kept| match kept {
+                "some" => Some(Found::Some),
+                "none" => Some(Found::None),
+                _ => None,
+            },
+            || {
+                in_own_context(|| {
+                    let asked = self.formulas(question, presence)?;
+                    asked.encoder.ask(&asked.question, &asked.presence)
+                })
+            },
+            |found| match found {
+                Found::Some => Some("some".to_owned()),
+                Found::None => Some("none".to_owned()),
+                Found::Unknown(_) => None,
+            },
+        )
+    }
+
+    /// The question as text, with everything that its answer depends on.
+    fn text(&self, kind: &str, question: Question, presence: &Presence<'_>) -> Text {
+        let slice = self.slice(question);
+        // Rules are told by their place among those that have a say, so that others may come and go.
+        let position = |rule: RuleId| slice.rules.range(..rule).count();
+        let asked = match question {
+            Question::Matches(rule) => ("matches", position(rule), None),
+            Question::MatchesWithVerdict(rule, true) => ("matches and is allowed", position(rule), None),
+            Question::MatchesWithVerdict(rule, false) => ("matches and is denied", position(rule), None),
+            Question::Differs(rule) => ("differs", position(rule), None),
+            Question::Reached(rule) => ("is reached", position(rule), None),
+            Question::Undenied(rule) => ("is not denied", position(rule), None),
+            Question::BothMatch(rule, other) => ("both match", position(rule), Some(position(other))),
+        };
+        let others: Vec<_> = slice
+            .others
+            .get(&question.rule())
+            .into_iter()
+            .flatten()
+            .map(|other| (position(*other), presence(*other)))
+            .collect();
+        Text::of(kind, &self.options)
+            .with("question", &asked)
+            .with("others", &others)
+            .with("namespaces", self.model.cluster.namespaces())
+            .with_policies(self.model, &slice.policies, |rule| slice.rules.contains(&rule))
+    }
+
+    fn slice(&self, question: Question) -> Slice {
+        let mut asked = vec![question.rule()];
+        if let Question::BothMatch(_, other) = question {
+            asked.push(other);
+        }
+        Slice::of(&self.neighbours, &asked, &BTreeSet::new())
     }
 
     /// The question as SMT-LIB text.
@@ -109,11 +164,7 @@ impl<'m> Oracle<'m> {
 
     fn formulas(&self, question: Question, presence: &Presence<'_>) -> Result<Formulas<'m>, VerifierError> {
         let rule = question.rule();
-        let mut asked = vec![rule];
-        if let Question::BothMatch(_, other) = question {
-            asked.push(other);
-        }
-        let slice = Slice::of(&self.neighbours, &asked, &BTreeSet::new());
+        let slice = self.slice(question);
         let encoder = Encoder::new(self.model, &slice.policies, &slice.rules, &self.options)?;
         encoder.assume_real_flows();
         let others: Vec<RuleId> = slice.others.get(&rule).into_iter().flatten().copied().collect();
@@ -260,17 +311,44 @@ impl<'m> Oracle<'m> {
         direction: Direction,
         allowed: bool,
     ) -> Result<Cut<Option<Witness>>, VerifierError> {
-        in_own_context(|| {
-            let asked = self.formulas(question, presence)?;
-            let preferred = preferred(self.model, question.rule());
-            let found = asked
-                .encoder
-                .smallest(&asked.question, &asked.presence, direction, &preferred)?;
-            let vocabulary = asked.encoder.vocabulary();
-            Ok(found.map(|values| {
-                values.map(|values| Witness::build(self.model, vocabulary, &values, direction, allowed))
-            }))
-        })
+        let slice = self.slice(question);
+        let vocabulary = Vocabulary::of(
+            slice.policies.iter().filter_map(|id| self.model.policy(*id)),
+            slice.rules.iter().filter_map(|id| self.model.rule(*id)),
+        );
+        let words = Kept {
+            model: self.model,
+            vocabulary: &vocabulary,
+        };
+        let found = self.options.answers.to(
+            || {
+                self.text("which flow?", question, presence)
+                    .with("direction", &direction)
+                    .with_cluster(&self.cluster, &self.model.cluster)
+                    .done()
+            },
+            |kept| match kept {
+                "none" => Some(Ok(None)),
+                values => words.read(values).map(|values| Ok(Some(values))),
+            },
+            || {
+                in_own_context(|| {
+                    let asked = self.formulas(question, presence)?;
+                    let preferred = preferred(self.model, question.rule());
+                    asked
+                        .encoder
+                        .smallest(&asked.question, &asked.presence, direction, &preferred)
+                })
+            },
+            |found| match found {
+                Ok(None) => Some("none".to_owned()),
+                Ok(Some(values)) => Some(words.write(values)),
+                Err(_) => None,
+            },
+        )?;
+        Ok(found.map(|values| {
+            values.map(|values| Witness::build(self.model, &vocabulary, &values, direction, allowed))
+        }))
     }
 }
 

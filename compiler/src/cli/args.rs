@@ -177,6 +177,9 @@ pub(super) struct Check {
     )]
     pub(super) solver_steps: u32,
 
+    #[command(flatten)]
+    pub(super) kept: Kept,
+
     /// Do not fail when there is no policy to check
     #[arg(long)]
     pub(super) allow_empty: bool,
@@ -188,6 +191,14 @@ pub(super) struct Check {
     /// List accepted findings too
     #[arg(short, long)]
     pub(super) verbose: bool,
+}
+
+/// Where the solver's answers are kept.
+#[derive(Debug, Args)]
+pub(super) struct Kept {
+    /// Keep the solver's answers in this directory, and ask it only what they do not say. Deleting it is always safe
+    #[arg(long, value_name = "DIR")]
+    pub(super) cache: Option<PathBuf>,
 }
 
 /// What to look for, and what to make of it.

@@ -32,8 +32,10 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
     let how = settings::triage(&arguments.triage, &config, arguments.write_baseline.is_none())?;
     let progress = Progress::of("checking", common.run.quiet);
     let understood = read_with(&common.paths, &arguments.guarantees, &common.run, &config)?;
+    let memory = settings::answers(&arguments.kept, &config);
     let solver = how.solver.then(|| verifier::options::Options {
         steps: arguments.solver_steps,
+        answers: memory.answers.clone(),
         ..verifier::options::Options::default()
     });
     let mut checked = check::check(&understood, solver.as_ref()).map_err(Failure::said)?;
@@ -42,7 +44,10 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
         if let Some(status) = refuse_blocked(&before, &common.run, terminal)? {
             return Ok(status);
         }
-        let options = verifier::options::Options::default();
+        let options = verifier::options::Options {
+            answers: memory.answers.clone(),
+            ..verifier::options::Options::default()
+        };
         let new_access = pc403_new_access::check(&before, &understood, arguments.no_new_access, &options)
             .map_err(Failure::said)?;
         checked.findings.extend(new_access.findings);
@@ -92,6 +97,7 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
             started.elapsed().as_secs_f64()
         )?;
     }
+    memory.tell(common.run.quiet, &mut terminal.err)?;
     if stale > 0 && !understood.blocked() && !common.run.quiet {
         writeln!(
             terminal.err,

@@ -1,9 +1,9 @@
 //! `portcullis diff`
 
-use super::args::{FlowsFormat, Run, Written};
+use super::args::{FlowsFormat, Kept, Run, Written};
 use super::output::Answer;
 use super::terminal::Terminal;
-use super::{Failure, Status, read, refuse_blocked, scope_line};
+use super::{Failure, Status, read, refuse_blocked, scope_line, settings};
 use crate::diagnostic::escape::message;
 use crate::diff::{Kind, diff, dot, human, json, rows};
 use crate::resolve::Resolved;
@@ -36,6 +36,9 @@ pub(super) struct Arguments {
     /// nothing changes is a proof then
     #[arg(long)]
     symbolic: bool,
+
+    #[command(flatten)]
+    kept: Kept,
 
     /// Do not fail when neither side has a workload
     #[arg(long)]
@@ -112,7 +115,11 @@ fn symbolically(
         let sentence = "sets of flows over all pods are no graph: --symbolic writes human, json, csv or md";
         return Err(Failure::said(sentence));
     }
-    let options = verifier::options::Options::default();
+    let memory = settings::answers(&arguments.kept, &settings::config(&arguments.run)?);
+    let options = verifier::options::Options {
+        answers: memory.answers.clone(),
+        ..verifier::options::Options::default()
+    };
     let comparison = verifier::change::compare(old, new, symbolic::MOST, &options).map_err(Failure::said)?;
     let mut answer = Answer::new(terminal, arguments.written.output.as_deref());
     let out = answer.out();
@@ -123,6 +130,7 @@ fn symbolically(
         FlowsFormat::Md => symbolic::rows::table(&comparison).write_markdown(out)?,
     }
     answer.finish()?;
+    memory.tell(arguments.run.quiet, &mut terminal.err)?;
     let mut complete = true;
     for sentence in symbolic::unknown(&comparison) {
         complete = false;

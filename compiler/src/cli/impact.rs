@@ -1,9 +1,9 @@
 //! `portcullis impact`
 
-use super::args::{Common, Written};
+use super::args::{Common, Kept, Written};
 use super::output::Answer;
 use super::terminal::Terminal;
-use super::{Failure, Status, read, refuse_blocked, scope_line};
+use super::{Failure, Status, read, refuse_blocked, scope_line, settings};
 use crate::cite::PolicyRef;
 use crate::diagnostic::escape::message;
 use crate::impact::{human, json, named, rows, unknown};
@@ -29,6 +29,9 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     written: Written<Format>,
+
+    #[command(flatten)]
+    kept: Kept,
 
     /// Do not fail when there is no policy
     #[arg(long)]
@@ -64,7 +67,11 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
         return Err(Failure::said(sentence));
     }
     let asked = named::policies(model, &arguments.policy).map_err(Failure::said)?;
-    let options = verifier::options::Options::default();
+    let memory = settings::answers(&arguments.kept, &settings::config(&common.run)?);
+    let options = verifier::options::Options {
+        answers: memory.answers.clone(),
+        ..verifier::options::Options::default()
+    };
     let impacts = impacts(model, &asked, MOST, &options).map_err(Failure::said)?;
     let mut answer = Answer::new(terminal, arguments.written.output.as_deref());
     let out = answer.out();
@@ -93,6 +100,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
             started.elapsed().as_secs_f64()
         )?;
     }
+    memory.tell(common.run.quiet, &mut terminal.err)?;
     Ok(if complete {
         Status::Fine
     } else {

@@ -1,6 +1,6 @@
 //! `portcullis prove`
 
-use super::args::{Common, Format};
+use super::args::{Common, Format, Kept};
 use super::terminal::Terminal;
 use super::{Failure, Status, count, read_with, refuse_blocked, scope_line, settings, smt_dump};
 use crate::diagnostic::Code;
@@ -36,6 +36,9 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIR")]
     smt_dump: Option<PathBuf>,
 
+    #[command(flatten)]
+    kept: Kept,
+
     /// Do not fail when there is no guarantee to prove
     #[arg(long)]
     allow_empty: bool,
@@ -44,16 +47,16 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Status, Failure> {
     let started = Instant::now();
     let common = &arguments.common;
-    let understood = read_with(
-        &common.paths,
-        &arguments.guarantees,
-        &common.run,
-        &settings::config(&common.run)?,
-    )?;
+    let config = settings::config(&common.run)?;
+    let understood = read_with(&common.paths, &arguments.guarantees, &common.run, &config)?;
     if let Some(status) = refuse_blocked(&understood, &common.run, terminal)? {
         return Ok(status);
     }
-    let options = verifier::options::Options::default();
+    let memory = settings::answers(&arguments.kept, &config);
+    let options = verifier::options::Options {
+        answers: memory.answers.clone(),
+        ..verifier::options::Options::default()
+    };
     let dump = arguments.smt_dump.is_some();
     let proved = prove::prove_with(&understood, Some(&options), dump).map_err(Failure::said)?;
     if let Some(directory) = &arguments.smt_dump {
@@ -86,6 +89,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
             started.elapsed().as_secs_f64()
         )?;
     }
+    memory.tell(common.run.quiet, &mut terminal.err)?;
     if !proved.complete {
         let unread = proved
             .findings

@@ -1,14 +1,18 @@
 //! What the flags and the configuration file say together. Flags count more.
 
 use super::Failure;
-use super::args::{Run, TriageFlags};
+use super::args::{Kept, Run, TriageFlags};
+use crate::answers::Directory;
 use crate::config::{self, Config, FailOn};
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Severity, escape};
 use crate::triage::Triage;
 use crate::triage::baseline::Baseline;
 use crate::triage::date::Date;
 use std::fs;
-use std::path::Path;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use verifier::answers::Answers;
 
 /// Reads the configuration that these flags name, or the one that is found.
 pub(super) fn config(run: &Run) -> Result<Config, Failure> {
@@ -43,6 +47,57 @@ pub(super) fn triage(flags: &TriageFlags, config: &Config, baseline: bool) -> Re
 /// Whether questions are put to the solver.
 pub(super) fn solver(flags: &TriageFlags, config: &Config) -> bool {
     !flags.no_solver && config.solver.unwrap_or(true)
+}
+
+/// Where the solver's answers are kept, if anywhere.
+pub(super) fn answers(kept: &Kept, config: &Config) -> Memory {
+    let place = kept.cache.as_ref().or(config.cache.as_ref());
+    let directory = place.map(|place| Arc::new(Directory::at(place.clone())));
+    Memory {
+        answers: directory
+            .clone()
+            .map_or_else(Answers::default, |directory| Answers::kept_in(directory)),
+        directory,
+        place: place.cloned().unwrap_or_default(),
+    }
+}
+
+/// The solver's answers of this run and of those before.
+pub(super) struct Memory {
+    /// For the verifier.
+    pub(super) answers: Answers,
+    directory: Option<Arc<Directory>>,
+    place: PathBuf,
+}
+
+impl Memory {
+    /// Says what came of it, where answers are kept.
+    pub(super) fn tell(&self, quiet: bool, err: &mut dyn Write) -> io::Result<()> {
+        let Some(directory) = &self.directory else {
+            return Ok(());
+        };
+        if let Some(trouble) = directory.trouble() {
+            let place = self.place.display().to_string();
+            writeln!(
+                err,
+                "note: answers cannot be kept in `{}`: {}",
+                escape::message(&place),
+                escape::message(trouble)
+            )?;
+        }
+        if !quiet {
+            writeln!(
+                err,
+                "cache: {} of the solver known, {} asked",
+                super::count(
+                    usize::try_from(self.answers.remembered()).unwrap_or(usize::MAX),
+                    "answer"
+                ),
+                self.answers.asked()
+            )?;
+        }
+        Ok(())
+    }
 }
 
 /// The lowest severity that fails the run.

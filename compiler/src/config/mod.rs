@@ -40,6 +40,8 @@ pub struct Config {
     pub cidr_match: Option<CidrMatch>,
     /// Whether questions are put to the solver.
     pub solver: Option<bool>,
+    /// Where the solver's answers are kept, from where the command runs.
+    pub cache: Option<PathBuf>,
     /// Whether it is fine that there is no policy.
     pub allow_empty: Option<bool>,
 }
@@ -96,6 +98,7 @@ pub fn load(given: Option<&Path>, directory: &Path) -> Result<Config, ConfigErro
     // Paths in a file mean places beside it, wherever the command runs.
     let beside = path.parent().unwrap_or(Path::new(""));
     config.baseline = config.baseline.map(|baseline| beside.join(baseline));
+    config.cache = config.cache.map(|cache| beside.join(cache));
     config.path = Some(path);
     Ok(config)
 }

@@ -16,6 +16,7 @@ use toml::de::{DeTable, DeValue};
 pub(super) const KEYS: &[&str] = &[
     "allow-empty",
     "baseline",
+    "cache",
     "cidr-match",
     "fail-on",
     "ignore",
@@ -63,6 +64,7 @@ impl Reader<'_> {
                 "fail-on" => config.fail_on = self.fail_on(value),
                 "cidr-match" => config.cidr_match = self.cidr_match(value),
                 "baseline" => config.baseline = self.text(value).map(Into::into),
+                "cache" => config.cache = self.text(value).map(Into::into),
                 "solver" => config.solver = self.boolean(value),
                 "allow-empty" => config.allow_empty = self.boolean(value),
                 unknown => {

@@ -8,7 +8,7 @@ fn read(text: &str) -> (Config, Vec<Finding>) {
 #[test]
 fn every_setting_is_read() {
     let (config, findings) = read(
-        "select = ['PC2', 'rule-redundant']\nignore = ['PC201']\nfail-on = 'never'\nbaseline = 'b.json'\n\
+        "select = ['PC2', 'rule-redundant']\nignore = ['PC201']\nfail-on = 'never'\nbaseline = 'b.json'\ncache = 'c'\n\
          cidr-match = 'all'\nsolver = false\nallow-empty = true\n[severity]\nPC603 = 'error'\nPC6 = 'note'\n",
     );
     assert_eq!(findings, []);
@@ -17,6 +17,7 @@ fn every_setting_is_read() {
     assert_eq!(config.ignore, [codes("PC201")]);
     assert_eq!(config.fail_on, Some(FailOn::Never));
     assert_eq!(config.baseline, Some("b.json".into()));
+    assert_eq!(config.cache, Some("c".into()));
     assert_eq!(config.cidr_match, Some(CidrMatch::All));
     assert_eq!((config.solver, config.allow_empty), (Some(false), Some(true)));
     let severity = [(codes("PC6"), Severity::Note), (codes("PC603"), Severity::Error)];

@@ -6,6 +6,7 @@
     reason = "helpers of tests: a failed call is a failed test"
 )]
 
+mod cache;
 mod check;
 mod compile;
 mod flows;

@@ -13,6 +13,7 @@
 //! could exist. Where the labels of a namespace differ between the sides, each side is judged by its own (`relabelled`).
 
 mod area;
+mod kept;
 mod relabelled;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub(crate) mod wording;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ir::cluster::{Cluster, EndpointId};
+use ir::flow::Judgement;
 use ir::model::Model;
 use ir::origin::Origin;
 use ir::peer::{Peer, PeerMatch, Peers};
@@ -29,9 +31,11 @@ use ir::port::{Port, Ports};
 use ir::selector::Labels;
 
 pub use self::area::{Area, End, Exception};
+use crate::answers::{Described, Text};
 use crate::encode::pieces::{Dimension, everything};
-use crate::encode::whole::Allows;
-use crate::encode::{Encoder, Formula, Found, in_own_context};
+use crate::encode::vocabulary::Vocabulary;
+use crate::encode::whole::{Allows, WholeAssignment};
+use crate::encode::{Encoder, Formula, Found as Possible, in_own_context};
 use crate::error::VerifierError;
 use crate::guarantee::check::slice;
 use crate::options::Options;
@@ -92,33 +96,107 @@ pub fn compare(
             relabelled,
         });
     };
-    in_own_context(|| {
-        let (policies, rules) = slice(&both.model, &region, &Direction::BOTH);
-        let encoder = Encoder::of_whole_flows(&both.model, &policies, &rules, &[], &[], options)?;
-        let verdict =
-            |of: &BTreeSet<PolicyId>| encoder.allowed(&Direction::BOTH, |id| of.contains(&id), Allows::All);
-        let (before, after) = (verdict(&both.old), verdict(&both.new));
-        let search = Search {
-            both: &both,
-            encoder: &encoder,
-            most,
-        };
-        Ok(Comparison {
-            opened: search.areas(
-                &after.and(&before.negated()),
-                |allowed| allowed == (false, true),
-                old,
-                new,
-            )?,
-            closed: search.areas(
-                &before.and(&after.negated()),
-                |allowed| allowed == (true, false),
-                old,
-                new,
-            )?,
-            relabelled,
-        })
+    let (policies, rules) = slice(&both.model, &region, &Direction::BOTH);
+    let vocabulary = Vocabulary::of(
+        policies.iter().filter_map(|id| both.model.policy(*id)),
+        rules.iter().filter_map(|id| both.model.rule(*id)),
+    );
+    let replay = Replay {
+        both: &both,
+        vocabulary: &vocabulary,
+        old,
+        new,
+    };
+    let [opened, closed] = options.answers.to(
+        || {
+            let there = |of: &BTreeSet<PolicyId>| -> Vec<bool> {
+                policies.iter().map(|id| of.contains(id)).collect()
+            };
+            Text::of("change", options)
+                .with("most", &most)
+                .with("old", &there(&both.old))
+                .with("new", &there(&both.new))
+                .with_policies(&both.model, &policies, |rule| rules.contains(&rule))
+                .with_cluster(&Described::default(), &both.model.cluster)
+                .done()
+        },
+        |text| kept::read(text, &replay),
+        || {
+            in_own_context(|| {
+                let encoder = Encoder::of_whole_flows(&both.model, &policies, &rules, &[], &[], options)?;
+                let verdict = |of: &BTreeSet<PolicyId>| {
+                    encoder.allowed(&Direction::BOTH, |id| of.contains(&id), Allows::All)
+                };
+                let (before, after) = (verdict(&both.old), verdict(&both.new));
+                let search = Search {
+                    both: &both,
+                    encoder: &encoder,
+                    most,
+                    replay: &replay,
+                };
+                Ok::<_, VerifierError>([
+                    search.areas(&after.and(&before.negated()), true)?,
+                    search.areas(&before.and(&after.negated()), false)?,
+                ])
+            })
+        },
+        |sides| kept::write(sides, &replay),
+    )?;
+    Ok(Comparison {
+        opened: opened.told(),
+        closed: closed.told(),
+        relabelled,
     })
+}
+
+/// Areas of one kind, each with the values of its witness.
+#[derive(Default)]
+struct Found {
+    areas: Vec<(WholeAssignment, Area)>,
+    complete: bool,
+    unknown: Option<String>,
+}
+
+impl Found {
+    fn told(self) -> Side {
+        Side {
+            areas: self.areas.into_iter().map(|(_, area)| area).collect(),
+            complete: self.complete,
+            unknown: self.unknown,
+        }
+    }
+}
+
+/// What confirms a witness.
+struct Replay<'a> {
+    both: &'a Both,
+    vocabulary: &'a Vocabulary,
+    old: &'a Model,
+    new: &'a Model,
+}
+
+impl Replay<'_> {
+    /// The flow that the values stand for, with what the old policies and the new ones say of it: it is `opened`, or
+    /// else closed.
+    fn confirmed(
+        &self,
+        values: &WholeAssignment,
+        opened: bool,
+    ) -> Result<(Witness, [Judgement; 2]), VerifierError> {
+        let mut witness = Witness::of_whole_flow(&self.both.model, self.vocabulary, values);
+        let then = relabelled::before(&witness, &self.both.labels_before);
+        let judgements = [(&then, self.old), (&witness, self.new)]
+            .map(|(witness, model)| judge(witness, model.policies(), |_| true));
+        let [before, after] = &judgements;
+        if (before.allowed(), after.allowed()) != (!opened, opened) {
+            return Err(VerifierError::ReplayFlow {
+                flow: witness.to_string(),
+                what: "its verdict does not change as the solver says",
+            });
+        }
+        witness.allowed = opened;
+        Ok((witness, judgements))
+    }
 }
 
 /// Both sets of policies in one model.
@@ -233,10 +311,10 @@ impl Both {
     }
 }
 
-/// A policy without its places: what it says.
 type Bare = Policy;
 
-fn bare(policy: &Policy) -> Bare {
+/// A policy without its places: what it says.
+pub(crate) fn bare(policy: &Policy) -> Bare {
     Policy {
         kind: policy.kind,
         namespace: policy.namespace.clone(),
@@ -362,16 +440,11 @@ struct Search<'a> {
     both: &'a Both,
     encoder: &'a Encoder<'a>,
     most: usize,
+    replay: &'a Replay<'a>,
 }
 
 impl Search<'_> {
-    fn areas(
-        &self,
-        differs: &Formula,
-        confirmed: impl Fn((bool, bool)) -> bool,
-        old: &Model,
-        new: &Model,
-    ) -> Result<Side, VerifierError> {
+    fn areas(&self, differs: &Formula, opened: bool) -> Result<Found, VerifierError> {
         let encoder = self.encoder;
         let pods: Vec<EndpointId> = self
             .both
@@ -381,14 +454,14 @@ impl Search<'_> {
             .filter(|(_, pod)| !pod.host_network)
             .map(|(id, _)| id)
             .collect();
-        let mut side = Side::default();
+        let mut side = Found::default();
         let mut left = differs.clone();
         loop {
             if side.areas.len() >= self.most {
                 match encoder.possible(&left) {
-                    Found::None => side.complete = true,
-                    Found::Some => {}
-                    Found::Unknown(reason) => side.unknown = Some(reason),
+                    Possible::None => side.complete = true,
+                    Possible::Some => {}
+                    Possible::Unknown(reason) => side.unknown = Some(reason),
                 }
                 return Ok(side);
             }
@@ -403,18 +476,7 @@ impl Search<'_> {
                     return Ok(side);
                 }
             };
-            let mut witness = Witness::of_whole_flow(&self.both.model, encoder.vocabulary(), &values);
-            let then = relabelled::before(&witness, &self.both.labels_before);
-            let judgements = [(&then, old), (&witness, new)]
-                .map(|(witness, model)| judge(witness, model.policies(), |_| true));
-            let verdicts = (judgements[0].allowed(), judgements[1].allowed());
-            if !confirmed(verdicts) {
-                return Err(VerifierError::ReplayFlow {
-                    flow: witness.to_string(),
-                    what: "its verdict does not change as the solver says",
-                });
-            }
-            witness.allowed = verdicts.1;
+            let (witness, judgements) = self.replay.confirmed(&values, opened)?;
             let dimensions = encoder.dimensions(&values);
             let classes = (values.source.class, values.destination.class);
             let within = encoder.ends_are(classes.0, classes.1);
@@ -422,13 +484,13 @@ impl Search<'_> {
                 &dimensions,
                 |taken| {
                     let outside = within.and(&formula(&dimensions, taken)).and(&differs.negated());
-                    encoder.possible(&outside) == Found::None
+                    encoder.possible(&outside) == Possible::None
                 },
-                |taken| encoder.possible(&within.and(&formula(&dimensions, taken))) != Found::None,
+                |taken| encoder.possible(&within.and(&formula(&dimensions, taken))) != Possible::None,
             );
             left = left.and(&within.and(&formula(&dimensions, &taken)).negated());
-            side.areas
-                .push(Area::new(witness, judgements, classes, &dimensions, &taken));
+            let area = Area::new(witness, judgements, classes, &dimensions, &taken);
+            side.areas.push((values, area));
         }
     }
 }

@@ -18,6 +18,7 @@
 mod agreement;
 pub(crate) mod assignment;
 mod flow;
+pub(crate) mod kept;
 mod matching;
 pub(crate) mod pieces;
 mod smallest;
@@ -269,11 +270,6 @@ impl<'m> Encoder<'m> {
         presence: &[Presence],
     ) -> Result<String, VerifierError> {
         Ok(self.session.to_smt_lib(&self.assumptions(question, presence)?))
-    }
-
-    /// The values that the slice tells apart.
-    pub(crate) fn vocabulary(&self) -> &Vocabulary {
-        &self.vocabulary
     }
 
     fn assumptions(&self, question: &Question, presence: &[Presence]) -> Result<Vec<Bool>, VerifierError> {

@@ -15,7 +15,10 @@ use ir::peer::PeerMatch;
 use ir::policy::{Action, BeyondKind, Direction, PolicyId, Rule, RuleId, Subject};
 
 use super::meaning::Guarantee;
-use crate::encode::whole::Allows;
+use crate::answers::{Described, Text};
+use crate::encode::kept::Words;
+use crate::encode::vocabulary::Vocabulary;
+use crate::encode::whole::{Allows, WholeAssignment};
 use crate::encode::{Encoder, Formula, Found, in_own_context};
 use crate::error::VerifierError;
 use crate::options::Options;
@@ -51,7 +54,69 @@ pub struct Counterexample {
 /// # Errors
 /// A mistake in this crate; see [`VerifierError`].
 pub fn prove(model: &Model, guarantee: &Guarantee, options: &Options) -> Result<Outcome, VerifierError> {
-    in_own_context(|| Question::new(model, guarantee, &Direction::BOTH, options)?.answer())
+    let region = &guarantee.region;
+    let (policies, rules) = slice(model, region, &Direction::BOTH);
+    let vocabulary = Vocabulary::of(
+        policies.iter().filter_map(|id| model.policy(*id)),
+        rules
+            .iter()
+            .filter_map(|id| model.rule(*id))
+            .chain([&region.mentions()]),
+    );
+    let words = Words {
+        model,
+        vocabulary: &vocabulary,
+    };
+    let refuted = |values: &WholeAssignment| {
+        let witness = Witness::of_whole_flow(model, &vocabulary, values);
+        replay(model, guarantee, witness)
+    };
+    let said = options.answers.to(
+        || {
+            let mut speaking = policies.clone();
+            // Rules that match nothing of it may still leave it open (`depends_on_groups`).
+            for direction in Direction::BOTH {
+                speaking.extend(relevant(model, &region.seen_from(direction), direction));
+            }
+            Text::of("guarantee", options)
+                .with("guarantee", guarantee)
+                .with_policies(model, &speaking, |id| {
+                    rules.contains(&id) || model.rule(id).is_some_and(names_groups)
+                })
+                .with_cluster(&Described::default(), &model.cluster)
+                .done()
+        },
+        |kept| match kept {
+            "holds" => Some(Said::Holds),
+            "vacuous" => Some(Said::Vacuous),
+            values => {
+                let values = words.read_whole(values)?;
+                refuted(&values).ok()?;
+                Some(Said::Violated(values))
+            }
+        },
+        || in_own_context(|| Question::new(model, guarantee, &Direction::BOTH, options)?.answer()),
+        |said| match said {
+            Said::Holds => Some("holds".to_owned()),
+            Said::Vacuous => Some("vacuous".to_owned()),
+            Said::Violated(values) => Some(words.write_whole(values)),
+            Said::Unknown(_) => None,
+        },
+    )?;
+    Ok(match said {
+        Said::Holds => Outcome::Holds,
+        Said::Vacuous => Outcome::Vacuous,
+        Said::Violated(values) => Outcome::Violated(Box::new(refuted(&values)?)),
+        Said::Unknown(reason) => Outcome::Unknown(reason),
+    })
+}
+
+/// The solver's answer.
+enum Said {
+    Holds,
+    Vacuous,
+    Violated(WholeAssignment),
+    Unknown(String),
 }
 
 /// The question as SMT-LIB text: unsatisfiable iff the guarantee holds.
@@ -107,10 +172,10 @@ impl<'a> Question<'a> {
         })
     }
 
-    fn answer(&self) -> Result<Outcome, VerifierError> {
+    fn answer(&self) -> Result<Said, VerifierError> {
         match self.encoder.ask(&self.encoder.question(&self.region), &[])? {
-            Found::None => return Ok(Outcome::Vacuous),
-            Found::Unknown(reason) => return Ok(Outcome::Unknown(reason)),
+            Found::None => return Ok(Said::Vacuous),
+            Found::Unknown(reason) => return Ok(Said::Unknown(reason)),
             Found::Some => {}
         }
         let violated = self.encoder.question(&self.violated);
@@ -119,50 +184,13 @@ impl<'a> Question<'a> {
             .encoder
             .smallest_whole(&violated, [&sources, &destinations])?
         {
-            Err(reason) => Ok(Outcome::Unknown(reason)),
-            Ok(Some(values)) => {
-                let witness = Witness::of_whole_flow(self.model, self.encoder.vocabulary(), &values);
-                Ok(Outcome::Violated(Box::new(self.replay(witness)?)))
-            }
+            Err(reason) => Ok(Said::Unknown(reason)),
+            Ok(Some(values)) => Ok(Said::Violated(values)),
             Ok(None) => Ok(match self.depends_on_groups() {
-                Some(reason) => Outcome::Unknown(reason),
-                None => Outcome::Holds,
+                Some(reason) => Said::Unknown(reason),
+                None => Said::Holds,
             }),
         }
-    }
-
-    /// The flow lies in the region, and has the verdict that the guarantee does not want, by the evaluator's word.
-    fn replay(&self, mut witness: Witness) -> Result<Counterexample, VerifierError> {
-        let guarantee = self.guarantee;
-        let scene = Scene {
-            cluster: &witness.cluster,
-            flow: &witness.flow,
-            api_server: witness.api_server,
-        };
-        let error = |witness: &Witness, what| VerifierError::ReplayFlow {
-            flow: witness.to_string(),
-            what,
-        };
-        if !guarantee.region.contains(scene) {
-            return Err(error(&witness, "the guarantee does not speak of it"));
-        }
-        let made_up = |party: Party, invented: bool| invented && matches!(party, Party::Endpoint { .. });
-        if guarantee.region.existing
-            && (made_up(witness.flow.source, witness.source_invented)
-                || made_up(witness.flow.destination, witness.destination_invented))
-        {
-            return Err(error(&witness, "one of its pods is not in the input"));
-        }
-        let firm = guarantee.wanted;
-        let judgement = judge(&witness, self.model.policies(), |rule| {
-            !(firm && rule.action == Action::Allow && !rule.beyond.is_empty())
-        });
-        if judgement.allowed() == guarantee.wanted {
-            return Err(error(&witness, "it has the verdict that the guarantee wants"));
-        }
-        witness.allowed = judgement.allowed();
-        witness.direction = deciding_side(&witness, &judgement);
-        Ok(Counterexample { witness, judgement })
     }
 
     /// Existing sources and destinations to tell a counterexample with.
@@ -227,6 +255,43 @@ impl<'a> Question<'a> {
             })
         })
     }
+}
+
+/// The flow lies in the region, and has the verdict that the guarantee does not want, by the evaluator's word.
+fn replay(
+    model: &Model,
+    guarantee: &Guarantee,
+    mut witness: Witness,
+) -> Result<Counterexample, VerifierError> {
+    let scene = Scene {
+        cluster: &witness.cluster,
+        flow: &witness.flow,
+        api_server: witness.api_server,
+    };
+    let error = |witness: &Witness, what| VerifierError::ReplayFlow {
+        flow: witness.to_string(),
+        what,
+    };
+    if !guarantee.region.contains(scene) {
+        return Err(error(&witness, "the guarantee does not speak of it"));
+    }
+    let made_up = |party: Party, invented: bool| invented && matches!(party, Party::Endpoint { .. });
+    if guarantee.region.existing
+        && (made_up(witness.flow.source, witness.source_invented)
+            || made_up(witness.flow.destination, witness.destination_invented))
+    {
+        return Err(error(&witness, "one of its pods is not in the input"));
+    }
+    let firm = guarantee.wanted;
+    let judgement = judge(&witness, model.policies(), |rule| {
+        !(firm && rule.action == Action::Allow && !rule.beyond.is_empty())
+    });
+    if judgement.allowed() == guarantee.wanted {
+        return Err(error(&witness, "it has the verdict that the guarantee wants"));
+    }
+    witness.allowed = judgement.allowed();
+    witness.direction = deciding_side(&witness, &judgement);
+    Ok(Counterexample { witness, judgement })
 }
 
 /// The pods that an end can be as such: those that the region names, and all of them where it speaks of no others.
