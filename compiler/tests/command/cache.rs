@@ -82,7 +82,7 @@ fn a_second_run_asks_nothing_and_a_change_asks_what_it_touches() {
         "check",
         "--no-config",
         "--solver-steps",
-        "400000",
+        "20000",
         "--format",
         "json",
         &file,
@@ -99,7 +99,7 @@ fn a_second_run_asks_nothing_and_a_change_asks_what_it_touches() {
 
     let (known, asked) = same(&check, &cache);
     assert_eq!(known, 0);
-    assert!(asked > 9, "the solver was asked {asked} times");
+    assert!(asked > 9 && asked % 9 == 0, "the solver was asked {asked} times");
     assert_eq!(same(&check, &cache), (asked, 0));
     assert_eq!(same(&prove, &cache), (0, 3));
     assert_eq!(same(&prove, &cache), (3, 0));
@@ -107,9 +107,10 @@ fn a_second_run_asks_nothing_and_a_change_asks_what_it_touches() {
     // One line, in one of nine policies: a ninth of the questions, and the guarantees that speak of its namespace.
     fs::write(&file, policies("8443")).unwrap();
     let (still, anew) = same(&check, &cache);
+    assert_eq!(still, asked - asked / 9);
     assert!(
-        anew > 0 && anew <= asked / 9 + 6 && still >= asked - asked / 9 - 6,
-        "of {asked}, {still} were known and {anew} asked"
+        (1..=asked / 9).contains(&anew),
+        "{anew} of {asked} were asked anew"
     );
     assert_eq!(same(&check, &cache).1, 0);
     assert_eq!(same(&prove, &cache), (2, 1));
@@ -120,7 +121,7 @@ fn a_second_run_asks_nothing_and_a_change_asks_what_it_touches() {
         "check",
         "--no-config",
         "--solver-steps",
-        "400000",
+        "20000",
         "--format",
         "json",
         &moved,
@@ -165,7 +166,7 @@ fn what_is_spoilt_or_cannot_be_kept_changes_no_answer() {
     let directory = fs::read_dir(&cache).unwrap().next().unwrap().unwrap().path();
     let kept = fs::read_dir(directory).unwrap().next().unwrap().unwrap().path();
     let text = fs::read_to_string(&kept).unwrap();
-    fs::write(&kept, text.replace("holds", "vacuous")).unwrap();
+    fs::write(&kept, format!("{text}1")).unwrap();
     assert_eq!(same(&prove, &cache), (0, 1));
     assert_eq!(same(&prove, &cache), (1, 0));
 
@@ -174,7 +175,7 @@ fn what_is_spoilt_or_cannot_be_kept_changes_no_answer() {
     let mut arguments = prove.to_vec();
     arguments.extend(["--cache", &taken]);
     let output = run(&arguments);
-    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.status.code(), Some(1));
     assert!(
         err(&output).contains("note: answers cannot be kept in"),
         "{}",
