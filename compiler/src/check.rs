@@ -4,6 +4,7 @@
 //! Rendering is [`crate::diagnostic`]'s, printing and exit statuses are [`crate::cli`]'s.
 
 use crate::diagnostic::{self, Finding};
+use crate::fixes;
 use crate::limits::Limits;
 use crate::lints;
 use crate::load::{self, Input, LoadError};
@@ -68,6 +69,7 @@ pub fn understand_input(mut input: Input, options: &Options) -> Understood {
     let lowered = lower::lower(&input, &options.lower);
     let mut findings = std::mem::take(&mut input.findings);
     findings.extend(lowered.findings);
+    fixes::settle(&mut findings, &input.sources, &options.limits);
     diagnostic::name_templates(&mut findings, &input.templates);
     diagnostic::sort(&mut findings);
     Understood {
@@ -125,6 +127,7 @@ pub fn check(
         checked.undecided.extend(answers.undecided);
         lints::pc301_rule_never_matches::take_in_contradictions(&mut checked.findings);
     }
+    fixes::narrow(&mut checked.findings, &understood.input.sources);
     diagnostic::name_templates(&mut checked.findings, &understood.input.templates);
     diagnostic::sort(&mut checked.findings);
     Ok(checked)

@@ -6,8 +6,9 @@
 //! [`lower`] says what the objects mean, as an [`ir::model::Model`].
 //!
 //! Output: what is wrong with it ([`check`], [`lints`]) as far as the user did not decide otherwise ([`triage`],
-//! [`config`]), whether guarantees hold ([`prove`]), who can talk to whom ([`connectivity`]), one flow's verdict and why
-//! ([`query`]), what a change does to flows ([`diff`], [`symbolic`]), what each policy adds ([`impact`]), the programs that enforce it ([`compile`]), or what a finding's
+//! [`config`]), mended where that is beyond doubt ([`fixes`]), whether guarantees hold ([`prove`]), who can talk to whom
+//! ([`connectivity`]), one flow's verdict and why ([`query`]), what a change does to flows ([`diff`], [`symbolic`]), what
+//! each policy adds ([`impact`]), the programs that enforce it ([`compile`]), or what a finding's
 //! code means ([`explain`]). [`cli`] is the `portcullis` command. A reader starts at [`check::understand`] and
 //! [`check::check`], which tell the story in order.
 //!
@@ -53,6 +54,7 @@ pub mod check;
 
 // What becomes of findings.
 pub mod config;
+pub mod fixes;
 pub mod triage;
 
 // What the solver said before.
@@ -74,6 +76,9 @@ pub mod report;
 pub mod symbolic;
 
 pub mod compile;
+
+// Editors.
+pub mod lsp;
 
 // The command.
 pub mod cli;

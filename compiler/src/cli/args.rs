@@ -6,8 +6,8 @@ use crate::lower::CidrMatch;
 use crate::triage::codes::{Codes, UnknownCode};
 use crate::triage::date::Date;
 use clap::builder::{EnumValueParser, PossibleValue, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::ffi::OsStr;
+use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -19,7 +19,24 @@ pub(super) struct Cli {
     pub(super) command: Command,
 }
 
+/// The command, with what derived flags cannot say.
+pub(super) fn command() -> clap::Command {
+    // A list of rules is about no input.
+    Cli::command().mut_subcommand("check", |check| {
+        check.mut_arg("paths", |paths| {
+            paths.required(false).required_unless_present("list")
+        })
+    })
+}
+
 impl Cli {
+    /// [`clap::Parser::try_parse_from`], of [`command`].
+    pub(super) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut command = command();
+        let matches = command.try_get_matches_from_mut(arguments)?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+
     /// What every verb that reads manifests takes.
     fn run(&self) -> Option<&Run> {
         match &self.command {
@@ -33,7 +50,11 @@ impl Cli {
             Command::Report(arguments) => Some(&arguments.common.run),
             Command::Compile(arguments) => Some(&arguments.common.run),
             Command::Doctor(arguments) => Some(&arguments.run),
-            Command::Explain(_) | Command::Init(_) | Command::Completions(_) | Command::Man(_) => None,
+            Command::Explain(_)
+            | Command::Lsp(_)
+            | Command::Init(_)
+            | Command::Completions(_)
+            | Command::Man(_) => None,
         }
     }
 
@@ -73,6 +94,8 @@ pub(super) enum Command {
     Explain(super::explain::Arguments),
     /// What this program is and rests on: versions, the solver and where it was loaded from
     Doctor(super::doctor::Arguments),
+    /// Findings, and answers about port names and selectors, in an editor that speaks the language server protocol
+    Lsp(super::lsp::Arguments),
     /// A commented portcullis.toml to start from
     Init(Init),
     /// Completions for a shell, on standard output
@@ -185,12 +208,38 @@ pub(super) struct Check {
     pub(super) allow_empty: bool,
 
     /// Check again whenever a file changes
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["fix", "diff"])]
     pub(super) watch: bool,
+
+    #[command(flatten)]
+    pub(super) fixes: FixFlags,
 
     /// List accepted findings too
     #[arg(short, long)]
     pub(super) verbose: bool,
+
+    /// Check nothing, and list every rule: its code, level, whether it can be mended, name and what it says; human or
+    /// json by --format
+    #[arg(long, help_heading = "Findings")]
+    pub(super) list: bool,
+}
+
+/// What to mend.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Fixes", group = ArgGroup::new("mending").args(["fix", "diff"]).multiple(true))]
+pub(super) struct FixFlags {
+    /// Mend what can be mended safely, and report what is left. What came from standard input is written to standard
+    /// output, and the findings to standard error
+    #[arg(long)]
+    pub(super) fix: bool,
+
+    /// Also apply suggestions, where there is just one: they may not be what was meant, and may change what is allowed
+    #[arg(long, requires = "mending")]
+    pub(super) unsafe_fixes: bool,
+
+    /// Print what --fix would change, as a unified diff, and write nothing
+    #[arg(long)]
+    pub(super) diff: bool,
 }
 
 /// Where the solver's answers are kept.

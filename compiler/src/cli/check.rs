@@ -4,23 +4,51 @@ use super::args::{Check, CheckFormat, CheckOutput};
 use super::progress::Progress;
 use super::terminal::Terminal;
 use super::{
-    Failure, Status, count, output, read, read_with, refuse_blocked, scope_line, settings, smt_dump, watch,
+    Failure, Status, count, fix, output, read, reading, refuse_blocked, scope_line, settings, smt_dump, watch,
 };
 use crate::check;
 use crate::diagnostic::report::Report;
 use crate::diagnostic::{self, Counts, escape, github, gitlab, human, json, junit, markdown, sarif};
+use crate::explain;
 use crate::lints::pc403_new_access;
+use crate::load::Texts;
 use crate::triage::{self, Triaged, baseline};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
 pub(super) fn run(arguments: &Check, terminal: &mut Terminal) -> Result<Status, Failure> {
+    if arguments.list {
+        return list(arguments, terminal);
+    }
     if arguments.watch {
         watch::run(arguments, terminal)
     } else {
         once(arguments, terminal)
     }
+}
+
+/// Every rule, instead of a check.
+fn list(arguments: &Check, terminal: &mut Terminal) -> Result<Status, Failure> {
+    let outputs = Outputs::of(arguments)?;
+    let formats = outputs.files.iter().map(|(format, _)| *format).chain(outputs.out);
+    for format in formats.clone() {
+        if !matches!(format, CheckFormat::Human | CheckFormat::Json) {
+            return Err(Failure::Said("rules are listed as human or json".to_owned()));
+        }
+    }
+    let write = |format, out: &mut dyn Write| match format {
+        CheckFormat::Json => explain::write_list(out),
+        _ => write!(out, "{}", explain::list()),
+    };
+    for (format, file) in &outputs.files {
+        output::to_file(file, |out| write(*format, out))?;
+    }
+    if let Some(format) = outputs.out {
+        write(format, &mut terminal.out)?;
+        terminal.out.flush()?;
+    }
+    Ok(Status::Fine)
 }
 
 /// One check, from reading to the exit status.
@@ -31,7 +59,17 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
     let config = settings::config(&common.run)?;
     let how = settings::triage(&arguments.triage, &config, arguments.write_baseline.is_none())?;
     let progress = Progress::of("checking", common.run.quiet);
-    let understood = read_with(&common.paths, &arguments.guarantees, &common.run, &config)?;
+    let reading = reading(&arguments.guarantees, &common.run, &config);
+    let mut texts = Texts::gather(
+        &common.paths,
+        &reading.guarantees,
+        &reading.limits,
+        &mut io::stdin().lock(),
+    )?;
+    if arguments.fixes.are_wanted() {
+        texts = fix::run(texts, &reading, &how, arguments, terminal)?;
+    }
+    let understood = check::understand_input(texts.input(&reading.limits), &reading);
     let memory = settings::answers(&arguments.kept, &config);
     let solver = how.solver.then(|| verifier::options::Options {
         steps: arguments.solver_steps,
@@ -76,6 +114,10 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
         base: &base,
     };
     outputs.write(&report, terminal)?;
+    if fix::takes_standard_output(arguments) && !arguments.fixes.diff {
+        let options = terminal.err_options();
+        human::write(&mut terminal.err, &findings, report.sources, options)?;
+    }
     if arguments.verbose {
         human::write_accepted(&mut terminal.err, &findings)?;
     }
@@ -98,6 +140,9 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
         )?;
     }
     memory.tell(common.run.quiet, &mut terminal.err)?;
+    if !common.run.quiet {
+        fix::hint(&findings, arguments, terminal)?;
+    }
     if stale > 0 && !understood.blocked() && !common.run.quiet {
         writeln!(
             terminal.err,
@@ -170,6 +215,15 @@ impl<'a> Outputs<'a> {
         let out = match &arguments.output {
             Some(file) => {
                 files.push((out.unwrap_or_default(), file));
+                None
+            }
+            None if fix::takes_standard_output(arguments) => {
+                if out.is_some() {
+                    return Err(Failure::Said(
+                        "standard output is taken by what --fix and --diff write; give --format a file: --format FORMAT=FILE"
+                            .to_owned(),
+                    ));
+                }
                 None
             }
             None => Some(out.unwrap_or_default()),

@@ -10,7 +10,9 @@ mod connectivity;
 mod diff;
 mod doctor;
 mod explain;
+mod fix;
 mod impact;
+mod lsp;
 mod output;
 mod ports;
 mod progress;
@@ -27,7 +29,6 @@ use crate::check::{Options, Understood, understand};
 use crate::config::{Config, ConfigError};
 use crate::diagnostic::{Counts, Finding, human};
 use args::{Cli, Command, Run};
-use clap::Parser;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -85,7 +86,7 @@ impl Failure {
 /// Runs the command with these arguments (the first is the program's name).
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let cli = match Cli::read(arguments) {
         Ok(cli) => cli,
         // clap's own statuses: 0 for help and version, 2 for flags that are wrong.
         Err(error) => {
@@ -115,6 +116,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Report(arguments) => report::run(arguments, &mut terminal),
         Command::Compile(arguments) => compile::run(arguments, &mut terminal),
         Command::Explain(arguments) => explain::run(arguments, &mut terminal),
+        Command::Lsp(arguments) => lsp::run(arguments),
         Command::Init(arguments) => setup::init(arguments, &mut terminal),
         Command::Completions(arguments) => setup::completions(arguments, &mut terminal),
         Command::Man(arguments) => setup::man(arguments, &mut terminal),
@@ -156,15 +158,20 @@ fn read_with(
     run: &Run,
     config: &Config,
 ) -> Result<Understood, Failure> {
+    let options = reading(guarantees, run, config);
+    Ok(understand(paths, &options, &mut io::stdin().lock())?)
+}
+
+/// How input is read.
+fn reading(guarantees: &[PathBuf], run: &Run, config: &Config) -> Options {
     let cidr_match = run.cidr_match.map(Into::into).or(config.cidr_match);
-    let options = Options {
+    Options {
         guarantees: guarantees.to_vec(),
         limits: run.limits.clone().unwrap_or_default(),
         lower: crate::lower::Options {
             cidr_match: cidr_match.unwrap_or_default(),
         },
-    };
-    Ok(understand(paths, &options, &mut io::stdin().lock())?)
+    }
 }
 
 /// For verbs whose answer would rest on a guess otherwise: shows what blocks it, and says so.

@@ -1,12 +1,14 @@
 //! `portcullis ports`
 
-use super::args::{Common, FailOn, Written};
+use super::args::{Common, TriageFlags, Written};
 use super::output::Answer;
 use super::terminal::Terminal;
-use super::{Failure, Status, count, read, refuse_blocked, scope_line};
+use super::{Failure, Status, count, read_with, refuse_blocked, scope_line, settings};
+use crate::check::Checked;
 use crate::diagnostic::{self, Counts, human as findings_for_people, json::Scope};
 use crate::lints;
 use crate::ports::{self, human, json, rows};
+use crate::triage::{self, Triage};
 use clap::{Args, ValueEnum};
 use std::io::Write;
 
@@ -18,9 +20,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     written: Written<Format>,
 
-    /// Exit with 1 when there are findings about port names at this level or above
-    #[arg(long, value_enum, default_value = "error", value_name = "LEVEL")]
-    fail_on: FailOn,
+    #[command(flatten)]
+    triage: TriageFlags,
 
     /// Do not fail when there is neither a workload nor a policy
     #[arg(long)]
@@ -42,12 +43,22 @@ enum Format {
 
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Status, Failure> {
     let common = &arguments.common;
-    let understood = read(&common.paths, &common.run)?;
+    let config = settings::config(&common.run)?;
+    // What is said here needs no solver.
+    let how = Triage {
+        solver: false,
+        ..settings::triage(&arguments.triage, &config, true)?
+    };
+    let understood = read_with(&common.paths, &[], &common.run, &config)?;
     if let Some(status) = refuse_blocked(&understood, &common.run, terminal)? {
         return Ok(status);
     }
     let model = &understood.model;
-    if model.cluster.endpoints().is_empty() && model.policies().is_empty() && !arguments.allow_empty {
+    if model.cluster.endpoints().is_empty()
+        && model.policies().is_empty()
+        && !arguments.allow_empty
+        && config.allow_empty != Some(true)
+    {
         writeln!(
             terminal.err,
             "error: there is neither a workload nor a policy here (--allow-empty accepts that)"
@@ -56,14 +67,17 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
     }
     let names = ports::names(model);
     // Some of the family are found while manifests are read.
-    let mut findings: Vec<_> = understood
-        .findings
-        .iter()
-        .filter(|finding| finding.code.is_about_port_names())
-        .cloned()
-        .chain(lints::about_port_names(model, &understood.services))
-        .collect();
-    diagnostic::sort(&mut findings);
+    let found = understood.findings.iter().cloned();
+    let mut checked = Checked {
+        findings: found
+            .chain(lints::about_port_names(model, &understood.services))
+            .collect(),
+        undecided: Vec::new(),
+    };
+    diagnostic::sort(&mut checked.findings);
+    let mut findings = triage::triage(&checked, &understood, &how).findings;
+    // What is wrong with acceptances is said by `check`, which knows what they could be for.
+    findings.retain(|finding| finding.code.is_about_port_names());
 
     let mut options = terminal.out_options();
     if arguments.written.output.is_some() {
@@ -97,9 +111,9 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
             scope_line(&understood)
         )?;
     }
-    let level = arguments.fail_on.level();
+    let level = settings::fail_on(&arguments.triage, &config);
     let fails = findings
         .iter()
-        .any(|finding| level.is_some_and(|level| finding.severity <= level));
+        .any(|finding| finding.counts() && level.is_some_and(|level| finding.severity <= level));
     Ok(if fails { Status::Found } else { Status::Fine })
 }

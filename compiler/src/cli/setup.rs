@@ -1,10 +1,9 @@
 //! `portcullis init`, `completions` and `man`: what is written once, beside the work.
 
-use super::args::{Cli, Completions, Init, Man};
+use super::args::{self, Completions, Init, Man};
 use super::terminal::Terminal;
 use super::{Failure, Status};
 use crate::config;
-use clap::CommandFactory;
 use std::fs;
 use std::io::{self, Write};
 
@@ -32,7 +31,7 @@ pub(super) fn init(arguments: &Init, terminal: &mut Terminal) -> Result<Status, 
 /// Writes a shell's completions to standard output.
 pub(super) fn completions(arguments: &Completions, terminal: &mut Terminal) -> Result<Status, Failure> {
     let mut text = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Cli::command(), "portcullis", &mut text);
+    clap_complete::generate(arguments.shell, &mut args::command(), "portcullis", &mut text);
     terminal.out.write_all(&text)?;
     terminal.out.flush()?;
     Ok(Status::Fine)
@@ -42,7 +41,7 @@ pub(super) fn completions(arguments: &Completions, terminal: &mut Terminal) -> R
 pub(super) fn man(arguments: &Man, terminal: &mut Terminal) -> Result<Status, Failure> {
     let directory = &arguments.directory;
     fs::create_dir_all(directory)
-        .and_then(|()| clap_mangen::generate_to(Cli::command(), directory))
+        .and_then(|()| clap_mangen::generate_to(args::command(), directory))
         .map_err(|error| Failure::Said(format!("cannot write to `{}`: {error}", directory.display())))?;
     writeln!(terminal.err, "wrote the manual to {}", directory.display())?;
     Ok(Status::Fine)

@@ -103,12 +103,19 @@ pub fn load(given: Option<&Path>, directory: &Path) -> Result<Config, ConfigErro
     Ok(config)
 }
 
-/// The file in `directory` or above it, as far as the repository's root: what lies outside is not this project's.
+/// The file in `directory` or above it; as it is reached from there where it is in it.
 fn find(directory: &Path) -> Option<PathBuf> {
+    let path = above(directory)?;
+    Some(path.strip_prefix(directory).map(Path::to_owned).unwrap_or(path))
+}
+
+/// The file in `directory` or above it, as far as the repository's root: what lies outside is not this project's.
+#[must_use]
+pub fn above(directory: &Path) -> Option<PathBuf> {
     for above in directory.ancestors() {
         let path = above.join(FILE);
         if path.is_file() {
-            return Some(path.strip_prefix(directory).map(Path::to_owned).unwrap_or(path));
+            return Some(path);
         }
         if above.join(".git").exists() {
             return None;

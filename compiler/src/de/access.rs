@@ -1,7 +1,7 @@
 //! Mappings and sequences, entry by entry.
 
 use super::{Error, Frame, Reader, Record};
-use crate::diagnostic::Code;
+use crate::diagnostic::{Applicability, Code};
 use crate::tree::{Entry, NodeId, Resolved};
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
@@ -110,6 +110,14 @@ impl Reader<'_> {
             label: format!("this key is `{read}`"),
             help: Some(format!("quote it: \"{written}\"")),
             related: None,
+            // Kubernetes takes the key as it reads it, so this is another one.
+            fix: Some(super::Draft {
+                applicability: Applicability::Suggestion,
+                title: "quote it".to_owned(),
+                span: document.node(self.node).span,
+                was: None,
+                replacement: format!("\"{written}\""),
+            }),
         });
     }
 }

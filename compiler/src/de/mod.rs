@@ -15,7 +15,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use problem::Problem;
+pub use problem::{Draft, Problem};
 
 use crate::route::{Route, Step};
 use crate::source::Span;

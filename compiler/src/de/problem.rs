@@ -2,7 +2,7 @@
 
 use super::suggest;
 use super::{Frame, Reader, Record, Sink};
-use crate::diagnostic::{Code, Severity};
+use crate::diagnostic::{Applicability, Code, Severity};
 use crate::route::{Route, Step};
 use crate::source::Span;
 use crate::tree::{MappingFault, NodeId, Resolved, Scalar, Style, Value};
@@ -24,6 +24,23 @@ pub struct Problem {
     pub help: Option<String>,
     /// A second place that explains the first.
     pub related: Option<(Span, String)>,
+    /// The edit that mends it.
+    pub fix: Option<Draft>,
+}
+
+/// A fix before object and file are known: one edit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// How sure it is.
+    pub applicability: Applicability,
+    /// What it does.
+    pub title: String,
+    /// What is replaced.
+    pub span: Span,
+    /// The part of it that is, see [`crate::diagnostic::Edit::was`].
+    pub was: Option<String>,
+    /// What stands there instead.
+    pub replacement: String,
 }
 
 impl Problem {
@@ -36,11 +53,17 @@ impl Problem {
             label: label.into(),
             help: None,
             related: None,
+            fix: None,
         }
     }
 
     fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    fn fix(mut self, fix: Option<Draft>) -> Self {
+        self.fix = fix;
         self
     }
 
@@ -103,8 +126,12 @@ impl Reader<'_> {
                 };
                 let label = format!("{}, not {expected}", scalar.value.type_name());
                 let problem = Problem::new(code, route, span, message, label);
-                match fix(scalar, expected) {
-                    Some(help) => problem.help(help),
+                match remedy(scalar, expected) {
+                    // A tag says the type too, and contradicts another notation.
+                    Some(remedy) if document.node(self.node).tag.is_none() => {
+                        problem.help(remedy.help()).fix(remedy.draft(span))
+                    }
+                    Some(remedy) => problem.help(remedy.help()),
                     None => problem,
                 }
             }
@@ -199,9 +226,15 @@ impl Reader<'_> {
                 message,
                 format!("this is {value}"),
             );
-            self.sink.report(problem.help(format!(
-                "write `{value}`, or the number you meant, in plain decimal"
-            )));
+            let draft = Draft {
+                applicability: Applicability::Suggestion,
+                title: format!("write `{value}`"),
+                span: self.span(),
+                was: None,
+                replacement: value.to_string(),
+            };
+            let help = format!("write `{value}`, or the number you meant, in plain decimal");
+            self.sink.report(problem.help(help).fix(Some(draft)));
         }
     }
 
@@ -266,12 +299,31 @@ impl Reader<'_> {
             message,
             "not a field here",
         );
+        let mut problem = problem;
+        problem.fix = self.renaming(key, record);
         let is_scalar = document.scalar(value).is_some();
         self.sink
             .report(match suggest::help(&name, is_scalar, record, self.frame) {
                 Some(help) => problem.help(help),
                 None => problem,
             });
+    }
+}
+
+impl Reader<'_> {
+    /// The one field of `record` that an unknown key can stand for, where nobody else does.
+    fn renaming(&self, key: NodeId, record: Record) -> Option<Draft> {
+        let document = self.sink.document;
+        let written = &*document.scalar(key)?.text;
+        let (field, applicability) = suggest::sole(written, record.fields)?;
+        let is_given = document.entry(self.node, field).is_some();
+        (!is_given).then(|| Draft {
+            applicability,
+            title: format!("write `{field}`"),
+            span: document.node(key).span,
+            was: Some(written.to_owned()),
+            replacement: field.to_owned(),
+        })
     }
 }
 
@@ -352,16 +404,22 @@ fn describe(scalar: &Scalar) -> String {
     }
 }
 
-/// The shortest edit that makes a scalar the type wanted, if there is one.
-fn fix(scalar: &Scalar, expected: &str) -> Option<String> {
-    let text = &scalar.text;
+/// The shortest edit that makes a scalar the type wanted.
+enum Remedy<'s> {
+    Quote(&'s str),
+    Unquote(&'s str, Resolved),
+    List(&'s str),
+}
+
+fn remedy<'s>(scalar: &'s Scalar, expected: &str) -> Option<Remedy<'s>> {
+    let text = &*scalar.text;
     match scalar.value {
         // Quoted, it would be a name with a dot in it, which is nothing either.
         Resolved::Float(_) if expected.contains("whole number") => None,
         Resolved::Bool(_) | Resolved::Int(_) | Resolved::Uint(_) | Resolved::Huge | Resolved::Float(_)
             if expected.contains("string") =>
         {
-            Some(format!("quote it: \"{text}\""))
+            Some(Remedy::Quote(text))
         }
         Resolved::String if scalar.style != Style::Plain => {
             let bare = crate::tree::scalar::resolve_plain(text);
@@ -370,11 +428,50 @@ fn fix(scalar: &Scalar, expected: &str) -> Option<String> {
                 Resolved::Bool(_) => expected.contains("boolean"),
                 _ => false,
             };
-            would_do.then(|| format!("remove the quotes: {text}"))
+            would_do.then_some(Remedy::Unquote(text, bare))
         }
         Resolved::String if expected.contains("list") && !text.contains(['[', '{', '\n']) => {
-            Some(format!("make it a list: [{text}]"))
+            Some(Remedy::List(text))
         }
         _ => None,
+    }
+}
+
+impl Remedy<'_> {
+    fn help(&self) -> String {
+        match self {
+            Self::Quote(text) => format!("quote it: \"{text}\""),
+            Self::Unquote(text, _) => format!("remove the quotes: {text}"),
+            Self::List(text) => format!("make it a list: [{text}]"),
+        }
+    }
+
+    /// The edit, where it says exactly what the text said.
+    fn draft(&self, span: Span) -> Option<Draft> {
+        let (title, replacement) = match self {
+            Self::Quote(text) => ("quote it", format!("\"{text}\"")),
+            // `"010"` without its quotes is another number.
+            Self::Unquote(text, bare) => {
+                let same = match bare {
+                    Resolved::Int(value) => *value.to_string() == **text,
+                    Resolved::Bool(_) => matches!(*text, "true" | "false"),
+                    _ => false,
+                };
+                same.then(|| ("remove the quotes", (*text).to_owned()))?
+            }
+            // In brackets some characters mean something.
+            Self::List(text) => {
+                let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+                let is_word = !text.is_empty() && text.chars().all(plain);
+                is_word.then(|| ("make it a list", format!("[{text}]")))?
+            }
+        };
+        Some(Draft {
+            applicability: Applicability::Safe,
+            title: title.to_owned(),
+            span,
+            was: None,
+            replacement,
+        })
     }
 }

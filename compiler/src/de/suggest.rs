@@ -1,6 +1,7 @@
 //! "Did you mean": the fields that an unknown one may have stood for.
 
 use super::{Frame, Record};
+use crate::diagnostic::Applicability;
 
 /// Help for an unknown field `name` of `record`, met inside `frame`; `is_scalar` says what its value is.
 pub(super) fn help(name: &str, is_scalar: bool, record: Record, frame: &Frame<'_>) -> Option<String> {
@@ -62,6 +63,24 @@ pub fn nearest<'c>(name: &str, candidates: &[&'c str]) -> Vec<&'c str> {
         .collect()
 }
 
+/// The only candidate that `name` can have stood for, if there is just one. It is sure where the two differ in case alone,
+/// or by one mistake: a letter too many, too few, wrong, or two of them changed over.
+pub fn sole<'c>(name: &str, candidates: &[&'c str]) -> Option<(&'c str, Applicability)> {
+    let near = nearest(name, candidates);
+    let [only] = near.as_slice() else {
+        return None;
+    };
+    let is_sure = distance(&name.to_lowercase(), &only.to_lowercase()) <= 1;
+    Some((
+        only,
+        if is_sure {
+            Applicability::Safe
+        } else {
+            Applicability::Suggestion
+        },
+    ))
+}
+
 fn distance(a: &str, b: &str) -> usize {
     // A plural is one letter and one mistake, and so is a forgotten one.
     strsim::damerau_levenshtein(a, b)
@@ -69,7 +88,8 @@ fn distance(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::nearest;
+    use super::{nearest, sole};
+    use crate::diagnostic::Applicability::{Safe, Suggestion};
 
     #[test]
     fn suggestions_are_near_and_few() {
@@ -81,5 +101,14 @@ mod tests {
         assert!(nearest("ports", &peer).is_empty());
         assert_eq!(nearest("form", &["from", "ports"]), ["from"]);
         assert!(nearest("", &["from"]).is_empty());
+    }
+    #[test]
+    fn one_mistake_is_sure_and_several_candidates_are_none() {
+        let peer = ["ipBlock", "namespaceSelector", "podSelector"];
+        assert_eq!(sole("podselector", &peer), Some(("podSelector", Safe)));
+        assert_eq!(sole("podSelecotr", &peer), Some(("podSelector", Safe)));
+        assert_eq!(sole("podSelecotrs", &peer), Some(("podSelector", Suggestion)));
+        assert_eq!(sole("toCIDRs", &["toCIDR", "toCIDRSet"]), None);
+        assert_eq!(sole("ports", &peer), None);
     }
 }

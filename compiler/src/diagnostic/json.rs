@@ -4,7 +4,7 @@
 //! Schema. These are wire types of their own; nothing inside the program is serialised as it is.
 
 use super::named_ports::Row;
-use super::{Counts, Finding, escape};
+use super::{Counts, Finding, Fix, escape};
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -60,6 +60,26 @@ pub(crate) struct WireFinding<'a> {
     /// Absent where engines agree.
     #[serde(skip_serializing_if = "Option::is_none")]
     engines: Option<WireEngines<'a>>,
+    /// Absent where no edit is known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fixes: Vec<WireFix<'a>>,
+}
+
+#[derive(Serialize)]
+struct WireFix<'a> {
+    title: &'a str,
+    applicability: &'static str,
+    edits: Vec<WireEdit<'a>>,
+}
+
+#[derive(Serialize)]
+struct WireEdit<'a> {
+    file: &'a str,
+    line: u32,
+    column: u32,
+    end_line: u32,
+    end_column: u32,
+    replacement: &'a str,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
@@ -214,6 +234,26 @@ pub(crate) fn wire(finding: &Finding) -> WireFinding<'_> {
             cilium_1_20: &engines.cilium_1_20,
             cilium_1_19: &engines.cilium_1_19,
         }),
+        fixes: finding.fixes.iter().map(wire_fix).collect(),
+    }
+}
+
+fn wire_fix(fix: &Fix) -> WireFix<'_> {
+    WireFix {
+        title: &fix.title,
+        applicability: fix.applicability.as_str(),
+        edits: fix
+            .edits
+            .iter()
+            .map(|edit| WireEdit {
+                file: &edit.place.file,
+                line: edit.place.line,
+                column: edit.place.column,
+                end_line: edit.place.end_line,
+                end_column: edit.place.end_column,
+                replacement: &edit.replacement,
+            })
+            .collect(),
     }
 }
 

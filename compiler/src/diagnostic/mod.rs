@@ -7,6 +7,7 @@ mod canvas;
 pub mod code;
 pub mod escape;
 pub mod fingerprint;
+pub mod fix;
 pub mod named_ports;
 pub mod report;
 
@@ -23,6 +24,7 @@ pub mod sarif;
 mod tests;
 
 pub use code::{Code, Severity};
+pub use fix::{Applicability, Edit, Fix};
 pub use named_ports::{Engines, NamedPorts};
 
 use ir::origin::Origin;
@@ -51,6 +53,8 @@ pub struct Finding {
     pub named_ports: NamedPorts,
     /// What each engine does, where they differ.
     pub engines: Option<Engines>,
+    /// Edits that would make it go away. Several are alternatives, of which a person picks one.
+    pub fixes: Vec<Fix>,
     /// Whether answers about flows would rest on what could not be read. Verbs that analyse must refuse, not guess.
     pub blocks_analysis: bool,
     /// Why it does not count, if so. It stays visible in formats for programs.
@@ -151,6 +155,7 @@ impl Finding {
             witness: None,
             named_ports: NamedPorts::default(),
             engines: None,
+            fixes: Vec::new(),
             blocks_analysis: false,
             accepted: None,
         }
@@ -210,6 +215,13 @@ impl Finding {
     #[must_use]
     pub fn engines(mut self, engines: Engines) -> Self {
         self.engines = Some(engines);
+        self
+    }
+
+    /// Adds a way to mend it.
+    #[must_use]
+    pub fn fix(mut self, fix: Fix) -> Self {
+        self.fixes.push(fix);
         self
     }
 

@@ -10,9 +10,10 @@
 
 use super::code::{Entry, REGISTRY};
 use super::report::Report;
-use super::{AcceptedBy, Finding, Severity, fingerprint, json, named_ports};
+use super::{AcceptedBy, Applicability, Finding, Fix, Severity, fingerprint, json, named_ports};
 use ir::origin::Origin;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -105,6 +106,34 @@ struct SarifResult {
     related_locations: Vec<Location>,
     partial_fingerprints: PartialFingerprints,
     suppressions: Vec<Suppression>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fixes: Vec<SarifFix>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SarifFix {
+    description: Message,
+    artifact_changes: Vec<ArtifactChange>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ArtifactChange {
+    artifact_location: ArtifactLocation,
+    replacements: Vec<Replacement>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Replacement {
+    deleted_region: Region,
+    inserted_content: Content,
+}
+
+#[derive(Serialize)]
+struct Content {
+    text: String,
 }
 
 #[derive(Serialize)]
@@ -307,24 +336,61 @@ fn result(report: &Report<'_>, finding: &Finding, hash: String) -> SarifResult {
                 justification: accepted.reason.clone(),
             })
             .collect(),
+        fixes: finding.fixes.iter().map(|one| fix(report, one)).collect(),
+    }
+}
+
+/// Each artifact has one change, which holds all that is replaced in it.
+fn fix(report: &Report<'_>, fix: &Fix) -> SarifFix {
+    let mut by_file: BTreeMap<&str, Vec<Replacement>> = BTreeMap::new();
+    for edit in &fix.edits {
+        let place = &edit.place;
+        by_file.entry(&place.file).or_default().push(Replacement {
+            deleted_region: Region {
+                start_line: place.line,
+                start_column: place.column,
+                end_line: place.end_line,
+                end_column: place.end_column,
+            },
+            inserted_content: Content {
+                text: edit.replacement.clone(),
+            },
+        });
+    }
+    SarifFix {
+        description: plain(&match fix.applicability {
+            Applicability::Safe => fix.title.clone(),
+            Applicability::Suggestion => format!("{} (a suggestion)", fix.title),
+        }),
+        artifact_changes: by_file
+            .into_iter()
+            .map(|(file, replacements)| ArtifactChange {
+                artifact_location: artifact(report, file),
+                replacements,
+            })
+            .collect(),
+    }
+}
+
+fn artifact(report: &Report<'_>, file: &str) -> ArtifactLocation {
+    let path = report.path(file);
+    let absolute = Path::new(&path).is_absolute();
+    let encoded = encoded(&path);
+    ArtifactLocation {
+        uri: if absolute {
+            format!("file://{encoded}")
+        } else {
+            encoded
+        },
+        uri_base_id: (!absolute).then_some("%SRCROOT%"),
     }
 }
 
 fn location(report: &Report<'_>, origin: &Origin) -> Location {
-    let path = report.path(&origin.file);
-    let absolute = Path::new(&path).is_absolute();
-    let encoded = encoded(&path);
     Location {
         id: None,
         physical_location: PhysicalLocation {
-            artifact_location: ArtifactLocation {
-                uri: if absolute {
-                    format!("file://{encoded}")
-                } else {
-                    encoded
-                },
-                uri_base_id: (!absolute).then_some("%SRCROOT%"),
-            },
+            artifact_location: artifact(report, &origin.file),
             region: Region {
                 start_line: origin.line,
                 start_column: origin.column,

@@ -70,6 +70,12 @@ fn sample() -> Vec<Finding> {
     let hostile = Finding::new(Code::UNKNOWN_FIELD, "unknown field `\u{1b}]0;title\u{7}`")
         .help("not\u{202e}this\nnor this")
         .at(at("evil\u{1b}[2J.yaml", (2, 4), (2, 5), "c"), "\u{9b}2J")
+        .fix(
+            Fix::safe("write `[x](y)\u{1b}[2J`")
+                .replace(at("evil\u{1b}[2J.yaml", (2, 4), (2, 5), "c"), "\u{9b}2J\u{202e}")
+                .replace(at("shop/api.yaml", (4, 3), (4, 3), "metadata.name"), "a: b\r\n"),
+        )
+        .fix(Fix::suggestion("swap the two").replace(at("shop/api.yaml", (4, 3), (4, 7), "metadata"), "name"))
         .blocking();
     let nowhere = Finding::new(
         Code::NAMESPACE_WITHOUT_DEFAULT_DENY,

@@ -13,9 +13,11 @@ pub mod terminal;
 mod tests;
 
 use crate::diagnostic::code::{Entry, REGISTRY};
-use crate::diagnostic::{Code, Severity};
+use crate::diagnostic::{Applicability, Code, Severity, json};
+use serde::Serialize;
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::io;
 
 /// By number.
 const PAGES: &[(u16, &str)] = include!(concat!(env!("OUT_DIR"), "/pages.rs"));
@@ -50,7 +52,7 @@ fn reserved(code: Code) -> String {
     )
 }
 
-/// Every code on a line of its own: code, severity, name and what it says.
+/// Every code on a line of its own: code, severity, what `--fix` does about it, name and what it says.
 #[must_use]
 pub fn list() -> String {
     let width = REGISTRY.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
@@ -60,10 +62,53 @@ pub fn list() -> String {
             code, name, summary, ..
         } = entry;
         let severity = severity_or_reserved(entry);
+        let fix = fix_word(*code);
         // Writing to a string does not fail.
-        let _ = writeln!(list, "{code}  {severity:8}  {name:width$}  {summary}");
+        let _ = writeln!(list, "{code}  {severity:8}  {fix:7}  {name:width$}  {summary}");
     }
     list
+}
+
+/// What `--fix` does about findings of a code at best.
+fn fix_word(code: Code) -> &'static str {
+    match code.fixable() {
+        Some(Applicability::Safe) => "fix",
+        Some(Applicability::Suggestion) => "suggest",
+        None => "",
+    }
+}
+
+#[derive(Serialize)]
+struct Rules {
+    version: u32,
+    rules: Vec<Rule>,
+}
+
+#[derive(Serialize)]
+struct Rule {
+    code: String,
+    name: &'static str,
+    severity: &'static str,
+    reserved: bool,
+    fix: Option<&'static str>,
+    summary: &'static str,
+}
+
+/// [`list`] for programs: `docs/schemas/rules.v1.json`.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_list(out: &mut dyn io::Write) -> io::Result<()> {
+    let rules = REGISTRY.iter().map(|entry| Rule {
+        code: entry.code.to_string(),
+        name: entry.name,
+        severity: entry.severity.as_str(),
+        reserved: is_reserved(entry.code),
+        fix: entry.code.fixable().map(Applicability::as_str),
+        summary: entry.summary,
+    });
+    let rules = rules.collect();
+    json::write_pretty(out, &Rules { version: 1, rules })
 }
 
 fn severity_or_reserved(entry: &Entry) -> &'static str {

@@ -1,6 +1,6 @@
 //! `docs/rules`: a page for each code, and an index.
 
-use super::{default_severity, is_reserved, page, severity_or_reserved};
+use super::{default_severity, fix_word, is_reserved, page, severity_or_reserved};
 use crate::diagnostic::code::REGISTRY;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -43,8 +43,9 @@ fn index() -> String {
     let mut text = String::from(
         "# Finding codes\n\n\
          What `portcullis` reports, one page for each code. `portcullis explain PC201` prints the same page, \
-         `portcullis explain --list` this list.\n\n\
-         Codes are permanent: none is renumbered or reused. A reserved code belongs to a rule to come.\n\n\
+         `portcullis check --list` this list (`--format json` for programs).\n\n\
+         Codes are permanent: none is renumbered or reused. A reserved code belongs to a rule to come. \
+         `fix`: some findings of the code are mended by `check --fix`; `suggest`: by `--unsafe-fixes` too.\n\n\
          These files are made from the doc comments of the rules \
          (`UPDATE_RULES=1 cargo test -p portcullis-compiler --lib explain`); edit them there.\n",
     );
@@ -52,7 +53,7 @@ fn index() -> String {
         // Writing to a string does not fail.
         let _ = write!(
             text,
-            "\n## {title}\n\n| code | name | level | says |\n|---|---|---|---|\n"
+            "\n## {title}\n\n| code | name | level | `--fix` | says |\n|---|---|---|---|---|\n"
         );
         for entry in REGISTRY
             .iter()
@@ -60,9 +61,10 @@ fn index() -> String {
         {
             let _ = writeln!(
                 text,
-                "| [{code}]({code}.md) | {} | {} | {} |",
+                "| [{code}]({code}.md) | {} | {} | {} | {} |",
                 entry.name,
                 severity_or_reserved(entry),
+                fix_word(entry.code),
                 entry.summary,
                 code = entry.code
             );

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::check::{self, Options};
-use crate::diagnostic::Finding;
+use crate::diagnostic::{Applicability, Finding};
 use crate::{compile, limits::Limits, load};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -102,6 +102,18 @@ fn every_page_has_its_heading_its_sentence_and_its_sections() {
             .iter()
             .all(|(number, _)| REGISTRY.iter().any(|entry| entry.code.number() == *number))
     );
+}
+
+#[test]
+fn a_page_says_what_fix_does_exactly_if_it_does_something() {
+    for (code, page) in written_codes() {
+        let said = match code.fixable() {
+            None => !page.contains("--fix"),
+            Some(Applicability::Suggestion) => page.contains("`check --fix --unsafe-fixes`"),
+            Some(Applicability::Safe) => page.contains("`check --fix`"),
+        };
+        assert!(said, "{code}: {:?}", code.fixable());
+    }
 }
 
 #[test]

@@ -27,17 +27,21 @@
 //!
 //! ## How to fix it
 //! Use the name that the pods' `containers[].ports[]` define, or name their port.
+//!
+//! `check --fix --unsafe-fixes` writes the only near name that the reached pods define.
 
 use super::cilium_names::{self, Meaning, transport};
 use super::named_port_hazards::{Case, Hazards, Judged, is_named};
 use super::named_port_report::{
     at_use, egress_engines, nearest, pod, pods, table_of_all, with_engines, with_witness, witness,
 };
-use crate::diagnostic::{Code, Finding, Severity};
+use crate::de::suggest;
+use crate::diagnostic::{Applicability, Code, Finding, Fix, Severity};
 use ir::cluster::{ContainerPort, ContainerRole};
 use ir::flow::Party;
 use ir::policy::Direction;
 use ir::port::Protocol;
+use std::collections::BTreeSet;
 
 /// Finds allow rules with such a name.
 #[must_use]
@@ -86,6 +90,9 @@ pub(super) fn undefined(hazards: &Hazards<'_>, judged: &Judged<'_>, code: Code, 
     let help = match near {
         Some((near, origin)) => {
             finding = finding.because(origin.clone(), format!("`{near}` is defined here"));
+            if let Some(fix) = renaming(judged) {
+                finding = finding.fix(fix);
+            }
             format!(
                 "write `{near}`, or give the pods' port the name `{}`",
                 judged.one.name
@@ -98,6 +105,27 @@ pub(super) fn undefined(hazards: &Hazards<'_>, judged: &Judged<'_>, code: Code, 
     };
     finding = finding.named_ports(table_of_all(judged)).help(help);
     with_engines(finding, egress_engines(hazards, judged))
+}
+
+/// Writing the one name of the reached pods that this one can stand for. It decides what traffic passes, so a person
+/// looks at it.
+fn renaming(judged: &Judged<'_>) -> Option<Fix> {
+    let one = &judged.one;
+    let names: BTreeSet<&str> = one
+        .reached
+        .iter()
+        .flat_map(|reached| &reached.endpoint.ports)
+        .filter(|port| port.role != ContainerRole::Init && one.protocol.contains(port.protocol))
+        .filter_map(|port| port.name.as_deref())
+        .collect();
+    let names: Vec<_> = names.into_iter().collect();
+    let (near, _) = suggest::sole(one.name, &names)?;
+    Some(Fix::rewording(
+        Applicability::Suggestion,
+        one.port.origin.clone(),
+        one.name,
+        near,
+    ))
 }
 
 /// Flows that the author may have had in mind: to the number behind the nearest name, else to what the pods have.

@@ -26,6 +26,8 @@
 //! ## How to fix it
 //! Use the name that the pods' `containers[].ports[]` define; in deny rules better the number, which needs nobody's
 //! cooperation.
+//!
+//! `check --fix --unsafe-fixes` writes the only near name that the reached pods define.
 
 use super::named_port_hazards::{Case, Hazards};
 use super::named_port_report::{with_witness, witness};

@@ -24,25 +24,83 @@
 //!
 //! ## How to fix it
 //! Write numbers in plain decimal, and names as the pods define them.
+//!
+//! `check --fix` writes a name in small letters, and in a NetworkPolicy a number without its quotes;
+//! `--unsafe-fixes` writes `0x50` as `80`.
 
-use crate::diagnostic::{Code, Severity};
+use crate::diagnostic::{Applicability, Code, Finding, Fix, Severity};
+use ir::origin::Origin;
 
-/// What is found: code, severity, message, and the way out. The places are the caller's.
-pub type Remark = (Code, Severity, String, Option<String>);
+/// What is found. The places are the caller's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// The code.
+    pub code: Code,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The sentence.
+    pub message: String,
+    /// The way out, and the edit.
+    way_out: Option<WayOut>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct WayOut {
+    help: String,
+    applicability: Applicability,
+    /// What is replaced; the whole value, quotes included, where it is `None`.
+    was: Option<String>,
+    replacement: String,
+}
+
+impl Remark {
+    /// Adds the way out to the finding that it became, for a name that is written at `place`.
+    #[must_use]
+    pub fn advise(self, finding: Finding, place: Origin) -> Finding {
+        let Some(way_out) = self.way_out else {
+            return finding;
+        };
+        let title = format!("write `{}`", way_out.replacement);
+        let fix = Fix::new(way_out.applicability, title);
+        let fix = match way_out.was {
+            Some(was) => fix.reword(place, was, way_out.replacement),
+            None => fix.replace(place, way_out.replacement),
+        };
+        finding.help(way_out.help).fix(fix)
+    }
+}
+
+/// The same name in small letters.
+fn in_small_letters(name: &str, lower: String) -> WayOut {
+    WayOut {
+        help: format!("write `{lower}`"),
+        applicability: Applicability::Safe,
+        was: Some(name.to_owned()),
+        replacement: lower,
+    }
+}
 
 /// A name that the API server refuses.
 #[must_use]
 pub fn refused(name: &str, fault: &str, is_valid: impl Fn(&str) -> bool) -> Remark {
     let lower = name.to_ascii_lowercase();
-    let help = if name.parse::<u16>().is_ok_and(|number| number > 0) {
-        Some(format!("for the number, remove the quotes: `port: {name}`"))
-    } else if lower != name && is_valid(&lower) {
-        Some(format!("write `{lower}`"))
-    } else {
-        None
+    let number = name.parse::<u16>().ok().filter(|number| *number > 0);
+    let way_out = match number {
+        Some(number) => Some(WayOut {
+            help: format!("for the number, remove the quotes: `port: {name}`"),
+            applicability: Applicability::Safe,
+            was: None,
+            replacement: number.to_string(),
+        }),
+        None if lower != name && is_valid(&lower) => Some(in_small_letters(name, lower)),
+        None => None,
     };
-    let message = format!("`{name}` is not a valid port name: {fault}");
-    (Code::PORT_NAME_INVALID, Severity::Error, message, help)
+    Remark {
+        code: Code::PORT_NAME_INVALID,
+        severity: Severity::Error,
+        message: format!("`{name}` is not a valid port name: {fault}"),
+        way_out,
+    }
 }
 
 /// Whether a name would be a number in another notation.
@@ -62,14 +120,22 @@ fn like_a_number(lower: &str) -> Option<u16> {
 pub fn doubtful(name: &str) -> Option<Remark> {
     let lower = name.to_ascii_lowercase();
     if let Some(number) = like_a_number(&lower) {
-        let message = format!("`{name}` is the name of a port here, not the number {number}");
-        let help = format!("for the number write `\"{number}\"`");
-        return Some((Code::PORT_NAME_INVALID, Severity::Error, message, Some(help)));
+        return Some(Remark {
+            code: Code::PORT_NAME_INVALID,
+            severity: Severity::Error,
+            message: format!("`{name}` is the name of a port here, not the number {number}"),
+            way_out: Some(WayOut {
+                help: format!("for the number write `\"{number}\"`"),
+                applicability: Applicability::Suggestion,
+                was: Some(name.to_owned()),
+                replacement: number.to_string(),
+            }),
+        });
     }
-    if lower != name {
-        let message = format!("port names are written in small letters; `{name}` is read as `{lower}`");
-        let help = format!("write `{lower}`");
-        return Some((Code::PORT_NAME_INVALID, Severity::Note, message, Some(help)));
-    }
-    None
+    (lower != name).then(|| Remark {
+        code: Code::PORT_NAME_INVALID,
+        severity: Severity::Note,
+        message: format!("port names are written in small letters; `{name}` is read as `{lower}`"),
+        way_out: Some(in_small_letters(name, lower)),
+    })
 }

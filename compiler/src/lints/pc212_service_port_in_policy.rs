@@ -23,13 +23,15 @@
 //!
 //! ## How to fix it
 //! Write what `targetPort` leads to: the number, or the container port's name.
+//!
+//! `check --fix --unsafe-fixes` writes where `targetPort` leads.
 
 use super::named_port_hazards::{Case, Hazards, Judged, Picked, picked_by};
 use super::named_port_report::{at_use, decided_by, flow, pod, shown, table_of_all, with_witness, witness};
 use super::named_ports::{self, NumberUse};
 use super::object_name;
 use crate::diagnostic::named_ports::NamedPorts;
-use crate::diagnostic::{Code, Finding, Severity, Witness};
+use crate::diagnostic::{Applicability, Code, Finding, Fix, Severity, Witness};
 use crate::services::{Service, ServicePort, Target};
 use ir::cluster::{ContainerRole, Endpoint};
 use ir::evaluator;
@@ -104,6 +106,15 @@ fn name(hazards: &Hazards<'_>, judged: &Judged<'_>, service: &Service, port: &Se
     let flow = witness(hazards.model, judged, flows, |tried| {
         tried.judgement.allowed() == denies
     });
+    let instead = targets.first().and_then(|(_, target)| target.name.as_deref());
+    if let Some(instead) = instead {
+        finding = finding.fix(Fix::rewording(
+            Applicability::Suggestion,
+            one.port.origin.clone(),
+            one.name,
+            instead,
+        ));
+    }
     let help = match (targets.first(), &port.target) {
         (Some((_, target)), _) => match &target.name {
             Some(name) => format!(
@@ -196,6 +207,12 @@ fn number(
     for port in &reached.endpoint.ports {
         table.add(reached.endpoint, reached.pods.len(), port);
     }
+    finding = finding.fix(Fix::rewording(
+        Applicability::Suggestion,
+        one.port.origin.clone(),
+        one.number.to_string(),
+        target.to_string(),
+    ));
     let help = format!("write {target}: policies see the pod's port, after the Service was translated");
     let flow = meant(hazards, one, reached.id, port, target);
     Some(with_witness(finding.named_ports(table).help(help), flow))

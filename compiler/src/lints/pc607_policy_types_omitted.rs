@@ -34,11 +34,15 @@
 //!   egress:
 //!     - ports: [{port: 53, protocol: UDP}, {port: 5432}]
 //! ```
+//!
+//! `check --fix` adds `policyTypes: [Ingress, Egress]` where there are rules of both directions: it says what is meant
+//! already. Elsewhere what the policy means and what it looks like differ, and you choose; an editor offers both.
 
 use super::surroundings::Surroundings;
-use crate::diagnostic::{Code, Finding, Severity, Witness};
-use crate::load::{Object, ObjectKind};
+use crate::diagnostic::{Applicability, Code, Finding, Fix, Severity, Witness};
+use crate::load::{Object, ObjectKind, Place};
 use crate::route;
+use crate::source::Span;
 use ir::cluster::EndpointId;
 use ir::evaluator;
 use ir::flow::{Because, Party};
@@ -96,6 +100,25 @@ fn finding(around: &Surroundings<'_>, object: &Object) -> Option<Finding> {
         .help(help);
     if is_trap {
         finding.severity = Severity::Warning;
+        // What it means is not what it looks like: which of the two is meant, a person knows.
+        let implied = if egress.is_empty() {
+            &["Ingress"][..]
+        } else {
+            &["Ingress", "Egress"]
+        };
+        let looks_like = match (egress.is_empty(), has_ingress) {
+            (true, true) => &["Ingress", "Egress"][..],
+            (true, false) | (false, _) => &["Egress"],
+        };
+        for types in [implied, looks_like] {
+            finding
+                .fixes
+                .extend(spelt_out(object, types, Applicability::Suggestion));
+        }
+    } else {
+        finding
+            .fixes
+            .extend(spelt_out(object, &["Ingress", "Egress"], Applicability::Safe));
     }
     if !egress.is_empty()
         && !has_ingress
@@ -104,6 +127,54 @@ fn finding(around: &Surroundings<'_>, object: &Object) -> Option<Finding> {
         finding = finding.witness(witness);
     }
     Some(finding)
+}
+
+/// `policyTypes` in front of `egress`, written as its neighbours are.
+fn spelt_out(object: &Object, types: &[&str], applicability: Applicability) -> Option<Fix> {
+    let egress = route!["spec", "egress"];
+    if object.has(&route!["spec", "policyTypes"]) {
+        return None;
+    }
+    let Place { document, source, .. } = &object.place;
+    let spec = document.find(object.place.node, &route!["spec"])?;
+    let key = document
+        .node(document.find(object.place.node, &egress)?.key?)
+        .span;
+    let spec = document.node(spec.value).span;
+    // Brought by a merge key, it stands elsewhere, and means something for others too.
+    if !spec.contains(key) {
+        return None;
+    }
+    let at = object.place.origin_at(&egress, Span::new(key.start, key.start));
+    let in_braces = source.slice(spec).starts_with('{');
+    let is_quoted = source.slice(key).starts_with('"');
+    let quote = |word: &str| {
+        if is_quoted {
+            format!("\"{word}\"")
+        } else {
+            word.to_owned()
+        }
+    };
+    let list: Vec<_> = types.iter().map(|word| quote(word)).collect();
+    let entry = format!("{}: [{}]", quote("policyTypes"), list.join(", "));
+    let separator = if in_braces {
+        ", ".to_owned()
+    } else {
+        let (start, line) = source.line(at.line)?;
+        let indent = line.get(..key.start.checked_sub(start)? as usize)?;
+        // An alias may lead here, or `? `: there a line more would stand wrong.
+        if !indent.bytes().all(|byte| byte == b' ') {
+            return None;
+        }
+        let end = start as usize + line.len();
+        let is_crlf = source
+            .text()
+            .get(end..)
+            .is_some_and(|rest| rest.starts_with("\r\n"));
+        format!("{}{indent}", if is_crlf { "\r\n" } else { "\n" })
+    };
+    let title = format!("add `policyTypes: [{}]`", types.join(", "));
+    Some(Fix::new(applicability, title).replace(at, format!("{entry}{separator}")))
 }
 
 /// A flow to one of the policy's pods that it alone denies.

@@ -3,8 +3,8 @@
 use super::Place;
 use crate::diagnostic::{Finding, ObjectName};
 use crate::route::Route;
-use crate::source::Source;
-use crate::tree::{Placement, Value};
+use crate::source::{Source, Span};
+use crate::tree::{Comment, Placement, Value};
 use crate::triage::acceptance::{self, Acceptance, Covers, Fault, Statement};
 use ir::origin::Origin;
 
@@ -16,12 +16,19 @@ pub(super) struct Read {
 }
 
 impl Read {
-    fn add(&mut self, read: Result<Statement, Fault>, origin: Origin, covers: Covers) {
+    fn add(
+        &mut self,
+        read: Result<Statement, Fault>,
+        origin: Origin,
+        covers: Covers,
+        removal: Option<Origin>,
+    ) {
         match read {
             Ok(statement) => self.acceptances.push(Acceptance {
                 statement,
                 origin,
                 covers,
+                removal,
             }),
             Err(fault) => self.findings.push(fault.finding(origin)),
         }
@@ -41,9 +48,28 @@ pub(super) fn in_comments(place: &Place) -> Read {
             Placement::Trailing => origin.line,
             Placement::OwnLine => next_line(source, origin.line),
         };
-        found.add(read, origin, Covers::Line(line));
+        let removal = removal(place, *comment, &origin);
+        found.add(read, origin, Covers::Line(line), removal);
     }
     found
+}
+
+/// What goes when a comment goes: its line, or what is between the value and the end of the line.
+fn removal(place: &Place, comment: Comment, origin: &Origin) -> Option<Origin> {
+    let source = &place.source;
+    let (start, line) = source.line(origin.line)?;
+    let span = match comment.placement {
+        Placement::OwnLine => {
+            let next = source.line(origin.line.saturating_add(1))?;
+            Span::new(start, next.0)
+        }
+        Placement::Trailing => {
+            let before = line.get(..comment.span.start.checked_sub(start)? as usize)?;
+            let value = u32::try_from(before.trim_end().len()).ok()?;
+            Span::new(start + value, comment.span.end)
+        }
+    };
+    Some(place.origin_at(&Route::root(), span))
 }
 
 /// The first line behind this one that is more than a comment.
@@ -84,7 +110,7 @@ pub(super) fn in_annotations(place: &Place, name: &ObjectName) -> Read {
             last: object.end_line,
             name: name.clone(),
         };
-        found.add(read, place.key_origin(&route), covers);
+        found.add(read, place.key_origin(&route), covers, None);
     }
     found
 }

@@ -4,7 +4,7 @@
 //! read is an error: an answer that leaves it out would be wrong.
 
 use crate::de::suggest;
-use crate::diagnostic::{Code, Finding};
+use crate::diagnostic::{Applicability, Code, Finding};
 
 /// What to do with an object.
 #[derive(Debug)]
@@ -14,7 +14,14 @@ pub(super) enum Class {
     /// Count it under this name.
     Skip(String),
     /// Refuse it. The finding lacks its place; the flag says whether to point at the kind or at the API version.
-    Refuse(Box<Finding>, At),
+    Refuse(Box<Finding>, At, Option<Instead>),
+}
+
+/// What probably should stand at the line that a refusal points at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Instead {
+    pub(super) word: &'static str,
+    pub(super) applicability: Applicability,
 }
 
 /// Which line of the object a refusal points at.
@@ -209,10 +216,12 @@ fn known(version: &str, kind: &str) -> Class {
         if is_builtin(group) || group == read.group() {
             let message = format!("`{kind}` is not in API version `{version}`");
             let finding = Finding::new(Code::API_VERSION, message);
-            return refuse(
-                finding.help(format!("write `apiVersion: {}`", read.api_version())),
-                At::ApiVersion,
-            );
+            let instead = Instead {
+                word: read.api_version(),
+                applicability: Applicability::Suggestion,
+            };
+            let finding = finding.help(format!("write `apiVersion: {}`", read.api_version()));
+            return Class::Refuse(Box::new(finding), At::ApiVersion, Some(instead));
         }
     }
     if decides_flows(kind) {
@@ -248,14 +257,13 @@ fn known(version: &str, kind: &str) -> Class {
     };
     if misspelt {
         let message = format!("`{version}` has no kind `{kind}`");
-        let finding = Finding::new(Code::UNKNOWN_KIND, message);
-        return refuse(
-            with_help(
-                finding,
-                near.first().map(|near| format!("did you mean `{near}`?")),
-            ),
-            At::Kind,
+        let finding = with_help(
+            Finding::new(Code::UNKNOWN_KIND, message),
+            near.first().map(|near| format!("did you mean `{near}`?")),
         );
+        let instead =
+            suggest::sole(kind, &candidates).map(|(word, applicability)| Instead { word, applicability });
+        return Class::Refuse(Box::new(finding), At::Kind, instead);
     }
     Class::Skip(if is_builtin(group) {
         kind.to_owned()
@@ -265,7 +273,7 @@ fn known(version: &str, kind: &str) -> Class {
 }
 
 fn refuse(finding: Finding, at: At) -> Class {
-    Class::Refuse(Box::new(finding), at)
+    Class::Refuse(Box::new(finding), at, None)
 }
 
 fn with_help(finding: Finding, help: Option<String>) -> Finding {
@@ -309,7 +317,7 @@ mod tests {
         match classify(optional(version).as_deref(), optional(kind).as_deref(), true) {
             Class::Read(kind) => format!("read {}", kind.name()),
             Class::Skip(name) => format!("skip {name}"),
-            Class::Refuse(finding, _) => format!("{} {}", finding.code, finding.help.unwrap_or_default()),
+            Class::Refuse(finding, ..) => format!("{} {}", finding.code, finding.help.unwrap_or_default()),
         }
     }
 

@@ -12,19 +12,21 @@ mod paths;
 mod template;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 pub use classify::Kind;
 pub use object::{Object, ObjectKind, Place};
 pub use paths::states;
+pub use texts::Texts;
 
 use crate::de::Problem;
-use crate::diagnostic::{self, Code, Finding, ObjectName};
+use crate::diagnostic::{self, Code, Finding, Fix, ObjectName};
 use crate::limits::Limits;
 use crate::route::Route;
 use crate::source::{Source, SourceId, Sources, Span};
 use crate::tree::{self, Document, MappingFault, NodeId, StreamFault, StreamFaultKind, Value};
 use crate::triage::acceptance::Acceptance;
-use classify::{At, Class};
+use classify::{At, Class, Instead};
 use paths::{Text, TextFault};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,7 +99,7 @@ pub fn load_all(
     limits: &Limits,
     stdin: &mut dyn Read,
 ) -> Result<Input, LoadError> {
-    Ok(read_texts(paths::read(paths, guarantees, limits, stdin)?, limits))
+    Ok(Texts::gather(paths, guarantees, limits, stdin)?.input(limits))
 }
 
 /// [`load`] for text in memory: names and bytes, in any order.
@@ -113,24 +115,15 @@ pub fn load_bytes_with<'a>(
     guarantees: impl IntoIterator<Item = (&'a str, &'a [u8])>,
     limits: &Limits,
 ) -> Input {
-    let manifests = files.into_iter().map(|file| (file, false));
-    let mut texts: Vec<_> = manifests
-        .chain(guarantees.into_iter().map(|file| (file, true)))
-        .map(|((name, bytes), guarantees)| Text {
-            guarantees,
-            ..Text::new(name, bytes, limits)
-        })
-        .collect();
-    texts.sort_by(|a, b| (a.source.name(), a.source.text()).cmp(&(b.source.name(), b.source.text())));
-    read_texts(texts, limits)
+    Texts::of_bytes(files, guarantees, limits).input(limits)
 }
 
-fn read_texts(texts: Vec<Text>, limits: &Limits) -> Input {
+fn read_texts(texts: &[Text], limits: &Limits) -> Input {
     let mut input = Input::default();
     let numbered: Vec<_> = texts
-        .into_iter()
+        .iter()
         .map(|text| {
-            let source = Arc::new(text.source);
+            let source = text.source.clone();
             let id = input.sources.push(source.clone());
             if text.guarantees {
                 input.guarantees.push(id);
@@ -253,14 +246,18 @@ impl File {
         match classify::classify(version, kind, has("metadata") || has("spec")) {
             Class::Read(kind) => self.typed(kind, place),
             Class::Skip(name) => *self.skipped.entry(name).or_default() += 1,
-            Class::Refuse(finding, at) => {
-                let key = match at {
-                    At::ApiVersion => "apiVersion",
-                    At::Kind => "kind",
+            Class::Refuse(finding, at, instead) => {
+                let (key, written) = match at {
+                    At::ApiVersion => ("apiVersion", version),
+                    At::Kind => ("kind", kind),
                 };
                 let origin = place.origin(&Route::root().then(key));
                 let name = name_in_tree(&document, place.node, kind.unwrap_or_default());
-                self.findings.push(finding.at(origin, "").about(name).blocking());
+                let mut finding = finding.at(origin.clone(), "").about(name).blocking();
+                if let (Some(Instead { word, applicability }), Some(written)) = (instead, written) {
+                    finding = finding.fix(Fix::rewording(applicability, origin, written, word));
+                }
+                self.findings.push(finding);
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::classify::Kind;
 use crate::cilium::{CiliumCidrGroup, CiliumPolicy};
 use crate::de::{self, Problem};
-use crate::diagnostic::{Finding, ObjectName};
+use crate::diagnostic::{Applicability, Code, Finding, Fix, ObjectName};
 use crate::network_policy_api::v1alpha1::{AdminNetworkPolicy, BaselineAdminNetworkPolicy};
 use crate::network_policy_api::v1alpha2::ClusterNetworkPolicy;
 use crate::route::Route;
@@ -250,12 +250,27 @@ impl Object {
 pub(super) fn finding(problem: Problem, place: &Place, name: &ObjectName, is_policy: bool) -> Finding {
     // An unknown field takes nothing away from what a workload's known fields say. A wrong value does, and in a
     // policy anything may: there a misspelt `ports` leaves the rule open for all ports.
-    let blocks = problem.is_error() && (is_policy || problem.code != crate::diagnostic::Code::UNKNOWN_FIELD);
+    let blocks = problem.is_error() && (is_policy || problem.code != Code::UNKNOWN_FIELD);
     let mut finding = Finding::new(problem.code, problem.message)
         .at(place.origin_at(&problem.route, problem.span), problem.label)
         .about(name.clone());
     if let Some((span, text)) = problem.related {
         finding = finding.because(place.origin_at(&problem.route, span), text);
+    }
+    if let Some(draft) = problem.fix {
+        // What an API of a workload does not have, a later version of it may.
+        let is_sure = is_policy || problem.code != Code::UNKNOWN_FIELD;
+        let applicability = if is_sure {
+            draft.applicability
+        } else {
+            Applicability::Suggestion
+        };
+        let at = place.origin_at(&problem.route, draft.span);
+        let fix = Fix::new(applicability, draft.title);
+        finding = finding.fix(match draft.was {
+            Some(was) => fix.reword(at, was, draft.replacement),
+            None => fix.replace(at, draft.replacement),
+        });
     }
     finding.help = problem.help;
     finding.blocks_analysis = blocks;

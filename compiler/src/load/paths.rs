@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// A source as it was read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Text {
-    pub(super) source: Source,
+    pub(super) source: Arc<Source>,
     pub(super) fault: Option<TextFault>,
     /// Whether it holds guarantees, and no manifests.
     pub(super) guarantees: bool,
@@ -32,19 +33,19 @@ impl Text {
         let longest = limits.bytes.min(u64::from(u32::MAX));
         if bytes.len() as u64 > longest {
             return Self {
-                source: Source::new(name, ""),
+                source: Source::new(name, "").into(),
                 fault: Some(TextFault::TooLong(longest)),
                 guarantees: false,
             };
         }
         match std::str::from_utf8(bytes) {
             Ok(text) => Self {
-                source: Source::new(name, text),
+                source: Source::new(name, text).into(),
                 fault: None,
                 guarantees: false,
             },
             Err(error) => Self {
-                source: Source::new(name, &String::from_utf8_lossy(bytes)),
+                source: Source::new(name, &String::from_utf8_lossy(bytes)).into(),
                 fault: Some(TextFault::NotUtf8 {
                     at: error.valid_up_to(),
                     utf16: matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]),

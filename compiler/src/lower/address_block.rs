@@ -3,7 +3,7 @@
 //! Rules: `ValidateIPBlock` in `k8s.io/kubernetes/pkg/apis/networking/validation`.
 
 use super::site::Site;
-use crate::diagnostic::{Code, Severity};
+use crate::diagnostic::{Applicability, Code, Fix, Severity};
 use crate::route::Route;
 use ipnet::IpNet;
 use ir::peer::{CidrBlock, CidrScope};
@@ -52,36 +52,32 @@ pub(super) fn lower(site: &mut Site<'_>, at: &Route, block: &IPBlock, scope: Cid
 
 /// A network, host bits cleared as every engine does; bits that were set are a warning.
 pub(super) fn network(site: &mut Site<'_>, at: &Route, text: &str) -> Option<IpNet> {
-    let refused = |site: &mut Site<'_>, reason: &str, help: Option<String>| {
+    let refusal = |site: &mut Site<'_>, reason: &str| {
         let message = format!("`{text}` is not an address block: {reason}");
-        let finding = site.refusal(Code::INVALID_CIDR, at, message);
-        site.report(match help {
-            Some(help) => finding.help(help),
-            None => finding,
-        });
+        site.refusal(Code::INVALID_CIDR, at, message)
     };
     let Some(net) = parse(text) else {
         match text.parse::<IpAddr>() {
             Ok(address) => {
                 let whole = if address.is_ipv4() { 32 } else { 128 };
-                refused(
-                    site,
-                    "the prefix length is missing",
-                    Some(format!("write `{address}/{whole}` for this one address")),
-                );
+                let finding = refusal(site, "the prefix length is missing");
+                let one = format!("{address}/{whole}");
+                let help = format!("write `{one}` for this one address");
+                let fix = Fix::rewording(Applicability::Suggestion, site.origin(at), text, one);
+                site.report(finding.help(help).fix(fix));
             }
-            Err(_) => refused(site, reason(text), None),
+            Err(_) => {
+                let finding = refusal(site, reason(text));
+                site.report(finding);
+            }
         }
         return None;
     };
     if let IpNet::V6(v6) = net
         && v6.addr().to_ipv4_mapped().is_some()
     {
-        refused(
-            site,
-            "IPv4 addresses in IPv6 form match nothing on the wire",
-            Some("write the block in IPv4 form".to_owned()),
-        );
+        let finding = refusal(site, "IPv4 addresses in IPv6 form match nothing on the wire");
+        site.report(finding.help("write the block in IPv4 form"));
         return None;
     }
     if net.trunc() != net {
@@ -94,10 +90,11 @@ pub(super) fn network(site: &mut Site<'_>, at: &Route, text: &str) -> Option<IpN
         )
         .at(site.origin(at), "")
         .about(site.object.name.clone());
-        let mut finding = finding.help(format!(
-            "write `{}`, or the address you meant with a longer prefix",
-            net.trunc()
-        ));
+        let masked = net.trunc().to_string();
+        let help = format!("write `{masked}`, or the address you meant with a longer prefix");
+        // What it means is no doubt, what was meant is.
+        let fix = Fix::rewording(Applicability::Suggestion, site.origin(at), text, masked);
+        let mut finding = finding.help(help).fix(fix);
         // The API server takes it with a warning, and the engines agree on what it means.
         finding.severity = Severity::Warning;
         site.report(finding);

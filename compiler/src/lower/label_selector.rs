@@ -5,7 +5,8 @@
 use super::contradiction::{self, Condition};
 use super::name;
 use super::site::Site;
-use crate::diagnostic::Code;
+use crate::de::suggest;
+use crate::diagnostic::{Code, Fix};
 use crate::route::Route;
 use ir::selector::{Attribute, Operator, Requirement};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
@@ -84,7 +85,12 @@ pub(super) fn operator(
         "" if !is_written(site, at, "operator") => return None,
         other => {
             let message = format!("there is no operator `{other}`");
-            let finding = site.refusal(Code::INVALID_SELECTOR, &at.then("operator"), message);
+            let written = at.then("operator");
+            let mut finding = site.refusal(Code::INVALID_SELECTOR, &written, message);
+            let known = ["In", "NotIn", "Exists", "DoesNotExist"];
+            if let Some((word, applicability)) = suggest::sole(other, &known) {
+                finding = finding.fix(Fix::rewording(applicability, site.origin(&written), other, word));
+            }
             site.report(finding.help("one of `In`, `NotIn`, `Exists`, `DoesNotExist`"));
             return None;
         }

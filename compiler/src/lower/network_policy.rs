@@ -12,7 +12,7 @@
 use super::label_selector;
 use super::site::Site;
 use super::{Options, address_block, port};
-use crate::diagnostic::Code;
+use crate::diagnostic::{Applicability, Code, Fix};
 use crate::route;
 use crate::route::Route;
 use ir::peer::{Peer, PeerMatch, Peers};
@@ -102,7 +102,11 @@ fn directions(site: &mut Site<'_>, spec: &NetworkPolicySpec) -> Directions {
                     .into_iter()
                     .find(|known| known.eq_ignore_ascii_case(other));
                 site.report(match near {
-                    Some(near) => finding.help(format!("write `{near}`")),
+                    Some(near) => {
+                        let fix =
+                            Fix::rewording(Applicability::Safe, site.origin(&at.then(index)), other, near);
+                        finding.help(format!("write `{near}`")).fix(fix)
+                    }
                     None => finding.help("one of `Ingress`, `Egress`"),
                 });
             }

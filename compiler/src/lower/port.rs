@@ -4,7 +4,7 @@
 
 use super::name;
 use super::site::Site;
-use crate::diagnostic::Code;
+use crate::diagnostic::{Applicability, Code, Fix};
 use crate::lints::{pc210_port_name_invalid, pc211_end_port_with_name};
 use crate::route::Route;
 use ir::port::{Port, PortMatch, Protocol, ProtocolSet};
@@ -57,7 +57,12 @@ fn range(
         let finding = site
             .refusal(Code::END_PORT_BELOW_PORT, &at.then("endPort"), message)
             .because(site.origin(&at.then("port")), "it starts here");
-        site.report(finding.help(format!("swap them: `port: {last}`, `endPort: {first}`")));
+        let (start, end) = (site.origin(&at.then("port")), site.origin(&at.then("endPort")));
+        let swap = Fix::suggestion("swap the two")
+            .reword(start, first.to_string(), last.to_string())
+            .reword(end, last.to_string(), first.to_string());
+        let help = format!("swap them: `port: {last}`, `endPort: {first}`");
+        site.report(finding.help(help).fix(swap));
         return None;
     }
     Some(PortMatch::Numbers {
@@ -77,12 +82,9 @@ fn named(
     let route = at.then("port");
     if let Some(fault) = name::port_name_fault(name) {
         let is_valid = |name: &str| name::port_name_fault(name).is_none();
-        let (code, _, message, help) = pc210_port_name_invalid::refused(name, &fault, is_valid);
-        let finding = site.refusal(code, &route, message);
-        site.report(match help {
-            Some(help) => finding.help(help),
-            None => finding,
-        });
+        let remark = pc210_port_name_invalid::refused(name, &fault, is_valid);
+        let finding = site.refusal(remark.code, &route, remark.message.clone());
+        site.report(remark.advise(finding, site.origin(&route)));
         return None;
     }
     if last.is_some() {
@@ -110,7 +112,9 @@ pub(super) fn protocol(site: &mut Site<'_>, at: &Route, written: Option<&str>) -
             let finding = site.refusal(Code::INVALID_VALUE, &at.then("protocol"), message);
             let upper = other.to_ascii_uppercase();
             site.report(if matches!(upper.as_str(), "TCP" | "UDP" | "SCTP") {
-                finding.help(format!("write `{upper}`"))
+                let place = site.origin(&at.then("protocol"));
+                let fix = Fix::rewording(Applicability::Safe, place, other, &*upper);
+                finding.help(format!("write `{upper}`")).fix(fix)
             } else {
                 finding.help("one of `TCP`, `UDP`, `SCTP`")
             });

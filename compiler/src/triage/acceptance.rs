@@ -30,6 +30,8 @@ pub struct Acceptance {
     pub origin: Origin,
     /// Findings of which place it speaks for.
     pub covers: Covers,
+    /// What goes with it when it is removed; `None` where more than that would have to change.
+    pub removal: Option<Origin>,
 }
 
 /// What an acceptance says.

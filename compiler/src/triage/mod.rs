@@ -11,7 +11,7 @@ pub mod date;
 mod tests;
 
 use crate::check::{Checked, Understood};
-use crate::diagnostic::{self, Accepted, Code, Finding, Severity};
+use crate::diagnostic::{self, Accepted, Code, Finding, Fix, Severity};
 use acceptance::Acceptance;
 use baseline::Baseline;
 use codes::Codes;
@@ -169,12 +169,17 @@ fn accept(
 }
 
 fn unused(acceptance: &Acceptance, code: Code, why: &str) -> Finding {
-    Finding::new(
+    let finding = Finding::new(
         Code::UNUSED_ACCEPTANCE,
         format!("this acceptance of {code} ({}) has no effect: {why}", code.name()),
     )
     .at(acceptance.origin.clone(), "has no effect")
-    .help("remove it, so that it does not hide the next finding")
+    .help("remove it, so that it does not hide the next finding");
+    match (&acceptance.removal, acceptance.statement.codes.as_slice()) {
+        (Some(place), [_]) => finding.fix(Fix::safe("remove it").replace(place.clone(), "")),
+        // The comment says more.
+        _ => finding,
+    }
 }
 
 fn expiry(acceptance: &Acceptance, code: Code, until: Date) -> Finding {

@@ -1,6 +1,7 @@
 //! The verbs that read no manifests: `explain`, `init`, `completions`, `man`.
 
 use crate::program::{POLICY, Scratch, err, out, run, status};
+use crate::published::as_published;
 use std::fs;
 use std::path::Path;
 
@@ -29,10 +30,34 @@ fn shells_and_the_manual_know_every_verb() {
     for shell in ["bash", "zsh", "fish"] {
         let output = run(&["completions", shell]);
         assert_eq!(output.status.code(), Some(0));
-        for word in ["connectivity", "sarif", "write-baseline"] {
+        for word in ["connectivity", "sarif", "write-baseline", "unsafe-fixes", "lsp"] {
             assert!(out(&output).contains(word), "{shell}: {word}");
         }
     }
+}
+
+#[test]
+fn check_lists_every_rule_and_needs_no_input_for_that() {
+    let list = run(&["check", "--list"]);
+    assert_eq!(list.status.code(), Some(0), "{}", err(&list));
+    assert_eq!(out(&list), out(&run(&["explain", "--list"])));
+    assert!(
+        out(&list)
+            .lines()
+            .any(|line| line.starts_with("PC102  error     fix      unknown-field")),
+        "{}",
+        out(&list)
+    );
+    let rules = as_published("rules.v1.json", &["check", "--list", "--format", "json"]);
+    let rules = rules["rules"].as_array().unwrap();
+    assert_eq!(rules.len(), out(&list).lines().count());
+    let rule = rules.iter().find(|rule| rule["code"] == "PC204").unwrap();
+    assert_eq!(
+        (&rule["fix"], &rule["reserved"]),
+        (&"suggestion".into(), &false.into())
+    );
+    assert_eq!(status(&["check", "--list", "--format", "sarif"]), 2);
+    assert_eq!(status(&["check"]), 2);
 }
 
 #[test]

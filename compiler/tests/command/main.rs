@@ -3,16 +3,19 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "helpers of tests: a failed call is a failed test"
 )]
 
 mod cache;
 mod check;
 mod compile;
+mod fix;
 mod flows;
 mod formats;
 mod guides;
 mod impact;
+mod lsp;
 mod ports;
 mod program;
 mod prove;

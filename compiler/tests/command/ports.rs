@@ -3,6 +3,7 @@
 use crate::program::{EXAMPLE, ROOT, Scratch, out, run, status};
 use crate::published::as_published;
 use std::fs;
+use std::path::Path;
 
 #[test]
 fn the_table_in_every_format() {
@@ -49,6 +50,53 @@ fn exit_statuses_are_those_of_check() {
     assert_eq!(status(&["ports", allow, "--fail-on", "warning"]), 1);
     assert_eq!(status(&["ports", "testdata/findings/pc210-refused"]), 2);
     assert_eq!(status(&["ports", "testdata/absent"]), 2);
+}
+
+#[test]
+fn what_was_decided_about_findings_counts_as_for_check() {
+    let scratch = Scratch::new("ports-decided");
+    let from = Path::new(ROOT).join("testdata/findings/pc201-egress-allow");
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            scratch.file(path.file_name().unwrap().to_str().unwrap(), &text);
+        }
+    }
+    let directory = scratch.path("");
+    let found = |more: &[&str]| {
+        let mut arguments = vec!["ports", "--format", "json", "--no-config", &directory];
+        arguments.extend(more);
+        let report = as_published("ports.v1.json", &arguments);
+        let findings = report["findings"].as_array().unwrap().iter();
+        findings
+            .filter(|finding| finding["accepted"].is_null())
+            .map(|finding| format!("{} {}", finding["code"], finding["severity"]))
+            .collect::<Vec<_>>()
+    };
+    let plain = found(&[]);
+    assert!(plain.contains(&r#""PC201" "warning""#.to_owned()), "{plain:?}");
+    assert!(found(&["--severity", "PC201=error"]).contains(&r#""PC201" "error""#.to_owned()));
+    assert!(found(&["--ignore", "PC2"]).is_empty());
+    assert!(
+        found(&["--select", "PC202"])
+            .iter()
+            .all(|one| one.contains("PC202"))
+    );
+
+    let config = scratch.file("portcullis.toml", "fail-on = \"warning\"\n");
+    assert_eq!(status(&["ports", "--config", &config, &directory]), 1);
+    assert_eq!(
+        status(&["ports", "--config", &config, "--fail-on", "error", &directory]),
+        0
+    );
+    // What is in a baseline counts no more.
+    let baseline = scratch.path("baseline.json");
+    assert_eq!(
+        status(&["check", "--no-config", "--write-baseline", &baseline, &directory]),
+        0
+    );
+    assert!(found(&["--baseline", &baseline]).is_empty());
 }
 
 #[test]

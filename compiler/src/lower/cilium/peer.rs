@@ -5,7 +5,7 @@ use super::entry::Entry;
 use super::selector::Outside;
 use super::{Scope, cidr, domain, remark, selector, service, verb};
 use crate::de::suggest;
-use crate::diagnostic::{Code, Severity};
+use crate::diagnostic::{Code, Fix, Severity};
 use crate::route::Route;
 use ir::peer::{Entity, Peer, PeerMatch};
 use ir::policy::Action;
@@ -88,6 +88,12 @@ fn entity(site: &mut Site<'_>, at: &Route, written: &str) -> Option<Entity> {
         let finding = site.refusal(Code::UNKNOWN_ENTITY, at, message);
         let names: Vec<_> = Entity::ALL.into_iter().map(Entity::name).collect();
         let near = suggest::nearest(&written.to_ascii_lowercase(), &names);
+        let finding = match suggest::sole(written, &names) {
+            Some((name, applicability)) => {
+                finding.fix(Fix::rewording(applicability, site.origin(at), written, name))
+            }
+            None => finding,
+        };
         site.report(finding.help(match near.first() {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("one of `{}`", names.join("`, `")),

@@ -6,7 +6,7 @@
 use super::super::site::Site;
 use super::remark;
 use crate::cilium::{PortProtocol, PortRule};
-use crate::diagnostic::{Code, Severity};
+use crate::diagnostic::{Applicability, Code, Fix, Severity};
 use crate::lints::{pc210_port_name_invalid, pc211_end_port_with_name};
 use crate::route::Route;
 use ir::port::{Port, PortMatch, Protocol, ProtocolSet};
@@ -116,11 +116,18 @@ fn one(site: &mut Site<'_>, at: &Route, port: &PortProtocol) -> Option<PortMatch
                 finding.severity = Severity::Error;
                 let meant = text.replace('_', "");
                 let meant = meant.trim_start_matches('0');
-                site.report(finding.help(if meant == first.to_string() || meant.is_empty() {
-                    format!("write `\"{first}\"`")
+                let is_one = meant == first.to_string() || meant.is_empty();
+                let as_read = site.origin(&place);
+                let write =
+                    |number: String| Fix::rewording(Applicability::Suggestion, as_read.clone(), text, number);
+                finding = finding.fix(write(first.to_string()));
+                site.report(if is_one {
+                    finding.help(format!("write `\"{first}\"`"))
                 } else {
-                    format!("write `\"{first}\"`, or `\"{meant}\"` if that is meant")
-                }));
+                    finding
+                        .help(format!("write `\"{first}\"`, or `\"{meant}\"` if that is meant"))
+                        .fix(write(meant.to_owned()))
+                });
             }
             let last = last(site, at, first, port.end_port)?;
             Some(PortMatch::Numbers {
@@ -173,7 +180,12 @@ fn last(site: &mut Site<'_>, at: &Route, first: u16, end: Option<i32>) -> Option
         let finding = site
             .refusal(Code::END_PORT_BELOW_PORT, &place, message)
             .because(site.origin(&at.then("port")), "it starts here");
-        site.report(finding.help(format!("swap them: `port: \"{last}\"`, `endPort: {first}`")));
+        let (start, end) = (site.origin(&at.then("port")), site.origin(&place));
+        let swap = Fix::suggestion("swap the two")
+            .reword(start, first.to_string(), last.to_string())
+            .reword(end, last.to_string(), first.to_string());
+        let help = format!("swap them: `port: \"{last}\"`, `endPort: {first}`");
+        site.report(finding.help(help).fix(swap));
         return None;
     }
     Some(last)
@@ -181,13 +193,10 @@ fn last(site: &mut Site<'_>, at: &Route, first: u16, end: Option<i32>) -> Option
 
 /// Names that are valid and probably not what was meant.
 fn name_hazards(site: &mut Site<'_>, at: &Route, name: &str) {
-    if let Some((code, severity, message, help)) = pc210_port_name_invalid::doubtful(name) {
-        let mut finding = remark(site, code, at, message);
-        finding.severity = severity;
-        site.report(match help {
-            Some(help) => finding.help(help),
-            None => finding,
-        });
+    if let Some(doubt) = pc210_port_name_invalid::doubtful(name) {
+        let mut finding = remark(site, doubt.code, at, doubt.message.clone());
+        finding.severity = doubt.severity;
+        site.report(doubt.advise(finding, site.origin(at)));
     }
 }
 
@@ -202,11 +211,15 @@ fn protocol(site: &mut Site<'_>, at: &Route, written: Option<&str>) -> Option<Pr
             let message = format!("ports have no protocol `{other}`");
             let finding = site.refusal(Code::INVALID_VALUE, &at.then("protocol"), message);
             let upper = other.to_ascii_uppercase();
-            site.report(finding.help(match upper.as_str() {
-                "TCP" | "UDP" | "SCTP" | "ANY" => format!("write `{upper}`"),
-                "ICMP" | "ICMPV6" => "message types are said by `icmps`".to_owned(),
-                _ => "one of `TCP`, `UDP`, `SCTP`, `ANY`".to_owned(),
-            }));
+            site.report(match upper.as_str() {
+                "TCP" | "UDP" | "SCTP" | "ANY" => {
+                    let written = site.origin(&at.then("protocol"));
+                    let fix = Fix::rewording(Applicability::Safe, written, other, &*upper);
+                    finding.help(format!("write `{upper}`")).fix(fix)
+                }
+                "ICMP" | "ICMPV6" => finding.help("message types are said by `icmps`"),
+                _ => finding.help("one of `TCP`, `UDP`, `SCTP`, `ANY`"),
+            });
             None
         }
     }

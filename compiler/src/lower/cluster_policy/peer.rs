@@ -2,7 +2,7 @@
 
 use super::rule::Context;
 use super::{Edition, Networks, check_length, exactly_one, required};
-use crate::diagnostic::Code;
+use crate::diagnostic::{Applicability, Code, Fix};
 use crate::lower::site::Site;
 use crate::lower::{address_block, label_selector};
 use crate::network_policy_api::{BaselineEgressPeer, EgressPeer, IngressPeer, NamespacedPod};
@@ -214,7 +214,9 @@ fn network(site: &mut Site<'_>, at: &Route, edition: Edition, text: &str) -> Opt
     {
         let message = format!("`{text}` has bits set behind its prefix");
         let finding = site.refusal(Code::INVALID_CIDR, at, message);
-        site.report(finding.help(format!("write `{}`", block.trunc())));
+        let masked = block.trunc().to_string();
+        let fix = Fix::rewording(Applicability::Suggestion, site.origin(at), text, &*masked);
+        site.report(finding.help(format!("write `{masked}`")).fix(fix));
         return None;
     }
     address_block::network(site, at, text)

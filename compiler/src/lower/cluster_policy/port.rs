@@ -1,7 +1,7 @@
 //! `ports` of `v1alpha1` and `protocols` of `v1alpha2`.
 
 use super::{Edition, check_length, exactly_one, required};
-use crate::diagnostic::Code;
+use crate::diagnostic::{Applicability, Code, Fix};
 use crate::lower::site::Site;
 use crate::lower::{name, port};
 use crate::network_policy_api::{v1alpha1, v1alpha2};
@@ -188,7 +188,8 @@ fn named(site: &mut Site<'_>, at: &Route, written: &str) -> Option<Port> {
         site.report(if written.parse::<u16>().is_ok_and(|number| number > 0) {
             finding.help("a number goes into a field of its own")
         } else if lower != written && name::port_name_fault(&lower).is_none() {
-            finding.help(format!("write `{lower}`"))
+            let fix = Fix::rewording(Applicability::Safe, site.origin(at), written, &*lower);
+            finding.help(format!("write `{lower}`")).fix(fix)
         } else {
             finding
         });

@@ -2,7 +2,7 @@
 
 use super::port::{self, WrittenPorts};
 use super::{Edition, check_length, peer, required};
-use crate::diagnostic::Code;
+use crate::diagnostic::{Applicability, Code, Fix};
 use crate::lower::Options;
 use crate::lower::site::Site;
 use crate::network_policy_api::{v1alpha1, v1alpha2};
@@ -144,17 +144,25 @@ impl Context {
                 let kind = self.edition.kind;
                 let message = format!("`{word}` is not an action of {kind} rules");
                 let finding = site.refusal(Code::INVALID_VALUE, &at.then("action"), message);
-                let help = match word.to_ascii_lowercase().as_str() {
-                    "allow" | "accept" => format!("write `{allow}`"),
-                    "pass" if !passes => {
-                        "there is no tier below this one; what no rule matches is allowed".to_owned()
-                    }
-                    other => match known.iter().find(|word| word.eq_ignore_ascii_case(other)) {
-                        Some(word) => format!("write `{word}`"),
-                        None => format!("one of `{}`", known.join("`, `")),
-                    },
+                let instead = match word.to_ascii_lowercase().as_str() {
+                    "allow" | "accept" => Some(allow),
+                    other => known
+                        .iter()
+                        .copied()
+                        .find(|word| word.eq_ignore_ascii_case(other)),
                 };
-                site.report(finding.help(help));
+                site.report(match instead {
+                    Some(known) => {
+                        // `Allow` and `Accept` are the words of two versions of one API.
+                        let fix =
+                            Fix::rewording(Applicability::Safe, site.origin(&at.then("action")), word, known);
+                        finding.help(format!("write `{known}`")).fix(fix)
+                    }
+                    None if word.eq_ignore_ascii_case("pass") => {
+                        finding.help("there is no tier below this one; what no rule matches is allowed")
+                    }
+                    None => finding.help(format!("one of `{}`", known.join("`, `"))),
+                });
                 None
             }
         }

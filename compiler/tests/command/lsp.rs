@@ -1,0 +1,617 @@
+//! `portcullis lsp`, spoken to over its pipes as an editor does. Nothing here waits for time to pass: a test reads on until
+//! what it waits for has been said, and fails when nothing more comes.
+
+use crate::program::{EXAMPLE, ROOT, Scratch, program};
+use lsp_server::{Message, Notification, Request, RequestId, Response};
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::fs;
+use std::io::{BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+/// Longer than anything takes: what does not come by then never will.
+const NEVER: Duration = Duration::from_secs(120);
+
+/// An editor.
+struct Editor {
+    child: Child,
+    input: Option<ChildStdin>,
+    messages: Receiver<Message>,
+    /// What was said while something else was waited for.
+    heard: VecDeque<Message>,
+    requests: i32,
+}
+
+impl Editor {
+    /// Starts the server, and says nothing yet.
+    fn new(directory: &Path) -> Self {
+        let mut child = program(directory)
+            .arg("lsp")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let (said, messages) = channel();
+        std::thread::spawn(move || {
+            while let Ok(Some(message)) = Message::read(&mut output) {
+                if said.send(message).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            input: child.stdin.take(),
+            child,
+            messages,
+            heard: VecDeque::new(),
+            requests: 0,
+        }
+    }
+
+    /// Starts it in a workspace.
+    fn open(root: &Path) -> Self {
+        let mut editor = Self::new(Path::new(ROOT));
+        let answer = editor.request(
+            "initialize",
+            json!({
+                "processId": null,
+                "workspaceFolders": [{"uri": uri(root), "name": "w"}],
+                "capabilities": {
+                    "workspace": {"workspaceEdit": {"documentChanges": true}},
+                    "textDocument": {"publishDiagnostics": {"relatedInformation": true}},
+                },
+            }),
+        );
+        assert_eq!(answer["capabilities"]["positionEncoding"], "utf-16");
+        editor.notify("initialized", json!({}));
+        editor
+    }
+
+    fn send(&mut self, message: impl Into<Message>) {
+        let input = self.input.as_mut().unwrap();
+        message.into().write(input).unwrap();
+    }
+
+    fn notify(&mut self, method: &str, params: Value) {
+        self.send(Notification {
+            method: method.to_owned(),
+            params,
+        });
+    }
+
+    fn next(&mut self) -> Message {
+        self.messages.recv_timeout(NEVER).unwrap()
+    }
+
+    fn respond(&mut self, method: &str, params: Value) -> Response {
+        self.requests += 1;
+        let id = RequestId::from(self.requests);
+        self.send(Request {
+            id: id.clone(),
+            method: method.to_owned(),
+            params,
+        });
+        loop {
+            match self.next() {
+                Message::Response(response) if response.id == id => return response,
+                other => self.heard.push_back(other),
+            }
+        }
+    }
+
+    fn request(&mut self, method: &str, params: Value) -> Value {
+        self.respond(method, params).response_result.unwrap()
+    }
+
+    fn did_open(&mut self, path: &Path, text: &str) {
+        self.notify(
+            "textDocument/didOpen",
+            json!({"textDocument": {"uri": uri(path), "languageId": "yaml", "version": 1, "text": text}}),
+        );
+    }
+
+    fn did_change(&mut self, path: &Path, version: i32, changes: Value) {
+        self.notify(
+            "textDocument/didChange",
+            json!({"textDocument": {"uri": uri(path), "version": version}, "contentChanges": changes}),
+        );
+    }
+
+    /// The next diagnostics of a file that are as wanted; what comes before is forgotten.
+    fn diagnostics(&mut self, path: &Path, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let uri = uri(path);
+        loop {
+            let message = match self.heard.pop_front() {
+                Some(message) => message,
+                None => self.next(),
+            };
+            if let Message::Notification(notification) = message
+                && notification.method == "textDocument/publishDiagnostics"
+                && notification.params["uri"] == *uri
+                && wanted(&notification.params)
+            {
+                return notification.params["diagnostics"].as_array().unwrap().clone();
+            }
+        }
+    }
+
+    /// Those of a version of a document.
+    fn diagnostics_of(&mut self, path: &Path, version: i32) -> Vec<Value> {
+        self.diagnostics(path, |params| params["version"] == version)
+    }
+
+    fn at(&mut self, method: &str, path: &Path, position: Value) -> Value {
+        self.request(
+            method,
+            json!({
+                "textDocument": {"uri": uri(path)},
+                "position": position,
+                "context": {"includeDeclaration": true},
+            }),
+        )
+    }
+
+    fn actions(&mut self, path: &Path, range: &Value) -> Vec<Value> {
+        let answer = self.request(
+            "textDocument/codeAction",
+            json!({"textDocument": {"uri": uri(path)}, "range": range, "context": {"diagnostics": []}}),
+        );
+        answer.as_array().unwrap().clone()
+    }
+
+    /// Ends the conversation in order; the exit status.
+    fn close(mut self) -> i32 {
+        assert_eq!(self.request("shutdown", Value::Null), Value::Null);
+        self.notify("exit", Value::Null);
+        self.child.wait().unwrap().code().unwrap()
+    }
+}
+
+impl Drop for Editor {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn uri(path: &Path) -> String {
+    format!("file://{}", path.to_str().unwrap().replace(' ', "%20"))
+}
+
+/// Where the `nth` occurrence of a text begins, in lines and UTF-16 units.
+fn find(text: &str, needle: &str, nth: usize) -> Value {
+    let (at, _) = text.match_indices(needle).nth(nth).unwrap();
+    position(text, at)
+}
+
+fn position(text: &str, at: usize) -> Value {
+    let before = &text[..at];
+    let line = before.matches('\n').count();
+    let start = before.rfind('\n').map_or(0, |end| end + 1);
+    json!({"line": line, "character": before[start..].encode_utf16().count()})
+}
+
+fn codes(diagnostics: &[Value]) -> Vec<&str> {
+    let codes = diagnostics.iter();
+    codes
+        .map(|diagnostic| diagnostic["code"].as_str().unwrap())
+        .collect()
+}
+
+/// The example, where it can be changed.
+fn example(name: &str) -> Scratch {
+    let scratch = Scratch::new(name);
+    for entry in fs::read_dir(Path::new(ROOT).join(EXAMPLE)).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        scratch.file(path.file_name().unwrap().to_str().unwrap(), &text);
+    }
+    scratch
+}
+
+#[test]
+fn a_session_from_the_first_word_to_the_last() {
+    let scratch = example("lsp session");
+    let policies = scratch.0.join("policies.yaml");
+    let catalog = scratch.0.join("catalog.yaml");
+    let text = fs::read_to_string(&policies).unwrap();
+    let mut editor = Editor::open(&scratch.0);
+    editor.did_open(&policies, &text);
+
+    // Findings, with their pages and the places in other files.
+    let found = editor.diagnostics_of(&policies, 1);
+    let collision = found
+        .iter()
+        .find(|one| one["code"] == "PC201" && one["severity"] == 2)
+        .unwrap();
+    assert_eq!(collision["source"], "portcullis");
+    let href = collision["codeDescription"]["href"].as_str().unwrap();
+    assert!(href.ends_with("/docs/rules/PC201.md"), "{href}");
+    let related = collision["relatedInformation"].as_array().unwrap();
+    assert!(
+        related.iter().all(|one| one["location"]["uri"] == *uri(&catalog)),
+        "{related:?}"
+    );
+    assert_eq!(related.len(), 2);
+    // The solver's follow.
+    let found = editor.diagnostics(&policies, |params| params.to_string().contains("PC302"));
+    let redundant = found.iter().find(|one| one["code"] == "PC302").unwrap();
+    assert_eq!(redundant["tags"], json!([1]));
+
+    // What a port name means, and where that is said.
+    let port = find(&text, "port: http\n", 0);
+    let hover = editor.at("textDocument/hover", &policies, port.clone());
+    let shown = hover["contents"]["value"].as_str().unwrap();
+    assert!(
+        shown.contains("Port name **http**") && shown.contains("8080/TCP") && shown.contains("| 80/TCP |"),
+        "{shown}"
+    );
+    let found = editor.at("textDocument/definition", &policies, port);
+    let catalog_text = fs::read_to_string(&catalog).unwrap();
+    let lines: Vec<&Value> = found
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["range"]["start"]["line"])
+        .collect();
+    let defined = [0, 1].map(|nth| find(&catalog_text, "name: http", nth)["line"].clone());
+    assert_eq!(lines, [&defined[0], &defined[1]]);
+
+    // And back, from a file that is not open.
+    let name = find(&catalog_text, "name: http", 0);
+    let found = editor.at("textDocument/references", &catalog, name);
+    let files: Vec<&str> = found
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["uri"].as_str().unwrap())
+        .collect();
+    assert!(
+        files.contains(&uri(&policies).as_str()) && files.contains(&uri(&catalog).as_str()),
+        "{files:?}"
+    );
+
+    // What a selector selects: the policy's pods, and a peer's.
+    let frontend = text.find("name: frontend").unwrap();
+    let subject = frontend + text[frontend..].find("podSelector").unwrap();
+    let hover = editor.at("textDocument/hover", &policies, position(&text, subject));
+    let shown = hover["contents"]["value"].as_str().unwrap();
+    assert!(
+        shown.starts_with("This policy selects 1 pod:") && shown.contains("shop/frontend"),
+        "{shown}"
+    );
+    let peer = frontend + text[frontend..].find("app: catalog").unwrap();
+    let hover = editor.at("textDocument/hover", &policies, position(&text, peer));
+    let shown = hover["contents"]["value"].as_str().unwrap();
+    assert!(
+        shown.starts_with("This peer selects 2 pods:") && shown.contains("shop/catalog"),
+        "{shown}"
+    );
+    assert_eq!(
+        editor.at(
+            "textDocument/hover",
+            &policies,
+            json!({"line": 1, "character": 3})
+        ),
+        Value::Null
+    );
+
+    // A mistake that is typed, shown, and mended by an action.
+    let word = text[frontend..].find("podSelector").unwrap() + frontend;
+    let range = json!({"start": position(&text, word), "end": position(&text, word + "podSelector".len())});
+    editor.did_change(&policies, 2, json!([{"range": range, "text": "podSelecter"}]));
+    let found = editor.diagnostics_of(&policies, 2);
+    assert!(codes(&found).contains(&"PC102"), "{found:?}");
+    let actions = editor.actions(&policies, &range);
+    let action = actions
+        .iter()
+        .find(|action| action["title"] == "PC102: write `podSelector`")
+        .unwrap();
+    assert_eq!(
+        (&action["kind"], &action["isPreferred"]),
+        (&json!("quickfix"), &json!(true))
+    );
+    let change = &action["edit"]["documentChanges"][0];
+    assert_eq!(
+        change["textDocument"],
+        json!({"uri": uri(&policies), "version": 2})
+    );
+    let edit = &change["edits"][0];
+    assert_eq!(
+        (&edit["range"], &edit["newText"]),
+        (&range, &json!("podSelector"))
+    );
+    editor.did_change(
+        &policies,
+        3,
+        json!([{"range": edit["range"], "text": edit["newText"]}]),
+    );
+    let found = editor.diagnostics_of(&policies, 3);
+    assert!(
+        codes(&found).contains(&"PC201") && !codes(&found).contains(&"PC102"),
+        "{found:?}"
+    );
+    assert_eq!(editor.close(), 0);
+}
+
+const BOTH: &str = "\
+apiVersion: networking.k8s.io/v1\r
+kind: NetworkPolicy\r
+metadata: {name: one, namespace: shop}\r
+spec: {podSelector: {}}\r
+---\r
+apiVersion: networking.k8s.io/v1\r
+kind: NetworkPolicy\r
+metadata: {name: two, namespace: shop, annotations: {note: '😀😀'}, labels: {public: yes}}\r
+spec:\r
+  podSelector: {}\r
+  ingress: [{}]\r
+  egress: [{}]\r
+";
+
+#[test]
+fn positions_count_utf16_in_every_document_and_whatever_ends_a_line() {
+    let scratch = Scratch::new("lsp-units");
+    let file = scratch.0.join("both.yaml");
+    let mut editor = Editor::open(&scratch.0);
+    editor.did_open(&file, BOTH);
+    let found = editor.diagnostics_of(&file, 1);
+    let boolean = found.iter().find(|one| one["code"] == "PC115").unwrap();
+    let start = find(BOTH, "yes}", 0);
+    assert_eq!(boolean["range"]["start"], start);
+    let actions = editor.actions(&file, &boolean["range"]);
+    let edit = &actions[0]["edit"]["documentChanges"][0]["edits"][0];
+    assert_eq!(
+        (&edit["newText"], &edit["range"]["start"]),
+        (&json!("\"yes\""), &start)
+    );
+    // An edit behind the characters of two units each, in front of a line's end.
+    let end = find(BOTH, "}}\r", 0);
+    editor.did_change(
+        &file,
+        2,
+        json!([
+            {"range": edit["range"], "text": edit["newText"]},
+            {"range": {"start": end, "end": end}, "text": ""},
+        ]),
+    );
+    let found = editor.diagnostics_of(&file, 2);
+    let omitted = found.iter().find(|one| one["code"] == "PC607").unwrap();
+    let actions = editor.actions(&file, &omitted["range"]);
+    let edit = &actions[0]["edit"]["documentChanges"][0]["edits"][0];
+    assert_eq!(edit["newText"], "policyTypes: [Ingress, Egress]\r\n  ");
+    assert_eq!(edit["range"]["start"], edit["range"]["end"]);
+    assert_eq!(edit["range"]["start"], json!({"line": 11, "character": 2}));
+    // All that is safe, at once.
+    let all = editor.request(
+        "textDocument/codeAction",
+        json!({
+            "textDocument": {"uri": uri(&file)},
+            "range": {"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 0}},
+            "context": {"diagnostics": [], "only": ["source.fixAll"]},
+        }),
+    );
+    assert_eq!(all[0]["kind"], "source.fixAll.portcullis");
+    assert_eq!(editor.close(), 0);
+}
+
+#[test]
+fn what_cannot_be_read_hides_nothing_else() {
+    let scratch = example("lsp-broken");
+    let policies = scratch.0.join("policies.yaml");
+    let frontend = scratch.0.join("frontend.yaml");
+    let text = fs::read_to_string(&frontend).unwrap();
+    scratch.file("templates/broken.yaml", "a: {{ .Values.x }\n- [\n");
+    let mut editor = Editor::open(&scratch.0);
+    // A template that never could be read is shown, and left out.
+    let broken = scratch.0.join("templates/broken.yaml");
+    let found = editor.diagnostics(&broken, |_| true);
+    assert_eq!(codes(&found), ["PC101"]);
+    let found = editor.diagnostics(&policies, |params| params.to_string().contains("PC201"));
+    assert!(!found.is_empty());
+    // While it is typed, a manifest counts as it was.
+    editor.did_open(&frontend, &text);
+    editor.diagnostics_of(&frontend, 1);
+    editor.did_change(&frontend, 2, json!([{"text": format!("{text}\n  [")}]));
+    let found = editor.diagnostics_of(&frontend, 2);
+    assert!(codes(&found).contains(&"PC101"), "{found:?}");
+    let policies_text = fs::read_to_string(&policies).unwrap();
+    let port = find(&policies_text, "port: http\n", 0);
+    let hover = editor.at("textDocument/hover", &policies, port);
+    assert!(hover.to_string().contains("8080"), "{hover}");
+    editor.did_change(&frontend, 3, json!([{"text": text}]));
+    let found = editor.diagnostics_of(&frontend, 3);
+    assert!(!codes(&found).contains(&"PC101"), "{found:?}");
+    assert_eq!(editor.close(), 0);
+}
+
+#[test]
+fn files_come_and_go_and_the_configuration_counts() {
+    let scratch = example("lsp-files");
+    let policies = scratch.0.join("policies.yaml");
+    let mut editor = Editor::open(&scratch.0);
+    editor.diagnostics(&policies, |params| params.to_string().contains("PC201"));
+    // An error by the configuration.
+    let config = scratch.file("portcullis.toml", "[severity]\nPC201 = \"error\"\n");
+    let changed = |path: &Path, kind: i32| json!({"changes": [{"uri": uri(path), "type": kind}]});
+    editor.notify("workspace/didChangeWatchedFiles", changed(Path::new(&config), 1));
+    editor.diagnostics(&policies, |params| {
+        let mut found = params["diagnostics"].as_array().unwrap().iter();
+        found.any(|one| one["code"] == "PC201" && one["severity"] == 1)
+    });
+    // One that is wrong is told where it is, and nothing of it counts.
+    scratch.file("portcullis.toml", "severty = 1\n");
+    editor.notify("workspace/didChangeWatchedFiles", changed(Path::new(&config), 2));
+    let found = editor.diagnostics(Path::new(&config), |_| true);
+    assert_eq!(
+        (codes(&found), &found[0]["range"]["start"]),
+        (vec!["PC126"], &json!({"line": 0, "character": 0}))
+    );
+    fs::remove_file(&config).unwrap();
+    // Renamed, the same is found elsewhere; the old name is cleared.
+    let renamed = scratch.0.join("renamed.yaml");
+    fs::rename(&policies, &renamed).unwrap();
+    editor.notify(
+        "workspace/didRenameFiles",
+        json!({"files": [{"oldUri": uri(&policies), "newUri": uri(&renamed)}]}),
+    );
+    let cleared = editor.diagnostics(&policies, |params| params["diagnostics"] == json!([]));
+    assert!(cleared.is_empty());
+    // A file that is deleted while it is open is what the editor holds.
+    let text = fs::read_to_string(&renamed).unwrap();
+    editor.did_open(&renamed, &text);
+    editor.diagnostics(&renamed, |params| {
+        params["version"] == 1 && params.to_string().contains("PC201")
+    });
+    fs::remove_file(&renamed).unwrap();
+    editor.notify(
+        "workspace/didDeleteFiles",
+        json!({"files": [{"uri": uri(&renamed)}]}),
+    );
+    editor.diagnostics(&renamed, |params| {
+        params["version"] == 1 && params.to_string().contains("PC201")
+    });
+    editor.notify(
+        "textDocument/didClose",
+        json!({"textDocument": {"uri": uri(&renamed)}}),
+    );
+    editor.diagnostics(&renamed, |params| params["diagnostics"] == json!([]));
+    assert_eq!(editor.close(), 0);
+}
+
+#[test]
+fn the_protocol_is_kept() {
+    let scratch = Scratch::new("lsp-protocol");
+    let mut editor = Editor::new(&scratch.0);
+    let early = editor
+        .respond("textDocument/hover", json!({}))
+        .response_result
+        .unwrap_err();
+    assert_eq!(early.code, -32002);
+    editor.request("initialize", json!({"capabilities": {}}));
+    let again = editor
+        .respond("initialize", json!({"capabilities": {}}))
+        .response_result
+        .unwrap_err();
+    assert_eq!(again.code, -32600);
+    let unknown = editor
+        .respond("textDocument/absent", json!({}))
+        .response_result
+        .unwrap_err();
+    assert_eq!(unknown.code, -32601);
+    let wrong = editor
+        .respond("textDocument/hover", json!({"textDocument": 1}))
+        .response_result
+        .unwrap_err();
+    assert_eq!(wrong.code, -32602);
+    editor.request("shutdown", Value::Null);
+    let late = editor
+        .respond("textDocument/hover", json!({}))
+        .response_result
+        .unwrap_err();
+    assert_eq!(late.code, -32600);
+    editor.notify("exit", Value::Null);
+    assert_eq!(editor.child.wait().unwrap().code(), Some(0));
+
+    let mut rude = Editor::new(&scratch.0);
+    rude.notify("exit", Value::Null);
+    assert_eq!(rude.child.wait().unwrap().code(), Some(1));
+    let mut gone = Editor::new(&scratch.0);
+    gone.input = None;
+    assert_eq!(gone.child.wait().unwrap().code(), Some(1));
+}
+
+/// Numbers that look random and are the same every time.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        // Knuth's MMIX.
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+#[test]
+fn no_order_of_messages_ends_it() {
+    let scratch = example("lsp-any-order");
+    let files = ["policies.yaml", "catalog.yaml", "new.yaml", "absent/x.yaml"];
+    for seed in 1..=4 {
+        let mut dice = Dice(seed);
+        let mut editor = Editor::new(&scratch.0);
+        let mut version = 0;
+        for step in 0..250 {
+            let path = scratch.0.join(files[usize::try_from(dice.roll(4)).unwrap()]);
+            let place = json!({"line": dice.roll(300), "character": dice.roll(60)});
+            let other = json!({"line": dice.roll(300), "character": dice.roll(4_000_000_000)});
+            let document = json!({"uri": uri(&path)});
+            version += 1;
+            let text = ["😀", "\r\n", "port: http", "{", "---\n", "", "\u{feff}", "&a *a"]
+                [usize::try_from(dice.roll(8)).unwrap()];
+            let method = [
+                "textDocument/didOpen",
+                "textDocument/didChange",
+                "textDocument/didClose",
+                "textDocument/didSave",
+                "textDocument/hover",
+                "textDocument/definition",
+                "textDocument/references",
+                "textDocument/codeAction",
+                "workspace/didChangeWatchedFiles",
+                "initialized",
+                "$/cancelRequest",
+                "no/such/thing",
+                "initialize",
+            ][usize::try_from(dice.roll(13)).unwrap()];
+            let params = match dice.roll(12) {
+                0 => json!({"textDocument": [], "position": "x"}),
+                1 => Value::Null,
+                _ => json!({
+                    "textDocument": {"uri": uri(&path), "version": version, "languageId": "yaml", "text": text},
+                    "contentChanges": [{"range": {"start": place, "end": other}, "text": text}],
+                    "position": place,
+                    "range": {"start": other, "end": place},
+                    "context": {"includeDeclaration": true, "diagnostics": []},
+                    "capabilities": {},
+                    "rootUri": uri(&scratch.0),
+                    "id": step - 1,
+                    "document": document,
+                }),
+            };
+            match dice.roll(20) {
+                0 => {
+                    let input = editor.input.as_mut().unwrap();
+                    input.write_all(b"Content-Length: 5\r\n\r\n{\"a\":").unwrap();
+                }
+                1 => editor.send(Response {
+                    id: step.into(),
+                    response_result: Ok(params),
+                }),
+                roll if roll % 2 == 0 && method.contains("did") => editor.notify(method, params),
+                _ => editor.send(Request {
+                    id: step.into(),
+                    method: method.to_owned(),
+                    params,
+                }),
+            }
+        }
+        // It still answers, whatever it was told.
+        editor.requests = 10_000;
+        let alive = editor
+            .respond("no/such/thing", Value::Null)
+            .response_result
+            .unwrap_err();
+        assert!([-32002, -32601].contains(&alive.code), "{}", alive.message);
+        if alive.code == -32601 {
+            assert_eq!(editor.close(), 0);
+        }
+    }
+}
