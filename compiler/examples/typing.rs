@@ -77,8 +77,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         at(2),
         at(4)
     );
-    drop(input);
     // It ends without `exit`, as when an editor is killed.
+    drop((input, output));
     let _ = server.join();
     Ok(())
 }

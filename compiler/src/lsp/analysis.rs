@@ -4,7 +4,9 @@
 //! the solver, at once, and then everything. Where the solver takes long, it is asked only after a document was saved.
 
 use super::documents::Opened;
+use super::memory::Memory;
 use super::workspace::Workspace;
+use crate::answers::Directory;
 use crate::check::{self, Checked, Options, Understood};
 use crate::diagnostic::{self, Finding};
 use crate::limits::Limits;
@@ -19,6 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+use verifier::answers::Answers;
 
 /// How long the solver may have taken last time to be asked while somebody types.
 const QUICK: Duration = Duration::from_millis(800);
@@ -90,6 +93,7 @@ pub(super) fn work(
         limits,
         last_good: BTreeMap::new(),
         solver_took: Duration::ZERO,
+        answers: Answers::kept_in(Arc::new(Memory::default())),
     };
     while let Ok(mut job) = jobs.recv() {
         while let Ok(newer) = jobs.try_recv() {
@@ -119,6 +123,7 @@ struct Analyst {
     /// Files as they were when they could be read as written.
     last_good: BTreeMap<Arc<str>, Texts>,
     solver_took: Duration,
+    answers: Answers,
 }
 
 impl Analyst {
@@ -183,7 +188,14 @@ impl Analyst {
             return Ok(());
         }
         let started = Instant::now();
-        let checked = check::check(&read.understood, Some(&verifier::options::Options::default()))?;
+        let solver = verifier::options::Options {
+            answers: match &self.workspace.settings.config.cache {
+                Some(place) => Answers::kept_in(Arc::new(Directory::at(place.clone()))),
+                None => self.answers.clone(),
+            },
+            ..verifier::options::Options::default()
+        };
+        let checked = check::check(&read.understood, Some(&solver))?;
         self.solver_took = started.elapsed();
         full.findings = self.decided(checked, &read, true);
         let _ = tell.send(Outcome::Analysis(Box::new(full)));

@@ -20,6 +20,7 @@ mod cursor;
 mod diagnostics;
 mod documents;
 mod hover;
+mod memory;
 mod navigate;
 mod position;
 mod selected;
