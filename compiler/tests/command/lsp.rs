@@ -339,6 +339,72 @@ fn a_session_from_the_first_word_to_the_last() {
     assert_eq!(editor.close(), 0);
 }
 
+const REFERENCES: &str = "\
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: api, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {app: api}}
+  egress:
+    - toCIDRSet: [{cidrGroupRef: partners}]
+    - toServices: [{k8sService: {serviceName: store}}]
+  ingress:
+    - toPorts: [{ports: [{port: htpp}]}]
+---
+apiVersion: cilium.io/v2
+kind: CiliumCIDRGroup
+metadata: {name: partners}
+spec: {externalCIDRs: [192.0.2.0/24]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: store, namespace: elsewhere}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: store, namespace: shop}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: api, namespace: shop, labels: {app: api}}
+spec: {containers: [{name: main, image: api, ports: [{name: http, containerPort: 8080}]}]}
+";
+
+#[test]
+fn references_lead_to_their_objects_and_suggestions_are_offered_as_such() {
+    let scratch = Scratch::new("lsp-references");
+    let file = scratch.0.join("all.yaml");
+    let mut editor = Editor::open(&scratch.0);
+    editor.did_open(&file, REFERENCES);
+    let found = editor.diagnostics_of(&file, 1);
+    for (from, to) in [
+        ("partners}]", "{name: partners}"),
+        ("store}}]", "{name: store, namespace: shop}"),
+    ] {
+        let places = editor.at("textDocument/definition", &file, find(REFERENCES, from, 0));
+        let line = find(REFERENCES, to, 0)["line"].clone();
+        assert_eq!(places.as_array().unwrap().len(), 1, "{from}: {places}");
+        assert_eq!(places[0]["range"]["start"]["line"], line, "{from}");
+    }
+    let misspelt = found.iter().find(|one| one["code"] == "PC204").unwrap();
+    let actions = editor.actions(&file, &misspelt["range"]);
+    let renaming = actions
+        .iter()
+        .find(|action| action["title"] == "PC204: write `http` (a suggestion)")
+        .unwrap();
+    assert_eq!(renaming["isPreferred"], false);
+    // One pod, and what it does not define.
+    let hover = editor.at("textDocument/hover", &file, find(REFERENCES, "htpp", 0));
+    let shown = hover["contents"]["value"].as_str().unwrap();
+    assert!(
+        shown.contains("No pod that the rule reaches defines it."),
+        "{shown}"
+    );
+    assert_eq!(editor.close(), 0);
+}
+
 const BOTH: &str = "\
 apiVersion: networking.k8s.io/v1\r
 kind: NetworkPolicy\r
