@@ -1,7 +1,7 @@
 //! The thread that reads, lowers and checks.
 //!
 //! It takes the newest job and leaves out those that were overtaken. Each job gives two results: what is found without
-//! the solver, at once, and then everything. Where the solver takes long, it is asked only after a document was saved.
+//! the solver, at once, and then everything. Where the solver takes long, it is not asked while somebody types.
 
 use super::documents::Opened;
 use super::memory::Memory;
@@ -34,8 +34,8 @@ pub(super) struct Job {
     pub(super) opened: BTreeMap<Arc<str>, Opened>,
     /// Whether the disk may have changed.
     pub(super) scan: bool,
-    /// Whether a document was saved.
-    pub(super) saved: bool,
+    /// Whether the solver is asked however long it takes: something was opened or saved, and nobody types.
+    pub(super) thorough: bool,
 }
 
 /// What came of a job.
@@ -99,7 +99,7 @@ pub(super) fn work(
         while let Ok(newer) = jobs.try_recv() {
             job = Job {
                 scan: job.scan || newer.scan,
-                saved: job.saved || newer.saved,
+                thorough: job.thorough || newer.thorough,
                 ..newer
             };
         }
@@ -169,7 +169,7 @@ impl Analyst {
         };
         analysis.findings = self.decided(checked, &read, false);
         let solver_asked =
-            wants_solver && !read.understood.blocked() && (job.saved || self.solver_took <= QUICK);
+            wants_solver && !read.understood.blocked() && (job.thorough || self.solver_took <= QUICK);
         if !solver_asked {
             let _ = tell.send(Outcome::Analysis(Box::new(analysis)));
             return Ok(());

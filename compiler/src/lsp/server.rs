@@ -66,7 +66,7 @@ pub fn serve(
         generation: 0,
         due: None,
         scan: false,
-        saved: false,
+        thorough: false,
         latest: None,
         waiting: Vec::new(),
         published: BTreeSet::new(),
@@ -145,7 +145,7 @@ struct Server {
     due: Option<Due>,
     /// What the next analysis has to look at again.
     scan: bool,
-    saved: bool,
+    thorough: bool,
     latest: Option<Box<Analysis>>,
     /// Questions about a state that is not analysed yet.
     waiting: Vec<Request>,
@@ -304,6 +304,7 @@ impl Server {
                 if let Some(DidOpenTextDocumentParams { text_document }) = self.read(&method, &params) {
                     let (uri, version) = (text_document.uri.as_str(), text_document.version);
                     self.documents.open(uri, version, text_document.text);
+                    self.thorough = true;
                     self.changed();
                 }
             }
@@ -328,11 +329,8 @@ impl Server {
                     self.changed_on_disk();
                 }
             }
-            "textDocument/didSave" => {
-                self.saved = true;
-                self.changed_on_disk();
-            }
-            "workspace/didChangeWatchedFiles"
+            "textDocument/didSave"
+            | "workspace/didChangeWatchedFiles"
             | "workspace/didCreateFiles"
             | "workspace/didDeleteFiles"
             | "workspace/didRenameFiles"
@@ -391,6 +389,7 @@ impl Server {
 
     fn changed_on_disk(&mut self) {
         self.scan = true;
+        self.thorough = true;
         self.changed();
     }
 
@@ -412,7 +411,7 @@ impl Server {
             generation: self.generation,
             opened: self.documents.opened(&self.limits),
             scan: std::mem::take(&mut self.scan),
-            saved: std::mem::take(&mut self.saved),
+            thorough: std::mem::take(&mut self.thorough),
         };
         if worker.jobs.send(job).is_err() {
             self.log("the analysis has ended; restart the server");
