@@ -116,11 +116,13 @@ pub fn check(
     let proved = prove::prove(understood, solver)?;
     checked.findings.extend(proved.findings);
     checked.undecided.extend(proved.undecided);
-    checked
-        .findings
-        .extend(lints::findings(&understood.model, &understood.services));
     let (objects, model) = (&understood.input.objects, &understood.model);
-    checked.findings.extend(lints::hygiene(objects, model));
+    let (wrong, careless) = rayon::join(
+        || lints::findings(model, &understood.services),
+        || lints::hygiene(objects, model),
+    );
+    checked.findings.extend(wrong);
+    checked.findings.extend(careless);
     if let Some(options) = solver {
         let answers = lints::conflicts::check(&understood.model, options)?;
         checked.findings.extend(answers.findings);

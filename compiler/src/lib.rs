@@ -41,6 +41,7 @@ pub mod lower;
 // The model, and what is read from it.
 pub mod placement;
 pub mod resolve;
+pub mod selected;
 pub mod services;
 
 pub mod lints;

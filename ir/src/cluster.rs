@@ -213,6 +213,18 @@ impl Cluster {
         (0..).map(EndpointId).zip(&*self.endpoints)
     }
 
+    /// The endpoints of one namespace with their ids.
+    pub fn endpoints_in(&self, namespace: &str) -> impl Iterator<Item = (EndpointId, &Endpoint)> {
+        let first = self
+            .endpoints
+            .partition_point(|endpoint| *endpoint.namespace < *namespace);
+        let there = self.endpoints.get(first..).unwrap_or_default();
+        let count = there.partition_point(|endpoint| endpoint.namespace == namespace);
+        (first..)
+            .map(|place| EndpointId(u32::try_from(place).unwrap_or(u32::MAX)))
+            .zip(there.iter().take(count))
+    }
+
     /// The nodes with their ids.
     pub fn node_ids(&self) -> impl Iterator<Item = (NodeId, &Node)> {
         (0..).map(NodeId).zip(&*self.nodes)
@@ -234,8 +246,8 @@ impl Cluster {
     #[must_use]
     pub fn node_named(&self, name: &str) -> Option<NodeId> {
         let first = self.nodes.partition_point(|node| *node.name < *name);
-        let (id, node) = self.node_ids().nth(first)?;
-        (node.name == name).then_some(id)
+        let node = self.nodes.get(first)?;
+        (node.name == name).then_some(NodeId(u32::try_from(first).ok()?))
     }
 
     /// The value of an attribute of a pod; `None` where it is absent.

@@ -35,6 +35,12 @@ impl<'m> Judge<'m> {
         }
     }
 
+    /// Which policies select which pods.
+    #[must_use]
+    pub fn selecting(&self) -> &Selecting {
+        &self.selecting
+    }
+
     /// Judges a whole flow: the source's egress and the destination's ingress, each by itself.
     #[must_use]
     pub fn evaluate(&self, flow: &Flow) -> Judgement {

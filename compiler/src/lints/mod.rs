@@ -7,8 +7,10 @@
 //! [`surroundings`] and [`probes`] are the machinery of `PC6xx` and `PC7xx`: what was written, what is selected, and what
 //! a new pod would meet.
 
+mod blocks;
 pub mod cilium_names;
 pub mod conflicts;
+pub mod mistaken_selector;
 pub mod named_port_hazards;
 mod named_port_report;
 mod named_port_sites;
@@ -67,7 +69,7 @@ use crate::services::Service;
 use ir::model::Model;
 use ir::policy::{Policy, RuleId};
 use ir::port::Protocol;
-use probes::Probes;
+use probes::{Probes, Probing};
 use surroundings::Surroundings;
 
 /// Everything that can be found without a solver, unsorted.
@@ -112,10 +114,11 @@ pub fn about_port_names(model: &Model, services: &[Service]) -> Vec<Finding> {
 pub fn hygiene(objects: &[Object], model: &Model) -> Vec<Finding> {
     let around = Surroundings::of(objects, model);
     let probes = Probes::of(model);
+    let probing = Probing::of(&probes);
     let mut findings = pc601_policy_selects_nothing::check(&around);
     findings.extend(pc602_peer_selects_nothing::check(&around));
-    findings.extend(pc603_namespace_without_default_deny::check(&around, &probes));
-    findings.extend(pc604_dns_forgotten::check(&around, &probes));
+    findings.extend(pc603_namespace_without_default_deny::check(&around, &probing));
+    findings.extend(pc604_dns_forgotten::check(&around, &probing));
     findings.extend(pc605_world_includes_metadata_address::check(&around));
     findings.extend(pc606_cidr_inside_cluster_range::check(&around));
     findings.extend(pc607_policy_types_omitted::check(&around));

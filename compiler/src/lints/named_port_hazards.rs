@@ -24,16 +24,19 @@
 //! whose pods are not in the input.
 
 use super::cilium_names::{self, CiliumNames};
+use super::named_port_report::{FirstDefinitions, first_definitions};
 use super::named_ports::{self, NameUse, Reached};
 use super::pc210_port_name_invalid;
+use crate::selected::Selected;
 use crate::services::{Service, ServicePort};
 use ir::cluster::{ContainerPort, ContainerRole, Endpoint};
+use ir::judge;
 use ir::model::Model;
 use ir::peer::{CidrBlock, CidrScope, Entity, Peer, PeerMatch, Peers};
 use ir::policy::{Action, Direction, Policy, Subject};
-use ir::port::{PortMatch, Ports, Protocol};
+use ir::port::{PortMatch, Ports, Protocol, ProtocolSet};
 use ir::selector::{Attribute, NAMESPACE_NAME_LABEL, Operator, Selector};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 
 /// Every use of a name, judged, with what was needed for it.
@@ -42,10 +45,16 @@ pub struct Hazards<'m> {
     pub model: &'m Model,
     /// The Services of the input.
     pub services: &'m [Service],
+    /// Answers about flows.
+    pub judge: judge::Judge<'m>,
     /// Names as Cilium keeps them.
     pub names: CiliumNames,
+    /// For the protocols that uses ask for, the names of all pods.
+    pub(super) first_definitions: BTreeMap<ProtocolSet, FirstDefinitions<'m>>,
     /// The uses, in the order of rules and ports.
     pub uses: Vec<Judged<'m>>,
+    /// The addresses of pods and nodes.
+    taken: HashSet<IpAddr>,
 }
 
 /// A use of a name with what is wrong about it.
@@ -134,34 +143,75 @@ impl<'m> Hazards<'m> {
             .iter()
             .map(|endpoint| endpoint.namespace.as_str())
             .collect();
+        let uses = named_ports::uses(model);
         let mut judge = Judge {
             model,
-            services,
+            services: by_namespace(services),
             names: &names,
             populated,
             closed: BTreeMap::new(),
+            selected: Selected::of(&model.cluster, peer_selectors(&uses)),
         };
-        let uses = named_ports::uses(model)
-            .into_iter()
-            .map(|one| judge.judge(one))
-            .collect();
+        let protocols: BTreeSet<ProtocolSet> = uses.iter().map(|one| one.protocol).collect();
+        let pods = || model.cluster.endpoints().iter();
+        let addresses = pods().flat_map(|pod| &pod.addresses);
+        let nodes = model.cluster.nodes().iter().flat_map(|node| &node.addresses);
         Self {
+            uses: uses.into_iter().map(|one| judge.judge(one)).collect(),
+            first_definitions: protocols
+                .into_iter()
+                .map(|protocol| (protocol, first_definitions(pods(), protocol)))
+                .collect(),
+            judge: judge::Judge::new(model),
+            taken: addresses.chain(nodes).copied().collect(),
             model,
             services,
             names,
-            uses,
         }
     }
+
+    /// Whether no pod and no node has the address.
+    #[must_use]
+    pub fn is_outside(&self, address: IpAddr) -> bool {
+        !self.taken.contains(&address)
+    }
+}
+
+/// The Services of each namespace, in order.
+#[must_use]
+pub fn by_namespace(services: &[Service]) -> BTreeMap<&str, Vec<&Service>> {
+    let mut by_namespace: BTreeMap<&str, Vec<&Service>> = BTreeMap::new();
+    for service in services {
+        by_namespace.entry(&service.namespace).or_default().push(service);
+    }
+    by_namespace
+}
+
+/// The selectors by which egress rules with a name pick their peers.
+fn peer_selectors<'m>(uses: &[NameUse<'m>]) -> impl Iterator<Item = &'m Selector> {
+    uses.iter()
+        .filter(|one| one.rule.direction == Direction::Egress)
+        .filter_map(|one| match &one.rule.peers {
+            Peers::Any => None,
+            Peers::OneOf(peers) => Some(peers),
+        })
+        .flatten()
+        .filter_map(|peer| match &peer.matches {
+            PeerMatch::Endpoints(selector) => Some(selector),
+            _ => None,
+        })
 }
 
 struct Judge<'a, 'm> {
     model: &'m Model,
-    services: &'m [Service],
+    services: BTreeMap<&'m str, Vec<&'m Service>>,
     names: &'a CiliumNames,
     /// Namespaces with pods in the input.
     populated: BTreeSet<&'m str>,
     /// Selectors whose answer is known.
     closed: BTreeMap<&'m Selector, bool>,
+    /// What peers' selectors pick.
+    selected: Selected,
 }
 
 impl<'m> Judge<'_, 'm> {
@@ -288,7 +338,16 @@ impl<'m> Judge<'_, 'm> {
 
     /// A port with this name of a Service that leads to reached pods.
     fn service_port(&self, one: &NameUse<'m>) -> Option<(&'m Service, &'m ServicePort)> {
-        self.services.iter().find_map(|service| {
+        let namespaces: BTreeSet<&str> = one
+            .reached
+            .iter()
+            .map(|reached| reached.endpoint.namespace.as_str())
+            .collect();
+        // A Service leads to pods of its own namespace.
+        let services = namespaces
+            .into_iter()
+            .filter_map(|namespace| self.services.get(namespace));
+        services.flatten().copied().find_map(|service| {
             let port = service.ports.iter().find(|port| {
                 one.protocol.contains(port.protocol)
                     && port
@@ -309,14 +368,7 @@ impl<'m> Judge<'_, 'm> {
         match matches {
             PeerMatch::Endpoints(selector) => {
                 // It picks pods, and all of them are on the host network.
-                let mut picked = self
-                    .model
-                    .cluster
-                    .endpoints()
-                    .iter()
-                    .filter(|pod| selector.matches(|attribute| self.model.cluster.attribute(pod, attribute)))
-                    .peekable();
-                picked.peek().is_some() && picked.all(|pod| pod.host_network)
+                !self.selected.any(selector) && self.selected.any_on_host_network(selector)
             }
             PeerMatch::Cidr(block) => match block.scope {
                 CidrScope::OutsideCluster => true,

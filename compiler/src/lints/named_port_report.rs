@@ -8,13 +8,12 @@ use crate::de::suggest;
 use crate::diagnostic::named_ports::NamedPorts;
 use crate::diagnostic::{Code, Engines, Finding, Witness};
 use ir::cluster::{ContainerPort, ContainerRole, Endpoint, EndpointId, Family};
-use ir::evaluator;
 use ir::flow::{Because, Flow, Judgement, Party};
 use ir::model::Model;
 use ir::origin::Origin;
 use ir::peer::{CidrBlock, PeerMatch, Peers};
 use ir::policy::{Direction, RuleId};
-use ir::port::Protocol;
+use ir::port::{Protocol, ProtocolSet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -152,31 +151,36 @@ pub(super) fn with_engines(finding: Finding, engines: Option<Engines>) -> Findin
 
 /// The nearest name of a pod that the rule reaches, else of any pod; with where it is defined.
 #[must_use]
-pub(super) fn nearest<'m>(model: &'m Model, judged: &Judged<'m>) -> Option<(&'m str, &'m Origin)> {
-    fn names<'m>(
-        pods: impl Iterator<Item = &'m Endpoint>,
-        judged: &Judged<'_>,
-    ) -> BTreeMap<&'m str, &'m Origin> {
-        let mut names = BTreeMap::new();
-        for port in pods.flat_map(|pod| &pod.ports) {
-            let fits = port.role != ContainerRole::Init && judged.one.protocol.contains(port.protocol);
-            let other = |name: &&str| !name.eq_ignore_ascii_case(judged.one.name);
-            if let Some(name) = port.name.as_deref().filter(|_| fits).filter(other) {
-                names.entry(name).or_insert(&port.origin);
-            }
-        }
-        names
-    }
-    let near = |names: &BTreeMap<&'m str, &'m Origin>| {
-        let candidates: Vec<_> = names.keys().copied().collect();
-        let name = suggest::nearest(judged.one.name, &candidates).first().copied()?;
+pub(super) fn nearest<'m>(hazards: &Hazards<'m>, judged: &Judged<'m>) -> Option<(&'m str, &'m Origin)> {
+    let near = |names: &FirstDefinitions<'m>| {
+        let asked = judged.one.name;
+        let others = names.keys().copied();
+        let candidates: Vec<_> = others.filter(|name| !name.eq_ignore_ascii_case(asked)).collect();
+        let name = suggest::nearest(asked, &candidates).first().copied()?;
         Some((name, *names.get(name)?))
     };
-    near(&names(
-        judged.one.reached.iter().map(|reached| reached.endpoint),
-        judged,
-    ))
-    .or_else(|| near(&names(model.cluster.endpoints().iter(), judged)))
+    let protocol = judged.one.protocol;
+    let reached = judged.one.reached.iter().map(|reached| reached.endpoint);
+    near(&first_definitions(reached, protocol)).or_else(|| near(hazards.first_definitions.get(&protocol)?))
+}
+
+/// Port names as written, each with the first place that defines it.
+pub(super) type FirstDefinitions<'m> = BTreeMap<&'m str, &'m Origin>;
+
+/// The names that count on these pods under a protocol.
+#[must_use]
+pub(super) fn first_definitions<'m>(
+    pods: impl Iterator<Item = &'m Endpoint>,
+    protocol: ProtocolSet,
+) -> FirstDefinitions<'m> {
+    let mut names = BTreeMap::new();
+    for port in pods.flat_map(|pod| &pod.ports) {
+        let fits = port.role != ContainerRole::Init && protocol.contains(port.protocol);
+        if let Some(name) = port.name.as_deref().filter(|_| fits) {
+            names.entry(name).or_insert(&port.origin);
+        }
+    }
+    names
 }
 
 /// Sources and destinations that are tried for a witness; the first that fit are nearly always the first.
@@ -193,12 +197,13 @@ pub(super) struct Tried<'a> {
 /// The first flow between a source of the use and one of the destinations of which the evaluator says what is wanted.
 #[must_use]
 pub(super) fn witness(
-    model: &Model,
+    hazards: &Hazards<'_>,
     judged: &Judged<'_>,
     destinations: impl IntoIterator<Item = (Party, Protocol, u16)>,
     wanted: impl Fn(&Tried<'_>) -> bool,
 ) -> Option<Witness> {
-    let sources = sources(model, judged);
+    let model = hazards.model;
+    let sources = sources(hazards, judged);
     for (destination, protocol, port) in destinations.into_iter().take(TRIED) {
         for source in &sources {
             if same_pod(*source, destination) {
@@ -207,7 +212,7 @@ pub(super) fn witness(
             let Some(flow) = flow(model, *source, destination, protocol, port) else {
                 continue;
             };
-            let judgement = evaluator::evaluate(model, &flow);
+            let judgement = hazards.judge.evaluate(&flow);
             let decided_here = decided_by(&judgement, judged.one.rule.direction, judged.one.rule_id);
             if wanted(&Tried {
                 judgement: &judgement,
@@ -232,7 +237,7 @@ pub(super) fn decided_by(judgement: &Judgement, direction: Direction, rule: Rule
 
 /// The first sources of a use: pods, else an address of a block that it names.
 #[must_use]
-pub(super) fn sources(model: &Model, judged: &Judged<'_>) -> Vec<Party> {
+pub(super) fn sources(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Vec<Party> {
     let pods: Vec<_> = judged.one.sources.iter().take(TRIED).map(pod).collect();
     if pods.len() > 1 || judged.one.rule.direction == Direction::Egress {
         return pods;
@@ -245,7 +250,7 @@ pub(super) fn sources(model: &Model, judged: &Judged<'_>) -> Vec<Party> {
                 PeerMatch::Cidr(block) => address_in(block),
                 _ => None,
             })
-            .filter(|address| is_outside(model, *address))
+            .filter(|address| hazards.is_outside(*address))
             .take(TRIED)
             .map(Party::Outside)
             .collect(),
@@ -261,21 +266,6 @@ pub(super) fn address_in(block: &CidrBlock) -> Option<IpAddr> {
         .hosts()
         .take(TRIED * TRIED)
         .find(|address| block.contains(*address))
-}
-
-/// Whether no pod and no node has the address.
-#[must_use]
-pub(super) fn is_outside(model: &Model, address: IpAddr) -> bool {
-    let cluster = &model.cluster;
-    let is_pod = cluster
-        .endpoints()
-        .iter()
-        .any(|pod| pod.addresses.contains(&address));
-    !is_pod
-        && !cluster
-            .nodes()
-            .iter()
-            .any(|node| node.addresses.contains(&address))
 }
 
 /// A pod as a party; its address is chosen with the flow.

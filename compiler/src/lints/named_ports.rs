@@ -7,8 +7,8 @@
 //! A cluster has thousands of policies and many more pods: replicas of one workload that define the same ports are
 //! listed as one, and what several rules reach is worked out once.
 
+use crate::selected::{PodSet, Selected};
 use ir::cluster::{ContainerPort, ContainerRole, Endpoint, EndpointId};
-use ir::label_index::LabelIndex;
 use ir::model::Model;
 use ir::named_port;
 use ir::peer::{CidrScope, Entity, Peer, PeerMatch, Peers};
@@ -61,29 +61,6 @@ impl Reached<'_> {
             .iter()
             .map(|port| (port.protocol, port.number))
             .collect()
-    }
-}
-
-/// A set of pods.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct PodSet(RoaringBitmap);
-
-impl PodSet {
-    /// The pods, ascending.
-    pub fn iter(&self) -> impl Iterator<Item = EndpointId> {
-        self.0.iter().map(EndpointId)
-    }
-
-    /// Whether it holds this pod.
-    #[must_use]
-    pub fn contains(&self, id: EndpointId) -> bool {
-        self.0.contains(id.0)
-    }
-
-    /// Whether it holds no pod.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }
 
@@ -233,8 +210,7 @@ struct Asked<'m> {
 /// Pods by what selects them. Policies ask for the same sets again and again: each is made once.
 struct Pods<'m> {
     model: &'m Model,
-    index: LabelIndex,
-    by_profile: Vec<RoaringBitmap>,
+    selected: Selected,
     /// By [`EndpointId`]: pods of one workload with the same container ports have the same number.
     kinds: Vec<u32>,
     known: HashMap<Vec<Matches<'m>>, usize>,
@@ -255,21 +231,9 @@ impl<'m> Pods<'m> {
                 }
             }
         }
-        let index = LabelIndex::new(&model.cluster, selectors);
-        let mut by_profile =
-            vec![RoaringBitmap::new(); usize::try_from(index.profiles()).unwrap_or(usize::MAX)];
-        for (id, _) in model.cluster.endpoint_ids() {
-            if let Some(pods) = index
-                .profile(id)
-                .and_then(|profile| by_profile.get_mut(profile as usize))
-            {
-                pods.insert(id.0);
-            }
-        }
         Self {
             model,
-            index,
-            by_profile,
+            selected: Selected::of(&model.cluster, selectors),
             kinds: kinds(model),
             known: HashMap::new(),
             asked: Vec::new(),
@@ -284,8 +248,8 @@ impl<'m> Pods<'m> {
         let mut union = RoaringBitmap::new();
         for one in &matches {
             union |= match one {
-                Matches::Any => self.all(),
-                Matches::Subject(Subject::Endpoints(selector)) => self.selected(selector),
+                Matches::Any => self.selected.all().0,
+                Matches::Subject(Subject::Endpoints(selector)) => self.selected.pods(selector).0,
                 Matches::Subject(Subject::Nodes(_)) => RoaringBitmap::new(),
                 Matches::Peer(matches) => self.peer(matches),
             };
@@ -352,8 +316,8 @@ impl<'m> Pods<'m> {
 
     fn peer(&self, matches: &PeerMatch) -> RoaringBitmap {
         match matches {
-            PeerMatch::Endpoints(selector) => self.selected(selector),
-            PeerMatch::Entity(Entity::All | Entity::Cluster) => self.all(),
+            PeerMatch::Endpoints(selector) => self.selected.pods(selector).0,
+            PeerMatch::Entity(Entity::All | Entity::Cluster) => self.selected.all().0,
             PeerMatch::Cidr(block) if block.scope == CidrScope::Everything => self
                 .model
                 .cluster
@@ -371,24 +335,6 @@ impl<'m> Pods<'m> {
             | PeerMatch::Entity(_)
             | PeerMatch::Domain(_) => RoaringBitmap::new(),
         }
-    }
-
-    fn selected(&self, selector: &Selector) -> RoaringBitmap {
-        let mut union = RoaringBitmap::new();
-        for profile in self.index.select(selector) {
-            if let Some(pods) = self.by_profile.get(profile as usize) {
-                union |= pods;
-            }
-        }
-        union
-    }
-
-    fn all(&self) -> RoaringBitmap {
-        let mut union = RoaringBitmap::new();
-        for pods in &self.by_profile {
-            union |= pods;
-        }
-        union
     }
 }
 

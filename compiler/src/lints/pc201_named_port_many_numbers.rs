@@ -147,7 +147,7 @@ pub(super) fn shows_itself(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Option
                 .map(move |(protocol, number)| (pod(id), protocol, number))
         })
         .collect();
-    witness(hazards.model, judged, destinations, |tried| {
+    witness(hazards, judged, destinations, |tried| {
         tried.decided_here && tried.judgement.allowed() == wanted
     })
 }

@@ -52,7 +52,7 @@ pub fn check(hazards: &Hazards<'_>) -> Vec<Finding> {
         .collect()
 }
 
-fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Finding {
+fn finding<'m>(hazards: &Hazards<'m>, judged: &Judged<'m>) -> Finding {
     let name = judged.one.name;
     let open = opened_elsewhere(hazards, judged);
     let message = match &open {
@@ -64,7 +64,7 @@ fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Finding {
     let finding = undefined(hazards, judged, Code::NAMED_PORT_UNDEFINED, message);
     let mut finding = with_witness(
         finding,
-        witness(hazards.model, judged, guesses(hazards, judged), |tried| {
+        witness(hazards, judged, guesses(hazards, judged), |tried| {
             !tried.judgement.allowed()
         }),
     );
@@ -75,8 +75,13 @@ fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Finding {
 }
 
 /// What PC204 and PC205 have in common: the place, the pods, the nearest name.
-pub(super) fn undefined(hazards: &Hazards<'_>, judged: &Judged<'_>, code: Code, message: String) -> Finding {
-    let near = nearest(hazards.model, judged);
+pub(super) fn undefined<'m>(
+    hazards: &Hazards<'m>,
+    judged: &Judged<'m>,
+    code: Code,
+    message: String,
+) -> Finding {
+    let near = nearest(hazards, judged);
     let label = match near {
         Some((near, _)) => format!("did you mean `{near}`?"),
         None => "no such name there".to_owned(),
@@ -129,8 +134,8 @@ fn renaming(judged: &Judged<'_>) -> Option<Fix> {
 }
 
 /// Flows that the author may have had in mind: to the number behind the nearest name, else to what the pods have.
-pub(super) fn guesses(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Vec<(Party, Protocol, u16)> {
-    let near = nearest(hazards.model, judged).map(|(near, _)| near);
+pub(super) fn guesses<'m>(hazards: &Hazards<'m>, judged: &Judged<'m>) -> Vec<(Party, Protocol, u16)> {
+    let near = nearest(hazards, judged).map(|(near, _)| near);
     let fits = |port: &&ContainerPort| {
         port.role != ContainerRole::Init && judged.one.protocol.contains(port.protocol)
     };

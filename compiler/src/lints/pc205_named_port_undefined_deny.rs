@@ -45,7 +45,7 @@ pub fn check(hazards: &Hazards<'_>) -> Vec<Finding> {
                 judged.one.name
             );
             let finding = undefined(hazards, judged, Code::NAMED_PORT_UNDEFINED_DENY, message);
-            let open = witness(hazards.model, judged, guesses(hazards, judged), |tried| {
+            let open = witness(hazards, judged, guesses(hazards, judged), |tried| {
                 tried.judgement.allowed()
             });
             with_witness(finding, open)

@@ -128,7 +128,7 @@ fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Option<Finding> {
                 .map(move |(protocol, number)| (pod(id), protocol, number))
         })
         .collect();
-    let flow = witness(hazards.model, judged, destinations, |tried| {
+    let flow = witness(hazards, judged, destinations, |tried| {
         tried.judgement.allowed() == denies
     });
     let finding = finding.named_ports(table(judged)).help(help);

@@ -83,7 +83,7 @@ fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Finding {
         and(protocols.iter().map(|protocol| format!("`protocol: {protocol}`")))
     );
     let denies = judged.denies();
-    let flow = witness(hazards.model, judged, flows, |tried| {
+    let flow = witness(hazards, judged, flows, |tried| {
         tried.judgement.allowed() == denies
     });
     let finding = finding.named_ports(table).help(help);

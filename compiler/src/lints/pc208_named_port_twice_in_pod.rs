@@ -121,7 +121,7 @@ fn finding(hazards: &Hazards<'_>, site: &Site<'_, '_>) -> Option<Finding> {
     let flows = ports
         .iter()
         .map(|port| (pod(site.reached.id), port.protocol, port.number));
-    let flow = witness(hazards.model, judged, flows, |tried| {
+    let flow = witness(hazards, judged, flows, |tried| {
         tried.decided_here && tried.judgement.allowed() == wanted
     });
     let help = "give each port of the pod a name of its own, and list the names in the rule";

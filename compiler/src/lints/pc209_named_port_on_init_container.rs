@@ -107,7 +107,7 @@ fn finding(hazards: &Hazards<'_>, site: &Site<'_, '_>) -> Option<Finding> {
     let flows = ports
         .iter()
         .map(|port| (pod(site.reached.id), port.protocol, port.number));
-    let flow = witness(hazards.model, judged, flows, |tried| {
+    let flow = witness(hazards, judged, flows, |tried| {
         (tried.decided_here || !counts) && tried.judgement.allowed() == wanted
     });
     let help = format!("write the number: {all}");

@@ -26,7 +26,7 @@
 //!
 //! `check --fix --unsafe-fixes` writes where `targetPort` leads.
 
-use super::named_port_hazards::{Case, Hazards, Judged, Picked, picked_by};
+use super::named_port_hazards::{Case, Hazards, Judged, Picked, by_namespace, picked_by};
 use super::named_port_report::{at_use, decided_by, flow, pod, shown, table_of_all, with_witness, witness};
 use super::named_ports::{self, NumberUse};
 use super::object_name;
@@ -34,7 +34,6 @@ use crate::diagnostic::named_ports::NamedPorts;
 use crate::diagnostic::{Applicability, Code, Finding, Fix, Severity, Witness};
 use crate::services::{Service, ServicePort, Target};
 use ir::cluster::{ContainerRole, Endpoint};
-use ir::evaluator;
 use ir::policy::{Action, Direction};
 use ir::port::{PortMatch, Ports};
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,10 +57,7 @@ pub fn check(hazards: &Hazards<'_>) -> Vec<Finding> {
     if translated.is_empty() {
         return findings;
     }
-    let mut by_namespace: BTreeMap<&str, Vec<&Service>> = BTreeMap::new();
-    for service in hazards.services {
-        by_namespace.entry(&service.namespace).or_default().push(service);
-    }
+    let by_namespace = by_namespace(hazards.services);
     for one in named_ports::number_uses(hazards.model, |number| translated.contains(&number)) {
         findings.extend(number(hazards, &by_namespace, &one));
     }
@@ -103,7 +99,7 @@ fn name(hazards: &Hazards<'_>, judged: &Judged<'_>, service: &Service, port: &Se
         .iter()
         .map(|(reached, target)| (pod(reached.id), target.protocol, target.number))
         .collect();
-    let flow = witness(hazards.model, judged, flows, |tried| {
+    let flow = witness(hazards, judged, flows, |tried| {
         tried.judgement.allowed() == denies
     });
     let instead = targets.first().and_then(|(_, target)| target.name.as_deref());
@@ -248,7 +244,7 @@ fn meant(
         .take(8)
         .find_map(|source| {
             let flow = flow(model, pod(source), pod(destination), port.protocol, target)?;
-            let judgement = evaluator::evaluate(model, &flow);
+            let judgement = hazards.judge.evaluate(&flow);
             let not_here = !decided_by(&judgement, one.rule.direction, one.rule_id);
             (not_here && judgement.allowed() == wanted).then(|| shown(model, &flow))
         })

@@ -31,9 +31,7 @@
 
 use super::cilium_names::{Meaning, transport};
 use super::named_port_hazards::{Case, Hazards, Judged};
-use super::named_port_report::{
-    address_in, at_use, egress_engines, is_outside, with_engines, with_witness, witness,
-};
+use super::named_port_report::{address_in, at_use, egress_engines, with_engines, with_witness, witness};
 use crate::diagnostic::{Code, Finding, Severity};
 use ir::flow::Party;
 use ir::peer::{Entity, Peer, PeerMatch, Peers};
@@ -102,7 +100,7 @@ fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>, peers: &[&Peer]) -> Findi
     let outside = peers
         .iter()
         .filter_map(|peer| address(&peer.matches))
-        .filter(|address| is_outside(hazards.model, *address));
+        .filter(|address| hazards.is_outside(*address));
     let flows: Vec<_> = outside
         .flat_map(|address| {
             numbers
@@ -111,7 +109,7 @@ fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>, peers: &[&Peer]) -> Findi
         })
         .collect();
     let denies = judged.denies();
-    let flow = witness(hazards.model, judged, flows, |tried| {
+    let flow = witness(hazards, judged, flows, |tried| {
         tried.judgement.allowed() == denies
     });
     let engines = egress_engines(hazards, judged).filter(|_| whole);

@@ -24,10 +24,11 @@
 
 use super::named_port_hazards::{Case, Hazards, Judged, Numbers};
 use super::named_port_report::{numbers, table, with_places, with_witness};
-use super::named_ports::{PodSet, Reached};
+use super::named_ports::Reached;
 use super::pc201_named_port_many_numbers::shows_itself;
 use super::{object_name, policy_name};
 use crate::diagnostic::{Code, Finding};
+use crate::selected::PodSet;
 use ir::model::Model;
 use ir::port::ProtocolSet;
 use std::collections::{BTreeMap, BTreeSet};

@@ -27,7 +27,6 @@ use super::named_port_report::{decided_by, flow, pod, pods, shown, sources, tabl
 use super::named_ports::Reached;
 use super::object_name;
 use crate::diagnostic::{Code, Finding, Severity, Witness};
-use ir::evaluator;
 use ir::flow::Party;
 use ir::model::Model;
 use ir::policy::{Action, Direction, Policy, Rule, RuleId, Tier};
@@ -128,7 +127,7 @@ fn meet(hazards: &Hazards<'_>, judged: &Judged<'_>, other: &Numeric<'_>) -> Opti
     for here in meeting.iter().take(TRIED) {
         let (protocol, number) = here.numbers().into_iter().find(|number| covers(number))?;
         for there in passing.iter().take(TRIED) {
-            for source in sources(hazards.model, judged).into_iter().take(TRIED) {
+            for source in sources(hazards, judged).into_iter().take(TRIED) {
                 if let Some(witness) =
                     shows(hazards, judged, other, source, (here, there), (protocol, number))
                 {
@@ -156,7 +155,7 @@ fn shows(
     }
     let asked = |destination, number| {
         let flow = flow(model, source, pod(destination), protocol, number)?;
-        Some((evaluator::evaluate(model, &flow), flow))
+        Some((hazards.judge.evaluate(&flow), flow))
     };
     let (deny, allow) = if judged.denies() {
         (judged.one.rule_id, other.id)

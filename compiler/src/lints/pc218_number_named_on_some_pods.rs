@@ -30,7 +30,6 @@ use super::object_name;
 use crate::diagnostic::named_ports::NamedPorts;
 use crate::diagnostic::{Code, Finding, Witness};
 use ir::cluster::{ContainerPort, ContainerRole};
-use ir::evaluator;
 use ir::port::{PortMatch, Ports};
 use std::collections::BTreeSet;
 
@@ -178,7 +177,7 @@ fn decided(
         .take(8)
         .find_map(|source| {
             let flow = flow(model, pod(source), pod(first.id), named.protocol, named.number)?;
-            let judgement = evaluator::evaluate(model, &flow);
+            let judgement = hazards.judge.evaluate(&flow);
             decided_by(&judgement, one.rule.direction, one.rule_id).then(|| shown(model, &flow))
         })
 }

@@ -62,10 +62,7 @@ fn finding(around: &Surroundings<'_>, policy: &Policy) -> Option<Finding> {
         .requirements()
         .iter()
         .any(|asked| matches!(&asked.operator, ir::selector::Operator::In(values) if values.is_empty()));
-    if is_impossible
-        || !around.selected(selector).is_empty()
-        || around.on_host_network(selector).next().is_some()
-    {
+    if is_impossible || around.selects_any(selector) || !around.on_host_network(selector).is_empty() {
         return None;
     }
     let help = around.mistake(selector)?;

@@ -81,7 +81,7 @@ fn finding(around: &Surroundings<'_>, policy: &Policy, rule: &Rule, peer: &Peer)
     let PeerMatch::Endpoints(selector) = &peer.matches else {
         return None;
     };
-    if !around.selected(selector).is_empty() {
+    if around.selects_any(selector) {
         return None;
     }
     let label = match rule.action {
@@ -95,7 +95,7 @@ fn finding(around: &Surroundings<'_>, policy: &Policy, rule: &Rule, peer: &Peer)
             .about(object_name(policy))
     };
     if names_labels(selector)
-        && let Some(pod) = around.on_host_network(selector).next()
+        && let Some(pod) = around.on_host_network(selector).first()
     {
         return Some(
             found("this peer selects only pods on the host network, which no pod selector matches".to_owned())

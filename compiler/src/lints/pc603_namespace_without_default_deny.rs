@@ -47,12 +47,11 @@
 //! spec: {containers: [{name: admin, image: admin}]}
 //! ```
 
-use super::probes::{Probes, is_probe};
+use super::probes::{Probing, is_probe};
 use super::surroundings::Surroundings;
 use crate::diagnostic::{Code, Finding, ObjectName, Witness};
 use crate::route;
 use ir::cluster::{Endpoint, EndpointId};
-use ir::evaluator;
 use ir::flow::{Because, Flow, Party};
 use ir::policy::Direction;
 use ir::port::Protocol;
@@ -66,46 +65,45 @@ const ANY_PORT: u16 = 80;
 
 /// Finds such namespaces.
 #[must_use]
-pub fn check(around: &Surroundings<'_>, probes: &Probes) -> Vec<Finding> {
+pub fn check(around: &Surroundings<'_>, probing: &Probing<'_>) -> Vec<Finding> {
     let protected: BTreeSet<&str> = around
-        .model
-        .policies()
+        .all_subjects()
         .iter()
-        .flat_map(|policy| around.subjects(policy))
         .filter_map(|id| around.model.cluster.endpoint(id))
         .map(|pod| pod.namespace.as_str())
         .collect();
     let mut findings = Vec::new();
-    for (namespace, probe) in &probes.bare {
+    for (namespace, probe) in &probing.probes.bare {
         let is_protected = protected.contains(namespace.as_str()) && around.is_named(namespace);
         let is_ours = is_protected || around.namespace(namespace).is_some();
-        if is_ours && !namespace.starts_with("kube-") && is_open(probes, *probe) {
-            findings.extend(finding(around, probes, namespace));
+        if is_ours && !namespace.starts_with("kube-") && is_open(probing, *probe) {
+            findings.extend(finding(around, probing, namespace));
         }
     }
     findings
 }
 
 /// Whether an outside address reaches a pod because no policy is about it.
-fn is_open(probes: &Probes, pod: EndpointId) -> bool {
+fn is_open(probing: &Probing<'_>, pod: EndpointId) -> bool {
     let outside = Party::Outside(OUTSIDE);
     let ingress = Direction::Ingress;
-    let decision = evaluator::decide(&probes.model, pod, ingress, outside, Protocol::Tcp, ANY_PORT);
+    let decision = probing
+        .judge
+        .decide(pod, ingress, outside, Protocol::Tcp, ANY_PORT);
     decision.allowed && decision.because == Because::Unrestricted
 }
 
-fn finding(around: &Surroundings<'_>, probes: &Probes, namespace: &str) -> Option<Finding> {
+fn finding(around: &Surroundings<'_>, probing: &Probing<'_>, namespace: &str) -> Option<Finding> {
     let mut asked = BTreeSet::new();
-    let mut pods = probes.model.cluster.endpoint_ids().filter(|(_, pod)| {
-        pod.namespace == namespace && !pod.host_network && !is_probe(pod) && asked.insert(&pod.labels)
-    });
+    let there = probing.probes.model.cluster.endpoints_in(namespace);
+    let mut pods = there.filter(|(_, pod)| !pod.host_network && !is_probe(pod) && asked.insert(&pod.labels));
     let object = around.namespace(namespace);
     let first = around
         .model
         .cluster
-        .endpoints()
-        .iter()
-        .find(|pod| pod.namespace == namespace && !pod.host_network)?;
+        .endpoints_in(namespace)
+        .map(|(_, pod)| pod)
+        .find(|pod| !pod.host_network)?;
     let origin = object.map_or_else(
         || first.origin.clone(),
         |object| object.key_origin(&route!["metadata", "name"]),
@@ -113,7 +111,7 @@ fn finding(around: &Surroundings<'_>, probes: &Probes, namespace: &str) -> Optio
     let message = format!(
         "no policy denies by default in namespace `{namespace}`: a pod that none selects is open to everything"
     );
-    let open = pods.find_map(|(id, pod)| Some((pod, witness(probes, id, pod)?)));
+    let open = pods.find_map(|(id, pod)| Some((pod, witness(probing, id, pod)?)));
     let unselected = "no policy selects this one";
     let is_here = open.as_ref().is_some_and(|(pod, _)| pod.origin == origin);
     let mut finding = Finding::new(Code::NAMESPACE_WITHOUT_DEFAULT_DENY, message)
@@ -134,8 +132,8 @@ fn finding(around: &Surroundings<'_>, probes: &Probes, namespace: &str) -> Optio
 }
 
 /// A flow from outside that reaches the pod because nothing is said about it.
-fn witness(probes: &Probes, id: EndpointId, pod: &Endpoint) -> Option<Witness> {
-    if !is_open(probes, id) {
+fn witness(probing: &Probing<'_>, id: EndpointId, pod: &Endpoint) -> Option<Witness> {
+    if !is_open(probing, id) {
         return None;
     }
     let port = pod.ports.iter().find(|port| port.protocol == Protocol::Tcp);
@@ -149,12 +147,10 @@ fn witness(probes: &Probes, id: EndpointId, pod: &Endpoint) -> Option<Witness> {
         protocol: Protocol::Tcp,
         port,
     };
-    evaluator::evaluate(&probes.model, &flow)
-        .allowed()
-        .then(|| Witness {
-            from: OUTSIDE.to_string(),
-            to: pod.to_string(),
-            protocol: Protocol::Tcp.to_string(),
-            port: Some(port),
-        })
+    probing.judge.evaluate(&flow).allowed().then(|| Witness {
+        from: OUTSIDE.to_string(),
+        to: pod.to_string(),
+        protocol: Protocol::Tcp.to_string(),
+        port: Some(port),
+    })
 }

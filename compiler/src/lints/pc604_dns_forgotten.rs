@@ -44,11 +44,10 @@
 //! ```
 
 use super::object_name;
-use super::probes::{DNS_LABEL, Probes, is_probe};
+use super::probes::{DNS_LABEL, Probing, is_probe};
 use super::surroundings::{Surroundings, listed};
 use crate::diagnostic::{Code, Finding, Severity, Witness};
 use ir::cluster::{Cluster, Endpoint, EndpointId};
-use ir::evaluator;
 use ir::flow::{Flow, Party};
 use ir::peer::{Entity, PeerMatch, Peers};
 use ir::policy::{Action, Direction, Policy, PolicyId, PolicyKind, Rule, Subject};
@@ -63,8 +62,8 @@ const WIDE: u8 = 16;
 
 /// Finds policies that together forget it, one finding for each set of them.
 #[must_use]
-pub fn check(around: &Surroundings<'_>, probes: &Probes) -> Vec<Finding> {
-    let model = &probes.model;
+pub fn check(around: &Surroundings<'_>, probing: &Probing<'_>) -> Vec<Finding> {
+    let model = &probing.probes.model;
     let cluster = &model.cluster;
     let policies: Vec<_> = model
         .policy_ids()
@@ -79,33 +78,44 @@ pub fn check(around: &Surroundings<'_>, probes: &Probes) -> Vec<Finding> {
     let pods = cluster
         .endpoint_ids()
         .filter(|(_, pod)| !pod.host_network && !is_probe(pod) && !is_dns(pod));
+    let selecting = probing.judge.selecting();
     for (id, pod) in pods {
         if asked.insert((&pod.namespace, &pod.labels, &pod.service_account)) {
-            let in_force = policies
-                .iter()
-                .filter(|(_, policy)| selects(cluster, policy, pod));
-            sets.entry(in_force.map(|(id, _)| *id).collect())
-                .or_default()
-                .push((id, pod));
+            let in_force = selecting.policies(selecting.list(id)).iter().copied();
+            let in_force =
+                in_force.filter(|id| model.policy(*id).is_some_and(|policy| policy.applies.egress));
+            sets.entry(in_force.collect()).or_default().push((id, pod));
         }
     }
+    let dns = Dns::of(probing);
     let mut findings = Vec::new();
     for (set, pods) in &sets {
         let set: Vec<&Policy> = set.iter().filter_map(|id| model.policy(*id)).collect();
-        let witness = || pods.iter().find_map(|(id, pod)| witness(probes, *id, pod));
-        findings.extend(finding(probes, &set, witness));
+        let witness = || pods.iter().find_map(|(id, pod)| witness(probing, &dns, *id, pod));
+        findings.extend(finding(&dns, &set, witness));
     }
     // Policies whose pods the input lacks: with everything else that may be in force where they are.
+    let mut by_namespace: BTreeMap<Option<&str>, Vec<&Policy>> = BTreeMap::new();
     for (_, policy) in &policies {
-        let of_pods = matches!(policy.subject, Subject::Endpoints(_));
-        if of_pods && policy.default_deny.egress && around.subjects(policy).is_empty() {
-            let together: Vec<_> = policies
-                .iter()
-                .map(|(_, policy)| *policy)
-                .filter(|other| other.namespace.is_none() || other.namespace == policy.namespace)
-                .collect();
-            if finding(probes, &together, || None).is_some() {
-                findings.extend(finding(probes, &[policy], || None));
+        by_namespace
+            .entry(policy.namespace.as_deref())
+            .or_default()
+            .push(policy);
+    }
+    let in_namespace = |namespace| by_namespace.get(&namespace).into_iter().flatten().copied();
+    let mut forgotten_in: BTreeMap<Option<&str>, bool> = BTreeMap::new();
+    for (_, policy) in &policies {
+        let is_vain =
+            |subject: &Subject| matches!(subject, Subject::Endpoints(pods) if !around.selects_any(pods));
+        if policy.default_deny.egress && is_vain(&policy.subject) {
+            let namespace = policy.namespace.as_deref();
+            let is_forgotten = forgotten_in.entry(namespace).or_insert_with(|| {
+                let cluster_wide = in_namespace(None).filter(|_| namespace.is_some());
+                let together: Vec<_> = cluster_wide.chain(in_namespace(namespace)).collect();
+                finding(&dns, &together, || None).is_some()
+            });
+            if *is_forgotten {
+                findings.extend(finding(&dns, &[policy], || None));
             }
         }
     }
@@ -124,22 +134,43 @@ fn is_dns(pod: &Endpoint) -> bool {
             .any(|port| port.protocol == Protocol::Udp && DNS_PORTS.contains(&port.number))
 }
 
-fn selects(cluster: &Cluster, policy: &Policy, pod: &Endpoint) -> bool {
-    match &policy.subject {
-        Subject::Endpoints(selector) => selector.matches(|attribute| cluster.attribute(pod, attribute)),
-        Subject::Nodes(_) => false,
+/// The pods that are DNS, as far as they can be told.
+struct Dns<'p> {
+    cluster: &'p Cluster,
+    /// Those of the input.
+    real: Vec<(EndpointId, &'p Endpoint)>,
+    /// The probe.
+    probe: Option<(EndpointId, &'p Endpoint)>,
+}
+
+impl<'p> Dns<'p> {
+    fn of(probing: &Probing<'p>) -> Self {
+        let cluster = &probing.probes.model.cluster;
+        let probe = probing.probes.dns;
+        Self {
+            cluster,
+            real: cluster
+                .endpoint_ids()
+                .filter(|(_, pod)| !is_probe(pod) && is_dns(pod))
+                .collect(),
+            probe: probe.and_then(|id| Some((id, cluster.endpoint(id)?))),
+        }
+    }
+
+    fn pods(&self) -> impl Iterator<Item = (EndpointId, &'p Endpoint)> {
+        self.real.iter().copied().chain(self.probe)
     }
 }
 
 /// What is wrong with policies that are in force together; `witness` is a flow that shows it on a pod of the input.
-fn finding(probes: &Probes, set: &[&Policy], witness: impl FnOnce() -> Option<Witness>) -> Option<Finding> {
+fn finding(dns: &Dns<'_>, set: &[&Policy], witness: impl FnOnce() -> Option<Witness>) -> Option<Finding> {
     let isolating = set.iter().find(|policy| policy.default_deny.egress)?;
     let rules = || {
         set.iter()
             .flat_map(|policy| policy.rules.iter().map(move |rule| (*policy, rule)))
             .filter(|(_, rule)| rule.direction == Direction::Egress)
     };
-    if rules().any(|(_, rule)| speaks_of_dns(probes, rule)) {
+    if rules().any(|(_, rule)| speaks_of_dns(dns, rule)) {
         return None;
     }
     let (owner, needs) = rules().find(|(_, rule)| rule.action == Action::Allow && asks_for_names(rule))?;
@@ -182,7 +213,7 @@ fn asks_for_names(rule: &Rule) -> bool {
 }
 
 /// Whether a rule may be about DNS: allow it, or deny it on purpose.
-fn speaks_of_dns(probes: &Probes, rule: &Rule) -> bool {
+fn speaks_of_dns(dns: &Dns<'_>, rule: &Rule) -> bool {
     match &rule.ports {
         Ports::OneOf(ports) => {
             let has_peers = !matches!(&rule.peers, Peers::OneOf(peers) if peers.is_empty());
@@ -194,7 +225,7 @@ fn speaks_of_dns(probes: &Probes, rule: &Rule) -> bool {
                     Peers::Any => true,
                     Peers::OneOf(_) => listed(&rule.peers)
                         .iter()
-                        .any(|peer| may_hold_dns(probes, &peer.matches)),
+                        .any(|peer| may_hold_dns(dns, &peer.matches)),
                 }
         }
     }
@@ -219,17 +250,16 @@ fn may_be_dns(port: &PortMatch) -> bool {
 }
 
 /// Whether DNS may be among these peers, which may be reached on every port.
-fn may_hold_dns(probes: &Probes, peer: &PeerMatch) -> bool {
-    let cluster = &probes.model.cluster;
+fn may_hold_dns(dns: &Dns<'_>, peer: &PeerMatch) -> bool {
     match peer {
         PeerMatch::Endpoints(selector) => {
             let labels_unknown = |attribute: &Attribute| matches!(attribute, Attribute::NamespaceLabel(key) if key != NAMESPACE_NAME_LABEL);
-            let dns = probes.dns.and_then(|id| cluster.endpoint(id));
-            let real = cluster.endpoints().iter().filter(|pod| is_dns(pod));
-            real.chain(dns).any(|pod| {
+            dns.pods().any(|(_, pod)| {
                 selector.requirements().iter().all(|asked| {
                     labels_unknown(&asked.attribute)
-                        || asked.operator.accepts(cluster.attribute(pod, &asked.attribute))
+                        || asked
+                            .operator
+                            .accepts(dns.cluster.attribute(pod, &asked.attribute))
                 })
             })
         }
@@ -243,26 +273,20 @@ fn may_hold_dns(probes: &Probes, peer: &PeerMatch) -> bool {
 }
 
 /// A question to DNS that is denied.
-fn witness(probes: &Probes, id: EndpointId, pod: &Endpoint) -> Option<Witness> {
-    let cluster = &probes.model.cluster;
+fn witness(probing: &Probing<'_>, dns: &Dns<'_>, id: EndpointId, pod: &Endpoint) -> Option<Witness> {
     let port = DNS_PORTS[0];
-    let real = cluster
-        .endpoint_ids()
-        .filter(|(_, other)| !is_probe(other) && !other.host_network && is_dns(other))
-        .map(|(id, _)| id);
-    let dns = real.chain(probes.dns).next()?;
+    let (dns, server) = dns.pods().find(|(_, other)| !other.host_network)?;
     let party = |id, pod: &Endpoint| Party::Endpoint {
         id,
         address: pod.addresses.first().copied(),
     };
-    let server = cluster.endpoint(dns)?;
     let flow = Flow {
         source: party(id, pod),
         destination: party(dns, server),
         protocol: Protocol::Udp,
         port,
     };
-    let judgement = evaluator::evaluate(&probes.model, &flow);
+    let judgement = probing.judge.evaluate(&flow);
     (!judgement.egress.allowed).then(|| Witness {
         from: pod.to_string(),
         to: server.to_string(),

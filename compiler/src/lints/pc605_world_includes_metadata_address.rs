@@ -40,7 +40,6 @@ use super::surroundings::{Surroundings, include, listed};
 use crate::diagnostic::{Code, Finding, Witness};
 use ipnet::IpNet;
 use ir::cluster::EndpointId;
-use ir::evaluator;
 use ir::flow::{Because, Party};
 use ir::model::Model;
 use ir::peer::{CidrBlock, Entity, PeerMatch, Peers};
@@ -63,29 +62,32 @@ const TRIED: usize = 64;
 pub fn check(around: &Surroundings<'_>) -> Vec<Finding> {
     let model = around.model;
     let mut findings = Vec::new();
+    let denied = METADATA.map(|address| is_denied(model, address));
     for (policy_id, policy) in model.policy_ids() {
+        let mut subjects = None;
         for (rule_id, rule) in model.rule_ids(policy_id) {
             let opens = rule.direction == Direction::Egress
                 && rule.action == Action::Allow
                 && include(&rule.ports, Protocol::Tcp, PORT);
             for peer in listed(&rule.peers).iter().filter(|_| opens) {
                 // One address is enough to say it.
-                let Some(address) = METADATA
+                let Some((address, is_denied)) = METADATA
                     .into_iter()
-                    .find(|address| is_in_passing(&peer.matches, *address))
+                    .zip(denied)
+                    .find(|(address, _)| is_in_passing(&peer.matches, *address))
                 else {
                     continue;
                 };
-                let subjects = around.subjects(policy);
+                let subjects = subjects.get_or_insert_with(|| around.subjects(policy));
                 let found = |witness| finding(policy, peer, address, witness);
                 if subjects.is_empty() {
-                    if !is_denied(model, address) {
+                    if !is_denied {
                         findings.push(found(None));
                     }
                 } else if let Some(witness) = subjects
                     .iter()
                     .take(TRIED)
-                    .find_map(|pod| witness(model, *pod, rule_id, address))
+                    .find_map(|pod| witness(around, pod, rule_id, address))
                 {
                     findings.push(found(Some(witness)));
                 }
@@ -142,13 +144,15 @@ fn is_denied(model: &Model, address: IpAddr) -> bool {
 }
 
 /// A request from the pod to the address that is let through by this rule.
-fn witness(model: &Model, pod: EndpointId, rule: RuleId, address: IpAddr) -> Option<Witness> {
+fn witness(around: &Surroundings<'_>, pod: EndpointId, rule: RuleId, address: IpAddr) -> Option<Witness> {
     let outside = Party::Outside(address);
-    let decision = evaluator::decide(model, pod, Direction::Egress, outside, Protocol::Tcp, PORT);
+    let decision = around
+        .judge
+        .decide(pod, Direction::Egress, outside, Protocol::Tcp, PORT);
     let by_this = matches!(&decision.because, Because::Rules(rules) if rules.contains(&rule));
     (decision.allowed && by_this).then_some(())?;
     Some(Witness {
-        from: model.cluster.endpoint(pod)?.to_string(),
+        from: around.model.cluster.endpoint(pod)?.to_string(),
         to: address.to_string(),
         protocol: Protocol::Tcp.to_string(),
         port: Some(PORT),

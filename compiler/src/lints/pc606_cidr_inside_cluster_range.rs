@@ -50,12 +50,14 @@
 //! spec: {clusterIP: 10.96.0.10, selector: {app: db}, ports: [{port: 5432}]}
 //! ```
 
+use super::blocks::Blocks;
 use super::object_name;
 use super::surroundings::{Surroundings, listed};
 use crate::diagnostic::{Code, Finding};
 use crate::load::{Object, ObjectKind};
 use crate::route;
 use ipnet::{IpNet, Ipv4Net};
+use ir::cluster::{Endpoint, Node};
 use ir::origin::Origin;
 use ir::peer::{CidrBlock, Peer, PeerMatch};
 use ir::policy::Policy;
@@ -92,9 +94,16 @@ pub fn check(around: &Surroundings<'_>) -> Vec<Finding> {
 /// What the input shows of the cluster's addresses.
 pub struct Ranges<'a> {
     /// Services' addresses.
-    services: Vec<(IpAddr, &'a Object, Origin)>,
+    services: Blocks<&'a Object>,
     /// Pods' addresses and nodes' slices of the pod network, with who has them.
-    pods: Vec<(IpNet, String, &'a Origin)>,
+    pods: Blocks<Holder<'a>>,
+}
+
+/// Who has a part of the pod network.
+#[derive(Clone, Copy)]
+enum Holder<'a> {
+    Node(&'a Node),
+    Pod(&'a Endpoint),
 }
 
 /// What a block is inside of.
@@ -120,31 +129,24 @@ impl<'a> Ranges<'a> {
                     .flat_map(|spec| spec.cluster_ips.iter().flatten()),
             ) {
                 // `None` is a headless Service, which has no address.
-                if let Ok(address) = text.parse() {
-                    services.push((address, object, object.origin(&route!["spec", "clusterIP"])));
+                if let Ok(address) = text.parse::<IpAddr>() {
+                    services.push((IpNet::from(address), object));
                 }
             }
         }
         let cluster = &around.model.cluster;
         let slices = cluster.nodes().iter().flat_map(|node| {
-            let name = format!("a pod CIDR of node `{}`", node.name);
-            node.pod_cidrs
-                .iter()
-                .map(move |slice| (*slice, name.clone(), &node.origin))
+            let slices = node.pod_cidrs.iter();
+            slices.map(move |slice| (slice.trunc(), Holder::Node(node)))
         });
         let own = cluster.endpoints().iter().filter(|pod| !pod.host_network);
         let addresses = own.flat_map(|pod| {
-            pod.addresses.iter().map(move |address| {
-                (
-                    IpNet::from(*address),
-                    format!("the address of pod `{pod}`"),
-                    &pod.origin,
-                )
-            })
+            let addresses = pod.addresses.iter();
+            addresses.map(move |address| (IpNet::from(*address), Holder::Pod(pod)))
         });
         Self {
-            services,
-            pods: slices.chain(addresses).collect(),
+            services: Blocks::of(services),
+            pods: Blocks::of(slices.chain(addresses)),
         }
     }
 
@@ -158,29 +160,33 @@ impl<'a> Ranges<'a> {
         if is_wide {
             return None;
         }
-        let service = self
-            .services
-            .iter()
-            .find(|(address, ..)| block.contains(*address));
-        if let Some((address, object, origin)) = service {
+        let within = self.services.within(&block.cidr);
+        let service = within
+            .filter(|(_, address, _)| block.contains(address.addr()))
+            .min_by_key(|(place, ..)| *place);
+        if let Some((_, address, object)) = service {
             let namespace = object.name.namespace.as_deref().unwrap_or_default();
             return Some(Inside {
                 what: format!(
-                    "`{address}`, the address of Service `{namespace}/{}`",
+                    "`{}`, the address of Service `{namespace}/{}`",
+                    address.addr(),
                     object.name.name
                 ),
-                origin: origin.clone(),
+                origin: object.origin(&route!["spec", "clusterIP"]),
                 is_service: true,
             });
         }
-        self.pods
-            .iter()
-            .find(|(range, ..)| range.contains(&block.cidr) || block.cidr.contains(range))
-            .map(|(range, who, origin)| Inside {
-                what: format!("`{range}`, {who}"),
-                origin: (*origin).clone(),
-                is_service: false,
-            })
+        let nested = self.pods.within(&block.cidr).chain(self.pods.around(&block.cidr));
+        let (_, range, holder) = nested.min_by_key(|(place, ..)| *place)?;
+        let (who, origin) = match holder {
+            Holder::Node(node) => (format!("a pod CIDR of node `{}`", node.name), &node.origin),
+            Holder::Pod(pod) => (format!("the address of pod `{pod}`"), &pod.origin),
+        };
+        Some(Inside {
+            what: format!("`{range}`, {who}"),
+            origin: origin.clone(),
+            is_service: false,
+        })
     }
 }
 

@@ -44,9 +44,7 @@ use crate::load::{Object, ObjectKind, Place};
 use crate::route;
 use crate::source::Span;
 use ir::cluster::EndpointId;
-use ir::evaluator;
 use ir::flow::{Because, Party};
-use ir::model::Model;
 use ir::policy::{Direction, PolicyId, PolicyKind};
 use ir::port::Protocol;
 use std::net::{IpAddr, Ipv4Addr};
@@ -179,33 +177,27 @@ fn spelt_out(object: &Object, types: &[&str], applicability: Applicability) -> O
 
 /// A flow to one of the policy's pods that it alone denies.
 fn witness(around: &Surroundings<'_>, object: &Object) -> Option<Witness> {
-    let model = around.model;
-    let (id, policy) = model.policy_ids().find(|(_, policy)| {
-        policy.kind == PolicyKind::NetworkPolicy
-            && policy.namespace == object.name.namespace
-            && policy.name == object.name.name
-    })?;
+    let (id, policy) = around.model.policy_named(
+        PolicyKind::NetworkPolicy,
+        object.name.namespace.as_deref(),
+        &object.name.name,
+    )?;
     around
         .subjects(policy)
-        .into_iter()
-        .find_map(|pod| denied_by_default(model, id, pod))
+        .iter()
+        .find_map(|pod| denied_by_default(around, id, pod))
 }
 
-fn denied_by_default(model: &Model, policy: PolicyId, pod: EndpointId) -> Option<Witness> {
-    let endpoint = model.cluster.endpoint(pod)?;
+fn denied_by_default(around: &Surroundings<'_>, policy: PolicyId, pod: EndpointId) -> Option<Witness> {
+    let endpoint = around.model.cluster.endpoint(pod)?;
     let port = endpoint
         .ports
         .iter()
         .find(|port| port.protocol == Protocol::Tcp)?;
     let outside = Party::Outside(OUTSIDE);
-    let decision = evaluator::decide(
-        model,
-        pod,
-        Direction::Ingress,
-        outside,
-        port.protocol,
-        port.number,
-    );
+    let decision = around
+        .judge
+        .decide(pod, Direction::Ingress, outside, port.protocol, port.number);
     let by_this = decision.because == Because::DefaultDeny(vec![policy]);
     by_this.then(|| Witness {
         from: OUTSIDE.to_string(),

@@ -62,11 +62,11 @@ fn finding(around: &Surroundings<'_>, policy: &Policy) -> Option<Finding> {
     let Subject::Endpoints(selector) = &policy.subject else {
         return None;
     };
-    let pods: Vec<_> = around.on_host_network(selector).collect();
+    let pods = around.on_host_network(selector);
     let first = pods.first()?;
     let names: BTreeSet<_> = pods.iter().map(ToString::to_string).collect();
     // A policy for a whole namespace may have other pods to protect that the input lacks.
-    let is_vain = names_labels(selector) && around.selected(selector).is_empty();
+    let is_vain = names_labels(selector) && !around.selects_any(selector);
     let message = if is_vain {
         format!(
             "this policy has no effect: it selects only {}, on the host network",

@@ -57,17 +57,20 @@
 //! spec: {containers: [{name: web, image: web}]}
 //! ```
 
+use super::blocks::Blocks;
 use super::object_name;
 use super::pc606_cidr_inside_cluster_range::Ranges;
 use super::surroundings::{Surroundings, listed};
 use crate::diagnostic::{Code, Finding, Witness};
-use ir::cluster::{Endpoint, EndpointId};
-use ir::evaluator;
+use ipnet::IpNet;
+use ir::cluster::EndpointId;
 use ir::flow::Party;
+use ir::judge::Judge;
 use ir::model::Model;
 use ir::peer::{CidrBlock, CidrScope, Peer, PeerMatch, Peers};
 use ir::policy::{Direction, Policy, PolicyKind, Rule};
 use ir::port::{Port, PortMatch, Ports, Protocol, ProtocolSet};
+use std::collections::{BTreeSet, HashMap};
 
 /// Pods that are tried on either side of a block; the first that fits is nearly always the first.
 const TRIED: usize = 4;
@@ -82,13 +85,19 @@ pub fn check(around: &Surroundings<'_>) -> Vec<Finding> {
     }
     let ranges = Ranges::of(around);
     let external = as_external(model);
+    let mut search = Search {
+        around,
+        external: Judge::new(&external),
+        addresses: addresses(model),
+        known: HashMap::new(),
+    };
     let mut findings = Vec::new();
     for (policy, rule, peer, block) in blocks {
         // A block about the cluster's own addresses is told as such.
         if ranges.holds(block).is_some() {
             continue;
         }
-        if let Some(witness) = witness(around, &external, policy, rule, block) {
+        if let Some(witness) = search.witness(policy, rule, block) {
             findings.push(finding(policy, peer, rule.direction, witness));
         }
     }
@@ -125,42 +134,76 @@ fn as_external(model: &Model) -> Model {
     Model::new(model.cluster.clone(), policies)
 }
 
-/// A flow about which the two readings differ, allowed by the one that matches pods.
-fn witness(
-    around: &Surroundings<'_>,
-    external: &Model,
-    policy: &Policy,
-    rule: &Rule,
-    block: &CidrBlock,
-) -> Option<Witness> {
-    let model = around.model;
-    let (protocol, port) = example_port(&rule.ports)?;
-    let in_block = |pod: &Endpoint| {
-        pod.addresses.iter().any(|address| block.contains(*address))
-            || (pod.addresses.is_empty() && block.is_whole_family())
-    };
-    let peers: Vec<_> = model
-        .cluster
-        .endpoint_ids()
-        .filter(|(_, pod)| !pod.host_network && in_block(pod))
-        .take(TRIED)
-        .collect();
-    for subject in around.subjects(policy).into_iter().take(TRIED) {
-        for (id, pod) in peers.iter().filter(|(id, _)| *id != subject) {
-            let address = pod
-                .addresses
-                .iter()
-                .copied()
-                .find(|address| block.contains(*address));
-            let peer = Party::Endpoint { id: *id, address };
-            let allows =
-                |model| evaluator::decide(model, subject, rule.direction, peer, protocol, port).allowed;
-            if allows(model) && !allows(external) {
-                return flow(model, subject, rule.direction, *id, (protocol, port));
+/// The addresses of the pods that blocks may match.
+fn addresses(model: &Model) -> Blocks<EndpointId> {
+    let pods = model.cluster.endpoint_ids();
+    let own = pods.filter(|(_, pod)| !pod.host_network);
+    Blocks::of(own.flat_map(|(id, pod)| {
+        let addresses = pod.addresses.iter();
+        addresses.map(move |address| (IpNet::from(*address), id))
+    }))
+}
+
+/// What flows are looked for in.
+struct Search<'s, 'm> {
+    around: &'s Surroundings<'m>,
+    /// Answers where blocks match nothing of the cluster.
+    external: Judge<'s>,
+    addresses: Blocks<EndpointId>,
+    /// The first pods in blocks that were asked about.
+    known: HashMap<&'m CidrBlock, Vec<EndpointId>>,
+}
+
+impl<'m> Search<'_, 'm> {
+    /// The first pods in a block. Those whose address is not known are in one that leaves nothing out.
+    fn pods_in(&mut self, block: &'m CidrBlock) -> &[EndpointId] {
+        let cluster = &self.around.model.cluster;
+        let addresses = &self.addresses;
+        self.known.entry(block).or_insert_with(|| {
+            if block.is_whole_family() {
+                let own = cluster.endpoint_ids().filter(|(_, pod)| !pod.host_network);
+                let fitting = own.filter(|(_, pod)| {
+                    pod.addresses.is_empty() || pod.addresses.iter().any(|address| block.contains(*address))
+                });
+                return fitting.map(|(id, _)| id).take(TRIED).collect();
+            }
+            let within = addresses.within(&block.cidr);
+            let fitting = within.filter(|(_, address, _)| block.contains(address.addr()));
+            let first: BTreeSet<EndpointId> = fitting.map(|(.., id)| id).collect();
+            first.into_iter().take(TRIED).collect()
+        })
+    }
+
+    /// A flow about which the two readings differ, allowed by the one that matches pods.
+    fn witness(&mut self, policy: &Policy, rule: &Rule, block: &'m CidrBlock) -> Option<Witness> {
+        let (protocol, port) = example_port(&rule.ports)?;
+        let around = self.around;
+        let subjects = around.subjects(policy);
+        if subjects.is_empty() {
+            return None;
+        }
+        let peers = self.pods_in(block).to_vec();
+        for subject in subjects.iter().take(TRIED) {
+            for id in peers.iter().filter(|id| **id != subject) {
+                let pod = around.model.cluster.endpoint(*id)?;
+                let address = pod
+                    .addresses
+                    .iter()
+                    .copied()
+                    .find(|address| block.contains(*address));
+                let peer = Party::Endpoint { id: *id, address };
+                let allows = |judge: &Judge<'_>| {
+                    judge
+                        .decide(subject, rule.direction, peer, protocol, port)
+                        .allowed
+                };
+                if allows(&around.judge) && !allows(&self.external) {
+                    return flow(around.model, subject, rule.direction, *id, (protocol, port));
+                }
             }
         }
+        None
     }
-    None
 }
 
 fn flow(

@@ -4,6 +4,7 @@
 //! is such a pod.
 
 use ir::cluster::{Cluster, ContainerPort, ContainerRole, Endpoint, EndpointId, Workload};
+use ir::judge::Judge;
 use ir::model::Model;
 use ir::origin::Origin;
 use ir::port::Protocol;
@@ -65,6 +66,25 @@ impl Probes {
             model: Model::new(cluster, model.policies().iter().cloned()),
             bare,
             dns,
+        }
+    }
+}
+
+/// A model with probes, ready for questions.
+pub struct Probing<'p> {
+    /// The probes.
+    pub probes: &'p Probes,
+    /// Answers about flows.
+    pub judge: Judge<'p>,
+}
+
+impl<'p> Probing<'p> {
+    /// Makes ready.
+    #[must_use]
+    pub fn of(probes: &'p Probes) -> Self {
+        Self {
+            probes,
+            judge: Judge::new(&probes.model),
         }
     }
 }

@@ -1,0 +1,212 @@
+//! What was probably meant by a selector that matches no pod: evidence that a mistake was made.
+//!
+//! Many selectors of a large input may match nothing, because it leaves pods out. So what is known of the pods of a
+//! namespace is worked out once, and not for each selector that asks about them.
+
+use super::surroundings::Surroundings;
+use ir::cluster::Endpoint;
+use ir::selector::{Attribute, NAMESPACE_NAME_LABEL, Operator, Selector};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+
+impl<'a> Surroundings<'a> {
+    /// What was probably meant by a selector that matches no pod; `None` where nothing in the input says that it was
+    /// a mistake, and not about pods that the input leaves out.
+    #[must_use]
+    pub fn mistake(&self, selector: &Selector) -> Option<String> {
+        let scope = self.scope(selector);
+        if scope.is_empty {
+            return self.wrong_namespace_label(selector);
+        }
+        if let Some(help) = scope.misspelt(selector) {
+            return Some(help);
+        }
+        if let Some(pod) = self.elsewhere(selector) {
+            return Some(format!(
+                "pods with these labels are in namespace `{}`: select that namespace",
+                pod.namespace
+            ));
+        }
+        // The pods that run in a namespace are all there are; templates and bases leave others to be added.
+        let named = named_namespaces(selector);
+        (!named.is_empty()
+            && named
+                .into_iter()
+                .all(|namespace| scope.running.contains(namespace)))
+        .then(|| "compare the labels with those of the pods that run".to_owned())
+    }
+
+    /// The first pod that has the labels asked for, whatever its namespace.
+    fn elsewhere(&self, selector: &Selector) -> Option<&'a Endpoint> {
+        let own = part(selector, |attribute| !is_of_namespace(attribute));
+        let asks_for_a_label = own
+            .requirements()
+            .iter()
+            .any(|asked| matches!(asked.operator, Operator::In(_)));
+        let pods = asks_for_a_label.then(|| self.selected.either(&own))?;
+        self.model.cluster.endpoint(pods.iter().next()?)
+    }
+
+    /// A namespace that exists and lacks the label by which a selector asks for it.
+    fn wrong_namespace_label(&self, selector: &Selector) -> Option<String> {
+        selector.requirements().iter().find_map(|asked| {
+            let (Attribute::NamespaceLabel(key), Operator::In(values)) = (&asked.attribute, &asked.operator)
+            else {
+                return None;
+            };
+            let named = values
+                .iter()
+                .find(|value| key != NAMESPACE_NAME_LABEL && self.namespace(value).is_some())?;
+            Some(format!(
+                "namespace `{named}` has no label `{key}`; every namespace has `{NAMESPACE_NAME_LABEL}: {named}`"
+            ))
+        })
+    }
+
+    /// The pods of the namespaces that a selector asks for, those on the host network included.
+    fn scope(&self, selector: &Selector) -> Rc<Scope<'a>> {
+        let namespaces = part(selector, is_of_namespace);
+        let mut scopes = self.scopes.borrow_mut();
+        if let Some(known) = scopes.known.get(&namespaces) {
+            return Rc::clone(known);
+        }
+        let ids = self.selected.either(&namespaces);
+        let pods: Vec<_> = ids
+            .iter()
+            .filter_map(|id| self.model.cluster.endpoint(id))
+            .collect();
+        // Namespaces do not overlap. Many different sets of them may, and are not all kept.
+        scopes.pods += pods.len();
+        if scopes.pods > KEPT * self.model.cluster.endpoints().len() {
+            scopes.known.clear();
+            scopes.pods = pods.len();
+        }
+        let scope = Rc::new(Scope::of(&pods));
+        scopes.known.insert(namespaces, Rc::clone(&scope));
+        scope
+    }
+}
+
+/// How often all pods may be in scopes that are kept.
+const KEPT: usize = 4;
+
+/// Scopes that were asked for, by the requirements on namespaces.
+#[derive(Default)]
+pub(super) struct Scopes<'a> {
+    known: BTreeMap<Selector, Rc<Scope<'a>>>,
+    pods: usize,
+}
+
+/// What is known of the pods that a selector may have been meant for.
+struct Scope<'a> {
+    is_empty: bool,
+    /// For each key of a label its values.
+    values: HashMap<&'a str, BTreeSet<&'a str>>,
+    /// The identifying keys with each value, the first pod's first.
+    identifying: HashMap<&'a str, Vec<&'a str>>,
+    /// The namespaces with a pod that has an address.
+    running: BTreeSet<&'a str>,
+}
+
+impl<'a> Scope<'a> {
+    fn of(pods: &[&'a Endpoint]) -> Self {
+        let mut scope = Self {
+            is_empty: pods.is_empty(),
+            values: HashMap::new(),
+            identifying: HashMap::new(),
+            running: BTreeSet::new(),
+        };
+        for pod in pods {
+            for (key, value) in &pod.labels {
+                scope.values.entry(key).or_default().insert(value);
+                if identifies(key) {
+                    let keys = scope.identifying.entry(value).or_default();
+                    if !keys.contains(&key.as_str()) {
+                        keys.push(key);
+                    }
+                }
+            }
+            if !pod.addresses.is_empty() {
+                scope.running.insert(&pod.namespace);
+            }
+        }
+        scope
+    }
+
+    /// A label that no pod has, beside one that reads nearly the same.
+    fn misspelt(&self, selector: &Selector) -> Option<String> {
+        let none = BTreeSet::new();
+        selector.requirements().iter().find_map(|asked| {
+            let (Attribute::Label(key), Operator::In(values)) = (&asked.attribute, &asked.operator) else {
+                return None;
+            };
+            let own = self.values.get(key.as_str()).unwrap_or(&none);
+            if values.iter().any(|value| own.contains(value.as_str())) {
+                return None;
+            }
+            values.iter().find_map(|value| {
+                if let Some(near) = own.iter().find(|near| is_misspelling(value, near)) {
+                    return Some(format!("did you mean `{key}: {near}`?"));
+                }
+                let mut keys = self.identifying.get(value.as_str()).into_iter().flatten();
+                let other = keys.find(|other| identifies(key) && **other != key)?;
+                Some(format!("pods have `{other}: {value}`, not `{key}: {value}`"))
+            })
+        })
+    }
+}
+
+/// Whether pods say what they are by this key.
+fn identifies(key: &str) -> bool {
+    IDENTIFYING.contains(&key)
+}
+
+/// A selector's requirements that `which` picks, as a selector of their own.
+fn part(selector: &Selector, which: impl Fn(&Attribute) -> bool) -> Selector {
+    let asked = selector.requirements().iter();
+    Selector::new(asked.filter(|asked| which(&asked.attribute)).cloned())
+}
+
+fn is_of_namespace(attribute: &Attribute) -> bool {
+    matches!(attribute, Attribute::Namespace | Attribute::NamespaceLabel(_))
+}
+
+/// The namespaces that a selector is confined to by name; empty where it is not.
+fn named_namespaces(selector: &Selector) -> Vec<&str> {
+    let named = selector.requirements().iter().find_map(|asked| {
+        let is_name = match &asked.attribute {
+            Attribute::Namespace => true,
+            Attribute::NamespaceLabel(key) => key == NAMESPACE_NAME_LABEL,
+            _ => false,
+        };
+        match &asked.operator {
+            Operator::In(names) if is_name => Some(names),
+            _ => None,
+        }
+    });
+    named.into_iter().flatten().map(String::as_str).collect()
+}
+
+/// Keys by which pods say what they are: of these the wrong one is easily taken.
+const IDENTIFYING: [&str; 5] = ["app", "app.kubernetes.io/name", "k8s-app", "name", "run"];
+
+/// Whether one word was probably meant to be the other. Siblings (`web-1` and `web-2`, `team-a` and `team-b`) are not.
+fn is_misspelling(one: &str, other: &str) -> bool {
+    let length = one.len().min(other.len());
+    let allowed = if length >= 8 { 2 } else { 1 };
+    // A word is at least as far from another as it is longer.
+    let differ_in_length = || one.chars().count().abs_diff(other.chars().count());
+    let short_end = |text: &str| {
+        let end = text.rsplit(['-', '_', '.']).next().unwrap_or_default();
+        end.len() <= 2
+    };
+    length >= 4
+        && differ_in_length() <= allowed
+        && !letters(one).eq(letters(other))
+        && !(short_end(one) && short_end(other))
+        && strsim::damerau_levenshtein(one, other) <= allowed
+}
+
+fn letters(text: &str) -> impl Iterator<Item = char> {
+    text.chars().filter(|letter| !letter.is_ascii_digit())
+}
