@@ -1,6 +1,7 @@
 //! Exposure as JSON: the member `exposure` of a report of connections.
 
 use super::{Entry, Exposure, Opening, Unknown};
+use crate::connectivity::PortSet;
 use crate::connectivity::json::{WirePeer, WirePorts, wire_peer, wire_ports};
 use ir::selector::{Attribute, Operator};
 use serde::Serialize;
@@ -61,6 +62,12 @@ struct WireBlock {
 struct WireNamed<'a> {
     protocol: String,
     name: &'a str,
+    /// Other names that the same port has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    also: Vec<&'a str>,
+    /// The numbers that count, where not all do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    among: Vec<WirePorts>,
 }
 
 /// Exposure as it is written.
@@ -124,9 +131,18 @@ fn pods<'a>(who: &'a Unknown, opening: &'a Opening) -> WireEntry<'a> {
         cidr: block.cidr.to_string(),
         except: block.except.iter().map(ToString::to_string).collect(),
     });
-    let names = opening.names.iter().map(|named| WireNamed {
-        protocol: named.protocol.to_string(),
-        name: &named.name,
+    let names = opening.names.iter().map(|(named, among)| {
+        let mut names = named.names.iter().map(String::as_str);
+        WireNamed {
+            protocol: named.protocol.to_string(),
+            name: names.next().unwrap_or_default(),
+            also: names.collect(),
+            among: if *among == PortSet::range(named.protocol, 1, u16::MAX) {
+                Vec::new()
+            } else {
+                wire_ports(among)
+            },
+        }
     });
     WireEntry {
         peer: WireExposed::Pods {

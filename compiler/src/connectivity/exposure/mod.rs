@@ -22,11 +22,13 @@ pub use unknown::Unknown;
 use super::members::Members;
 use super::{Apart, Connection, Connectivity, Peer};
 use crate::resolve::Resolved;
+use crate::selected::Selected;
 use ipnet::IpNet;
-use ir::cluster::{Endpoint, EndpointId};
+use ir::cluster::{Cluster, Endpoint, EndpointId};
 use ir::model::Model;
 use ir::peer::Peers;
-use ir::policy::{Action, Direction, Rule, Subject, Tier};
+use ir::policy::{Action, Direction, Rule, Tier};
+use ir::selecting::Selecting;
 use std::collections::BTreeMap;
 
 /// What one workload's own policies let in or out.
@@ -59,6 +61,7 @@ pub struct Entry {
 #[must_use]
 pub fn exposures(resolved: &Resolved<'_>, connectivity: &Connectivity<'_, '_>) -> Vec<Exposure> {
     let members = Members::of(&resolved.model.cluster, &connectivity.apart());
+    let mut grounds = Grounds::of(resolved.model);
     let connections = connectivity.connections(&Apart::new());
     let outside = outside(&connections);
     let mut exposures = Vec::new();
@@ -68,7 +71,7 @@ pub fn exposures(resolved: &Resolved<'_>, connectivity: &Connectivity<'_, '_>) -
             let outside = outside.get(&(&workload, direction)).cloned().unwrap_or_default();
             let mut told: Vec<(Vec<Entry>, EndpointId)> = pods
                 .iter()
-                .map(|pod| (entries(resolved.model, *pod, direction), *pod))
+                .map(|pod| (grounds.entries(*pod, direction), *pod))
                 .collect();
             let alike = told.windows(2).all(|pair| match pair {
                 [(one, _), (other, _)] => one == other,
@@ -122,21 +125,65 @@ fn outside(connections: &[Connection]) -> BTreeMap<(&Peer, Direction), Outside> 
 /// Exceptions that are asked before something is let through.
 type Guards = Vec<(Unknown, Opening)>;
 
+/// What entries are worked out from.
+struct Grounds<'m> {
+    model: &'m Model,
+    selecting: Selecting,
+    /// The pods of the input.
+    selected: Selected,
+    /// The first two pods of each description that was asked about.
+    known: BTreeMap<Unknown, Vec<EndpointId>>,
+}
+
+impl<'m> Grounds<'m> {
+    fn of(model: &'m Model) -> Self {
+        let rules = model.policies().iter().flat_map(|policy| &policy.rules);
+        let asked: Vec<Unknown> = rules.flat_map(unknowns).collect();
+        let selectors = asked.iter().map(|who| &who.selector);
+        Self {
+            model,
+            selecting: Selecting::new(model),
+            selected: Selected::of(&model.cluster, selectors),
+            known: BTreeMap::new(),
+        }
+    }
+
+    fn entries(&mut self, id: EndpointId, direction: Direction) -> Vec<Entry> {
+        let model = self.model;
+        let gathered = gather(model, &self.selecting, id, direction);
+        gathered.entries(&model.cluster, |who| self.exists(who, id))
+    }
+
+    /// Whether another pod of the input than `subject` fits.
+    fn exists(&mut self, who: &Unknown, subject: EndpointId) -> bool {
+        let cluster = &self.model.cluster;
+        let selected = &self.selected;
+        let known = self.known.entry(who.clone()).or_insert_with(|| {
+            let pods = selected.pods(&who.selector);
+            let fitting = pods.iter().filter(|id| {
+                cluster.endpoint(*id).is_some_and(|pod| {
+                    let mut addresses = pod.addresses.iter().copied().map(Some).chain([None]);
+                    addresses.any(|address| who.fits(cluster, pod, address))
+                })
+            });
+            fitting.take(2).collect()
+        });
+        known.iter().any(|id| *id != subject)
+    }
+}
+
 /// What one endpoint's own side lets through, in one direction.
-fn entries(model: &Model, id: EndpointId, direction: Direction) -> Vec<Entry> {
+fn gather(model: &Model, selecting: &Selecting, id: EndpointId, direction: Direction) -> Gathered {
     let cluster = &model.cluster;
     let mut gathered = Gathered::default();
     let Some(subject) = cluster.endpoint(id).filter(|pod| !pod.host_network) else {
         gathered.add(Unknown::default(), Opening::everything(), &[]);
-        return gathered.entries(model, id);
+        return gathered;
     };
-    let in_force: Vec<_> = model
-        .policy_ids()
+    let policies = selecting.policies(selecting.list(id)).iter();
+    let in_force: Vec<_> = policies
+        .filter_map(|id| Some((*id, model.policy(*id)?)))
         .filter(|(_, policy)| policy.applies.has(direction))
-        .filter(|(_, policy)| match &policy.subject {
-            Subject::Endpoints(selector) => selector.matches(|a| cluster.attribute(subject, a)),
-            Subject::Nodes(_) => false,
-        })
         .collect();
     let isolated = in_force
         .iter()
@@ -212,7 +259,7 @@ fn entries(model: &Model, id: EndpointId, direction: Direction) -> Vec<Entry> {
         }
         gathered.add(came, ports, &guards);
     }
-    gathered.entries(model, id)
+    gathered
 }
 
 /// The pods that a rule speaks of.
@@ -236,8 +283,7 @@ impl Gathered {
     }
 
     /// The entries that say something the others do not, sorted.
-    fn entries(self, model: &Model, subject: EndpointId) -> Vec<Entry> {
-        let cluster = &model.cluster;
+    fn entries(self, cluster: &Cluster, mut exists: impl FnMut(&Unknown) -> bool) -> Vec<Entry> {
         let mut entries: Vec<Entry> = Vec::new();
         for (who, mut opening, guards) in self.0 {
             if !who.can_exist(cluster) {
@@ -267,12 +313,7 @@ impl Gathered {
             {
                 Some(entry) => entry.opening = entry.opening.or(&opening),
                 None => entries.push(Entry {
-                    exists: cluster.endpoint_ids().any(|(id, pod)| {
-                        let mut addresses = pod.addresses.iter().copied().map(Some);
-                        id != subject
-                            && (who.fits(cluster, pod, None)
-                                || addresses.any(|address| who.fits(cluster, pod, address)))
-                    }),
+                    exists: exists(&who),
                     who,
                     opening,
                     except,

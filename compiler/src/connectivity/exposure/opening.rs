@@ -5,16 +5,16 @@ use ir::cluster::Endpoint;
 use ir::named_port;
 use ir::policy::{Direction, Rule};
 use ir::port::{PortMatch, Ports, Protocol};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// A name of a port under one protocol, in lower case.
+/// Names of a port under one protocol, in lower case: whatever number of a pod's carries all of them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NamedPort {
     /// The protocol.
     pub protocol: Protocol,
-    /// The name.
-    pub name: String,
+    /// The names; never empty.
+    pub names: BTreeSet<String>,
 }
 
 /// Ports by number, and ports by names that mean whatever the pod says.
@@ -22,8 +22,9 @@ pub struct NamedPort {
 pub struct Opening {
     /// By number.
     pub numbers: PortSet,
-    /// By name; empty at ingress, where the workload's own numbers stand for a name.
-    pub names: BTreeSet<NamedPort>,
+    /// By name, each with the numbers among which the pod's own must be; empty at ingress, where the workload's own
+    /// numbers stand for a name.
+    pub names: BTreeMap<NamedPort, PortSet>,
 }
 
 impl Opening {
@@ -32,7 +33,7 @@ impl Opening {
     pub fn everything() -> Self {
         Self {
             numbers: PortSet::everything(),
-            names: BTreeSet::new(),
+            names: BTreeMap::new(),
         }
     }
 
@@ -67,9 +68,9 @@ impl Opening {
                         let names = Protocol::TRANSPORT
                             .into_iter()
                             .filter(|one| protocol.contains(*one))
-                            .map(|protocol| NamedPort {
-                                protocol,
-                                name: name.to_ascii_lowercase(),
+                            .map(|protocol| {
+                                let names = BTreeSet::from([name.to_ascii_lowercase()]);
+                                (NamedPort { protocol, names }, all(protocol))
                             });
                         opening.names.extend(names);
                     }
@@ -89,42 +90,69 @@ impl Opening {
     /// Ports of either.
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
-        Self {
+        let mut either = Self {
             numbers: self.numbers.or(&other.numbers),
-            names: self.names.union(&other.names).cloned().collect(),
+            names: self.names.clone(),
+        };
+        for (named, among) in &other.names {
+            either.add(named.clone(), among);
+        }
+        either
+    }
+
+    fn add(&mut self, named: NamedPort, among: &PortSet) {
+        if !among.is_empty() {
+            let before = self.names.entry(named).or_default();
+            *before = before.or(among);
         }
     }
 
-    /// Ports of both. Where one says a name and the other some numbers, whether a pod's number is among them is not
-    /// known: the name stays, so that nothing open is left out.
+    /// Ports of both.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
-        let named = |one: &Self, other: &Self| -> Vec<NamedPort> {
-            one.names
-                .iter()
-                .filter(|name| other.names.contains(name) || other.numbers.speaks_of(name.protocol))
-                .cloned()
-                .collect()
-        };
-        Self {
+        let mut both = Self {
             numbers: self.numbers.and(&other.numbers),
-            names: named(self, other).into_iter().chain(named(other, self)).collect(),
+            names: BTreeMap::new(),
+        };
+        for (one, other) in [(self, other), (other, self)] {
+            for (named, among) in &one.names {
+                both.add(named.clone(), &among.and(&other.numbers));
+            }
         }
-    }
-
-    /// These ports without the others', as far as that is known of every pod.
-    #[must_use]
-    pub fn without(&self, other: &Self) -> Self {
-        let all = |protocol| PortSet::range(protocol, 1, u16::MAX);
-        Self {
-            numbers: self.numbers.without(&other.numbers),
-            names: self
+        for (one, among) in &self.names {
+            for (other, among_others) in other
                 .names
                 .iter()
-                .filter(|name| {
-                    !other.names.contains(name) && !all(name.protocol).without(&other.numbers).is_empty()
+                .filter(|(other, _)| other.protocol == one.protocol)
+            {
+                let named = NamedPort {
+                    protocol: one.protocol,
+                    names: one.names.union(&other.names).cloned().collect(),
+                };
+                both.add(named, &among.and(among_others));
+            }
+        }
+        both
+    }
+
+    /// These ports without the others', as far as that is known of every pod. A name is taken away as a whole, or
+    /// stays as it is: some of its numbers read worse than an exception.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        let is_covered = |named: &NamedPort, among: &PortSet| {
+            among.without(&other.numbers).is_empty()
+                || other.names.iter().any(|(wider, numbers)| {
+                    wider.protocol == named.protocol
+                        && wider.names.is_subset(&named.names)
+                        && among.without(numbers).is_empty()
                 })
-                .cloned()
+        };
+        let names = self.names.iter();
+        Self {
+            numbers: self.numbers.without(&other.numbers),
+            names: names
+                .filter(|(named, among)| !is_covered(named, among))
+                .map(|(named, among)| (named.clone(), among.clone()))
                 .collect(),
         }
     }
@@ -132,19 +160,39 @@ impl Opening {
     /// Whether a port could be of both.
     #[must_use]
     pub fn may_meet(&self, other: &Self) -> bool {
-        !self.numbers.and(&other.numbers).is_empty() || self.hides(other)
+        let meet = |one: &PortSet, other: &PortSet| !one.and(other).is_empty();
+        meet(&self.numbers, &other.numbers) || self.hides(other)
     }
 
     /// Whether names of either could stand for ports of the other.
     #[must_use]
     pub fn hides(&self, other: &Self) -> bool {
         let meets = |one: &Self, other: &Self| {
-            one.names.iter().any(|name| {
-                other.numbers.speaks_of(name.protocol)
-                    || other.names.iter().any(|own| own.protocol == name.protocol)
+            one.names.values().any(|among| {
+                let mut theirs = other.names.values().chain([&other.numbers]);
+                theirs.any(|numbers| !among.and(numbers).is_empty())
             })
         };
         meets(self, other) || meets(other, self)
+    }
+}
+
+/// Every number of one protocol.
+fn all(protocol: Protocol) -> PortSet {
+    PortSet::range(protocol, 1, u16::MAX)
+}
+
+/// ``TCP port `http` ``, ``TCP port `http` that is also `web` ``.
+impl fmt::Display for NamedPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, name) in self.names.iter().enumerate() {
+            match index {
+                0 => write!(f, "{} port `{name}`", self.protocol)?,
+                1 => write!(f, " that is also `{name}`")?,
+                _ => write!(f, " and `{name}`")?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -154,11 +202,17 @@ impl fmt::Display for Opening {
         if !self.numbers.is_empty() {
             self.numbers.fmt(f)?;
         }
-        for (index, NamedPort { protocol, name }) in self.names.iter().enumerate() {
+        for (index, (named, among)) in self.names.iter().enumerate() {
             if index > 0 || !self.numbers.is_empty() {
                 f.write_str("; ")?;
             }
-            write!(f, "{protocol} port `{name}`")?;
+            named.fmt(f)?;
+            if *among != all(named.protocol) {
+                // The protocol was said.
+                let among = among.to_string();
+                let (_, numbers) = among.split_once(' ').unwrap_or_default();
+                write!(f, " where it is {numbers}")?;
+            }
         }
         Ok(())
     }

@@ -1,12 +1,12 @@
 //! Entries against the reference evaluator, asked about pods that do not exist yet.
 
 use super::*;
-use ir::cluster::{Cluster, ContainerPort, ContainerRole, Workload};
+use ir::cluster::{ContainerPort, ContainerRole, Workload};
 use ir::evaluator;
 use ir::flow::Party;
 use ir::named_port;
 use ir::origin::Origin;
-use ir::port::{Ports, Protocol, ProtocolSet};
+use ir::port::{Protocol, ProtocolSet};
 use ir::testing::{self, Profile};
 use proptest::prelude::*;
 use std::net::IpAddr;
@@ -49,6 +49,22 @@ policy CiliumNetworkPolicy shop/job on pods [app=job, ns=shop] denies both @ p.y
   deny ingress from entity all ports 22/TCP @ p.yaml:12:1
 }
 "));
+}
+
+#[test]
+fn a_pass_of_numbers_narrows_the_names_behind_it() {
+    insta::assert_snapshot!(told(
+        "\
+endpoint shop/web labels app=web
+policy ClusterNetworkPolicy tier on pods [app=web] @ p.yaml:1:1 {
+  pass egress admin 1.0 to pods [app=api] ports 8000-8999/TCP, metrics/TCP @ p.yaml:2:1
+  deny egress admin 1.1 to entity all @ p.yaml:3:1
+}
+policy NetworkPolicy shop/web on pods [app=web, ns=shop] denies egress @ p.yaml:4:1 {
+  allow egress to pods [ns=shop] ports http/TCP, 8080/TCP, 9090/TCP @ p.yaml:5:1
+}
+"
+    ));
 }
 
 /// A pod that the model does not have: place, labels, account, address and ports, each a choice.
@@ -129,10 +145,13 @@ fn invented(sketches: &[Sketch], model: &Model) -> Vec<Endpoint> {
 
 fn opens(opening: &Opening, pod: &Endpoint, protocol: Protocol, port: u16) -> bool {
     opening.numbers.contains(protocol, port)
-        || opening.names.iter().any(|named| {
+        || opening.names.iter().any(|(named, among)| {
             named.protocol == protocol
-                && named_port::definitions(pod, &named.name, ProtocolSet::One(protocol))
-                    .any(|own| own.number == port)
+                && among.contains(protocol, port)
+                && named.names.iter().all(|name| {
+                    named_port::definitions(pod, name, ProtocolSet::One(protocol))
+                        .any(|own| own.number == port)
+                })
         })
 }
 
@@ -144,12 +163,8 @@ proptest! {
         model in testing::models(Profile::everything()),
         sketches in sketches(),
     ) {
-        // Where a name and a number are demanded of a pod at once, an entry says the name alone.
-        let demands_both = model.policies().iter().flat_map(|policy| &policy.rules).any(|rule| {
-            rule.action == Action::Pass && rule.direction == Direction::Egress && rule.ports != Ports::Any
-        });
-        prop_assume!(!demands_both);
         let cluster = &model.cluster;
+        let mut grounds = Grounds::of(&model);
         let pods = invented(&sketches, &model);
         let extended = Cluster::new(
             cluster.namespaces().clone(),
@@ -166,7 +181,7 @@ proptest! {
             .collect();
         for (id, subject) in cluster.endpoint_ids().filter(|(_, pod)| !pod.host_network) {
             for direction in Direction::BOTH {
-                let entries = entries(&model, id, direction);
+                let entries = grounds.entries(id, direction);
                 for pod in &pods {
                     let address = pod.addresses.first().copied();
                     let peer = Party::Endpoint { id: id_of(pod), address };
