@@ -129,7 +129,15 @@ impl Source {
         let line = index.max(1);
         let start = self.line_starts.get(line - 1).copied().unwrap_or(0) as usize;
         let end = (offset as usize).min(self.text.len());
-        let column = self.characters_before(end) - self.characters_before(start.min(end));
+        let line_before = self.text.as_bytes().get(start..end).unwrap_or_default();
+        let column = if line_before.len() <= STRIDE {
+            line_before
+                .iter()
+                .filter(|&&byte| is_character_start(byte))
+                .count()
+        } else {
+            self.characters_before(end) - self.characters_before(start.min(end))
+        };
         Position {
             line: u32::try_from(line).unwrap_or(u32::MAX),
             column: u32::try_from(column + 1).unwrap_or(u32::MAX),

@@ -31,6 +31,7 @@ use crate::diagnostic::{Counts, Finding, human};
 use args::{Cli, Command, Run};
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use terminal::Terminal;
@@ -146,20 +147,35 @@ fn tell(failure: &Failure, terminal: &mut Terminal) {
     );
 }
 
+/// What was read, which is given back beside the run: nobody waits for millions of pieces of memory to be freed, at
+/// the end of a program least of all.
+struct Kept(Understood);
+
+impl Deref for Kept {
+    type Target = Understood;
+
+    fn deref(&self) -> &Understood {
+        &self.0
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let understood = std::mem::take(&mut self.0);
+        // Without a thread it is freed here.
+        let _ = std::thread::Builder::new().spawn(move || drop(understood));
+    }
+}
+
 /// Reads and lowers what is at `paths`.
-fn read(paths: &[PathBuf], run: &Run) -> Result<Understood, Failure> {
+fn read(paths: &[PathBuf], run: &Run) -> Result<Kept, Failure> {
     read_with(paths, &[], run, &settings::config(run)?)
 }
 
 /// [`read`], and files of guarantees, for a verb that has read the configuration already.
-fn read_with(
-    paths: &[PathBuf],
-    guarantees: &[PathBuf],
-    run: &Run,
-    config: &Config,
-) -> Result<Understood, Failure> {
+fn read_with(paths: &[PathBuf], guarantees: &[PathBuf], run: &Run, config: &Config) -> Result<Kept, Failure> {
     let options = reading(guarantees, run, config);
-    Ok(understand(paths, &options, &mut io::stdin().lock())?)
+    Ok(Kept(understand(paths, &options, &mut io::stdin().lock())?))
 }
 
 /// How input is read.

@@ -17,6 +17,12 @@ pub(super) struct Written<'n> {
     pub(super) entries: Vec<Entry>,
 }
 
+/// A mapping in the making.
+struct Expanded {
+    entries: Vec<Entry>,
+    faults: Vec<MappingFault>,
+}
+
 /// Where the value of a key came from.
 #[derive(Clone, Copy)]
 struct Seen {
@@ -62,9 +68,34 @@ impl<'n> Written<'n> {
         }
     }
 
+    /// Whether there is nothing to expand and nothing wrong, seen without a table: most mappings have few keys, all
+    /// of them text.
+    fn is_plain(&self) -> bool {
+        const FEW: usize = 16;
+        let text = |entry: &Entry| match self.nodes.get(entry.key.0 as usize) {
+            Some(Node {
+                tag: None,
+                value: Value::Scalar(scalar),
+                ..
+            }) if scalar.value == super::Resolved::String && !scalar.is_merge_key() => Some(&*scalar.text),
+            _ => None,
+        };
+        self.entries.len() <= FEW
+            && self.entries.iter().enumerate().all(|(index, entry)| {
+                let before = self.entries.iter().take(index);
+                text(entry).is_some_and(|own| before.filter_map(text).all(|other| other != own))
+            })
+    }
+
     /// Expands and checks. `budget` is how many merged entries the document may still add; `None` when it is spent.
     pub(super) fn into_mapping(self, budget: &mut u64) -> Option<Mapping> {
-        let mut result = Mapping {
+        if self.is_plain() {
+            return Some(Mapping {
+                entries: self.entries,
+                faults: Box::default(),
+            });
+        }
+        let mut result = Expanded {
             entries: Vec::with_capacity(self.entries.len()),
             faults: Vec::new(),
         };
@@ -117,10 +148,13 @@ impl<'n> Written<'n> {
                 }
             }
         }
-        Some(result)
+        Some(Mapping {
+            entries: result.entries,
+            faults: result.faults.into(),
+        })
     }
 
-    fn merge_entry(&self, merged: Entry, result: &mut Mapping, seen: &mut HashMap<Cow<'n, str>, Seen>) {
+    fn merge_entry(&self, merged: Entry, result: &mut Expanded, seen: &mut HashMap<Cow<'n, str>, Seen>) {
         let Some(text) = self.key(merged.key) else {
             return;
         };

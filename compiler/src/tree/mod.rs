@@ -32,10 +32,6 @@ pub struct Node {
     pub tag: Option<Box<Tag>>,
     /// What is written.
     pub value: Value,
-    /// Nodes below and including this one, aliases expanded.
-    size: u64,
-    /// Levels of collections from here down, aliases expanded; a scalar has 0.
-    height: u32,
 }
 
 /// An explicit tag.
@@ -64,7 +60,7 @@ pub struct Mapping {
     /// Key and value nodes. Every key is a scalar.
     pub entries: Vec<Entry>,
     /// Why this mapping must not be trusted, if so.
-    pub faults: Vec<MappingFault>,
+    pub faults: Box<[MappingFault]>,
 }
 
 /// One entry of a [`Mapping`].
@@ -161,8 +157,6 @@ impl Document {
             span: Span { start: 0, end: 0 },
             tag: None,
             value: Value::Sequence(Vec::new()),
-            size: 1,
-            height: 0,
         };
         self.nodes.get(id.0 as usize).unwrap_or(&ABSENT)
     }

@@ -9,7 +9,8 @@ use super::{
 use crate::limits::Limits;
 use crate::source::{Source, Span};
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StrInput, StructureStyle, options};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// What is wrong with a document, or with the stream around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +76,7 @@ fn parse_documents(source: &Source, limits: &Limits) -> Stream {
     let mut parser = Parser::new_from_str_with_options(source.text(), options);
     let mut next_document = 0_u32;
     let mut comments = Vec::new();
+    let mut room = Room::default();
     loop {
         let index = next_document;
         if index as usize >= limits.documents {
@@ -85,7 +87,7 @@ fn parse_documents(source: &Source, limits: &Limits) -> Stream {
             }
             return stream;
         }
-        let mut builder = Builder::new(source, limits, index, std::mem::take(&mut comments));
+        let mut builder = Builder::new(source, limits, index, std::mem::take(&mut comments), &mut room);
         match builder.read(&mut parser) {
             Ok(Some(document)) => {
                 if let Some(span) = builder.boundary {
@@ -118,17 +120,56 @@ struct Stopped {
 /// A collection whose end has not been read.
 struct Open {
     id: NodeId,
-    children: Vec<NodeId>,
+    /// Where its children begin in [`Room::children`].
+    first: usize,
     mapping: bool,
     /// Written in brackets.
     flow: bool,
 }
 
-struct Builder<'s> {
+/// What is needed while a document is read, and used again for the next one of the stream.
+#[derive(Default)]
+struct Room {
+    nodes: Vec<Node>,
+    /// Of each node.
+    extents: Vec<Extent>,
+    /// The children of open collections, the outermost collection's first.
+    children: Vec<NodeId>,
+    /// Short texts of the stream. Keys and most values occur again and again, and share one.
+    texts: HashSet<Arc<str>>,
+}
+
+impl Room {
+    /// Texts that are longer do not repeat.
+    const SHORT: usize = 64;
+
+    fn text(&mut self, text: &str) -> Arc<str> {
+        if text.len() > Self::SHORT {
+            return text.into();
+        }
+        if let Some(known) = self.texts.get(text) {
+            return Arc::clone(known);
+        }
+        let text: Arc<str> = text.into();
+        self.texts.insert(Arc::clone(&text));
+        text
+    }
+}
+
+/// How large a node is.
+#[derive(Clone, Copy)]
+struct Extent {
+    /// One, and the nodes below it, aliases expanded.
+    size: u64,
+    /// Levels below it.
+    height: u32,
+}
+
+struct Builder<'s, 'r> {
     source: &'s Source,
     limits: &'s Limits,
     index: u32,
-    nodes: Vec<Node>,
+    room: &'r mut Room,
     open: Vec<Open>,
     root: Option<NodeId>,
     anchors: HashMap<usize, NodeId>,
@@ -140,13 +181,23 @@ struct Builder<'s> {
     boundary: Option<Span>,
 }
 
-impl<'s> Builder<'s> {
-    fn new(source: &'s Source, limits: &'s Limits, index: u32, comments: Vec<Comment>) -> Self {
+impl<'s, 'r> Builder<'s, 'r> {
+    fn new(
+        source: &'s Source,
+        limits: &'s Limits,
+        index: u32,
+        comments: Vec<Comment>,
+        room: &'r mut Room,
+    ) -> Self {
+        // A document that was not read to its end may have left something.
+        room.nodes.clear();
+        room.extents.clear();
+        room.children.clear();
         Self {
             source,
             limits,
             index,
-            nodes: Vec::new(),
+            room,
             open: Vec::new(),
             root: None,
             anchors: HashMap::new(),
@@ -188,7 +239,7 @@ impl<'s> Builder<'s> {
                         ));
                     }
                     self.last_end = span.end;
-                    let value = scalar_value(text.into_owned(), style, tag.as_deref(), span);
+                    let value = self.scalar(&text, style, tag.as_deref(), span);
                     let tag = tag_span.map(|span| {
                         Box::new(Tag {
                             span,
@@ -233,6 +284,36 @@ impl<'s> Builder<'s> {
         Ok(None)
     }
 
+    /// `None`: the tag is unknown, or the text is not of the tag's type.
+    fn scalar(
+        &mut self,
+        text: &str,
+        style: ScalarStyle,
+        tag: Option<&granit_parser::Tag>,
+        span: Span,
+    ) -> Option<Scalar> {
+        // The parser writes a value that is left out as `~` with an empty span.
+        let text = if span.start == span.end && style == ScalarStyle::Plain {
+            ""
+        } else {
+            text
+        };
+        let style = match style {
+            ScalarStyle::Plain => Style::Plain,
+            ScalarStyle::SingleQuoted => Style::SingleQuoted,
+            ScalarStyle::DoubleQuoted => Style::DoubleQuoted,
+            ScalarStyle::Literal => Style::Literal,
+            ScalarStyle::Folded => Style::Folded,
+        };
+        let value = match tag {
+            None if style == Style::Plain => scalar::resolve_plain(text),
+            None => Resolved::String,
+            Some(tag) => scalar::resolve_tagged(text, core_tag(tag)?)?,
+        };
+        let text = self.room.text(text);
+        Some(Scalar { text, style, value })
+    }
+
     fn stopped_by(&self, error: &ScanError) -> Stopped {
         let length = self.source.text().len();
         let at = error.marker().byte_offset().unwrap_or(length).min(length);
@@ -254,17 +335,12 @@ impl<'s> Builder<'s> {
     }
 
     fn push(&mut self, span: Span, tag: Option<Box<Tag>>, value: Value) -> Result<NodeId, Stopped> {
-        if self.nodes.len() >= self.limits.nodes {
+        if self.room.nodes.len() >= self.limits.nodes {
             return Err(limit(span, "nodes in a document", self.limits.nodes as u64));
         }
-        let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
-        self.nodes.push(Node {
-            span,
-            tag,
-            value,
-            size: 1,
-            height: 0,
-        });
+        let id = NodeId(u32::try_from(self.room.nodes.len()).unwrap_or(u32::MAX));
+        self.room.nodes.push(Node { span, tag, value });
+        self.room.extents.push(Extent { size: 1, height: 0 });
         Ok(id)
     }
 
@@ -285,16 +361,13 @@ impl<'s> Builder<'s> {
         self.anchor(anchor, id);
         self.open.push(Open {
             id,
-            children: Vec::new(),
+            first: self.room.children.len(),
             mapping,
             flow: style == StructureStyle::Flow,
         });
         if self.open.len() > self.limits.depth {
-            let span = self
-                .nodes
-                .get(id.0 as usize)
-                .map(|node| node.span)
-                .unwrap_or_default();
+            let nodes = &self.room.nodes;
+            let span = nodes.get(id.0 as usize).map(|node| node.span).unwrap_or_default();
             return Err(limit(span, "levels of nesting", self.limits.depth as u64));
         }
         Ok(())
@@ -320,7 +393,8 @@ impl<'s> Builder<'s> {
         if self.open.iter().any(|open| open.id == target) {
             return Err(syntax(span, "the anchor contains this alias of itself"));
         }
-        let height = self.nodes.get(target.0 as usize).map_or(0, |node| node.height);
+        let extent = self.room.extents.get(target.0 as usize);
+        let height = extent.map_or(0, |extent| extent.height);
         if self.open.len() + height as usize > self.limits.depth {
             return Err(limit(span, "levels of nesting", self.limits.depth as u64));
         }
@@ -331,9 +405,10 @@ impl<'s> Builder<'s> {
 
     /// Hangs a finished (or just opened) child into the innermost open collection.
     fn add(&mut self, id: NodeId) {
-        match self.open.last_mut() {
-            Some(open) => open.children.push(id),
-            None => self.root = Some(id),
+        if self.open.is_empty() {
+            self.root = Some(id);
+        } else {
+            self.room.children.push(id);
         }
     }
 
@@ -341,18 +416,13 @@ impl<'s> Builder<'s> {
         let Some(open) = self.open.pop() else {
             return Ok(());
         };
+        let children = self.room.children.get(open.first..).unwrap_or_default();
         let value = if open.mapping {
-            let entries = open
-                .children
-                .chunks_exact(2)
-                .filter_map(|pair| match pair {
-                    &[key, value] => Some(Entry { key, value }),
-                    _ => None,
-                })
-                .collect();
+            let (pairs, _) = children.as_chunks::<2>();
+            let entries = pairs.iter().map(|&[key, value]| Entry { key, value });
             let written = Written {
-                nodes: &self.nodes,
-                entries,
+                nodes: &self.room.nodes,
+                entries: entries.collect(),
             };
             let Some(mapping) = written.into_mapping(&mut self.merge_budget) else {
                 return Err(limit(
@@ -363,13 +433,13 @@ impl<'s> Builder<'s> {
             };
             Value::Mapping(mapping)
         } else {
-            Value::Sequence(open.children.clone())
+            Value::Sequence(children.to_vec())
         };
         let (mut size, mut height) = (1_u64, 0_u32);
         let mut count = |id: NodeId| {
-            if let Some(node) = self.nodes.get(id.0 as usize) {
-                size = size.saturating_add(node.size);
-                height = height.max(node.height);
+            if let Some(below) = self.room.extents.get(id.0 as usize) {
+                size = size.saturating_add(below.size);
+                height = height.max(below.height);
             }
         };
         match &value {
@@ -377,8 +447,9 @@ impl<'s> Builder<'s> {
                 count(entry.key);
                 count(entry.value);
             }),
-            _ => open.children.iter().for_each(|&child| count(child)),
+            _ => children.iter().for_each(|&child| count(child)),
         }
+        self.room.children.truncate(open.first);
         if size > self.limits.expanded_nodes {
             return Err(limit(
                 end,
@@ -391,11 +462,13 @@ impl<'s> Builder<'s> {
         if end.start < end.end {
             self.last_end = end.end;
         }
-        if let Some(node) = self.nodes.get_mut(open.id.0 as usize) {
+        if let Some(node) = self.room.nodes.get_mut(open.id.0 as usize) {
             node.span = Span::new(node.span.start, self.last_end.max(node.span.end));
             node.value = value;
-            node.size = size;
-            node.height = height.saturating_add(1);
+        }
+        if let Some(extent) = self.room.extents.get_mut(open.id.0 as usize) {
+            let height = height.saturating_add(1);
+            *extent = Extent { size, height };
         }
         self.add(open.id);
         Ok(())
@@ -449,7 +522,8 @@ impl<'s> Builder<'s> {
         };
         Ok(Document {
             index: self.index,
-            nodes: std::mem::take(&mut self.nodes),
+            // As many as there are, and no room for more.
+            nodes: self.room.nodes.drain(..).collect(),
             root,
             comments: std::mem::take(&mut self.comments),
         })
@@ -483,35 +557,6 @@ fn null() -> Scalar {
         style: Style::Plain,
         value: Resolved::Null,
     }
-}
-
-/// `None`: the tag is unknown, or the text is not of the tag's type.
-fn scalar_value(
-    text: String,
-    style: ScalarStyle,
-    tag: Option<&granit_parser::Tag>,
-    span: Span,
-) -> Option<Scalar> {
-    // The parser writes a value that is left out as `~` with an empty span.
-    let text = if span.start == span.end && style == ScalarStyle::Plain {
-        String::new()
-    } else {
-        text
-    };
-    let style = match style {
-        ScalarStyle::Plain => Style::Plain,
-        ScalarStyle::SingleQuoted => Style::SingleQuoted,
-        ScalarStyle::DoubleQuoted => Style::DoubleQuoted,
-        ScalarStyle::Literal => Style::Literal,
-        ScalarStyle::Folded => Style::Folded,
-    };
-    let value = match tag {
-        None if style == Style::Plain => scalar::resolve_plain(&text),
-        None => Resolved::String,
-        Some(tag) => scalar::resolve_tagged(&text, core_tag(tag)?)?,
-    };
-    let text = text.into_boxed_str();
-    Some(Scalar { text, style, value })
 }
 
 fn core_tag(tag: &granit_parser::Tag) -> Option<CoreTag> {

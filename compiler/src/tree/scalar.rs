@@ -5,6 +5,7 @@
 //! numbers, timestamps stay text.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// How a scalar is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub enum Style {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scalar {
     /// The text after unquoting and unfolding; empty for a value left out.
-    pub text: Box<str>,
+    pub text: Arc<str>,
     /// How it is written.
     pub style: Style,
     /// What it means.
