@@ -6,23 +6,23 @@
 use crate::diagnostic::escape;
 use std::io::{self, Write};
 
-/// A table: what its columns are called, and its rows.
+/// A table: what its columns are called, and its rows, which need not all exist at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Table<const N: usize> {
+pub struct Table<const N: usize, R = Vec<[String; N]>> {
     /// The columns' names, in words of ours.
     pub header: [&'static str; N],
     /// The rows.
-    pub rows: Vec<[String; N]>,
+    pub rows: R,
 }
 
-impl<const N: usize> Table<N> {
+impl<const N: usize, R: IntoIterator<Item = [String; N]>> Table<N, R> {
     /// Writes the table as RFC 4180 has it, lines ended as on Unix.
     ///
     /// # Errors
     /// When `out` cannot be written.
-    pub fn write_csv(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write_csv(self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}", self.header.join(","))?;
-        for row in &self.rows {
+        for row in self.rows {
             let cells: Vec<_> = row.iter().map(|cell| csv_cell(cell)).collect();
             writeln!(out, "{}", cells.join(","))?;
         }
@@ -33,10 +33,10 @@ impl<const N: usize> Table<N> {
     ///
     /// # Errors
     /// When `out` cannot be written.
-    pub fn write_markdown(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write_markdown(self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "| {} |", self.header.join(" | "))?;
         writeln!(out, "|{}", " --- |".repeat(N))?;
-        for row in &self.rows {
+        for row in self.rows {
             let cells: Vec<_> = row.iter().map(|cell| markdown_cell(cell)).collect();
             writeln!(out, "| {} |", cells.join(" | "))?;
         }

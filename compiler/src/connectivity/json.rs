@@ -4,7 +4,7 @@
 
 use super::exposure::{Exposure, json as exposure};
 use super::{Connection, Peer, PortSet};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::io::{self, Write};
 
 /// The version of the format.
@@ -13,9 +13,18 @@ const VERSION: u32 = 1;
 #[derive(Serialize)]
 struct Report<'a> {
     version: u32,
-    connections: Vec<WireConnection<'a>>,
+    connections: Connections<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exposure: Option<Vec<exposure::WireExposure<'a>>>,
+}
+
+/// One after the other: there may be millions, and as many would be held at once.
+struct Connections<'a>(&'a [Connection]);
+
+impl Serialize for Connections<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(wire))
+    }
 }
 
 #[derive(Serialize)]
@@ -60,7 +69,7 @@ pub fn write(
 ) -> io::Result<()> {
     let report = Report {
         version: VERSION,
-        connections: connections.iter().map(wire).collect(),
+        connections: Connections(connections),
         exposure: exposures.map(exposure::wire),
     };
     crate::diagnostic::json::write_pretty(out, &report)

@@ -7,8 +7,20 @@ use ir::policy::Direction;
 
 /// The table of connections: one row for each, and one for each description of pods that could exist.
 #[must_use]
-pub fn table(connections: &[Connection], exposures: &[Exposure]) -> Table<5> {
-    let mut table = Table {
+pub fn table<'a>(
+    connections: &'a [Connection],
+    exposures: &'a [Exposure],
+) -> Table<5, impl Iterator<Item = [String; 5]> + use<'a>> {
+    let connected = connections.iter().map(|connection| {
+        let [source, source_kind] = cells(&connection.source);
+        let [destination, destination_kind] = cells(&connection.destination);
+        let ports = connection.ports.to_string();
+        [source, source_kind, destination, destination_kind, ports]
+    });
+    let exposed = exposures
+        .iter()
+        .flat_map(|exposure| exposure.pods.iter().map(move |entry| row(exposure, entry)));
+    Table {
         header: [
             "source",
             "source_kind",
@@ -16,30 +28,18 @@ pub fn table(connections: &[Connection], exposures: &[Exposure]) -> Table<5> {
             "destination_kind",
             "ports",
         ],
-        rows: connections
-            .iter()
-            .map(|connection| {
-                let [source, source_kind] = cells(&connection.source);
-                let [destination, destination_kind] = cells(&connection.destination);
-                let ports = connection.ports.to_string();
-                [source, source_kind, destination, destination_kind, ports]
-            })
-            .collect(),
-    };
-    for exposure in exposures {
-        let [workload, kind] = cells(&exposure.workload);
-        for entry in &exposure.pods {
-            let pods = [entry.who.to_string(), "pods that could exist".to_owned()];
-            let ports = opening(entry);
-            let (workload, kind) = (workload.clone(), kind.clone());
-            let [pods, what] = pods;
-            table.rows.push(match exposure.direction {
-                Direction::Ingress => [pods, what, workload, kind, ports],
-                Direction::Egress => [workload, kind, pods, what, ports],
-            });
-        }
+        rows: connected.chain(exposed),
     }
-    table
+}
+
+fn row(exposure: &Exposure, entry: &Entry) -> [String; 5] {
+    let [workload, kind] = cells(&exposure.workload);
+    let (pods, what) = (entry.who.to_string(), "pods that could exist".to_owned());
+    let ports = opening(entry);
+    match exposure.direction {
+        Direction::Ingress => [pods, what, workload, kind, ports],
+        Direction::Egress => [workload, kind, pods, what, ports],
+    }
 }
 
 /// What an entry opens, with its exceptions.
