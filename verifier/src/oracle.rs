@@ -54,6 +54,11 @@ impl<'m> Oracle<'m> {
         }
     }
 
+    /// The steps that it may take where no solver is asked after it.
+    pub(crate) fn patient_steps(&self) -> u32 {
+        self.algebra_steps().saturating_mul(PATIENCE)
+    }
+
     pub(crate) fn algebra(&self) -> &Algebra<'m> {
         &self.algebra
     }
@@ -205,7 +210,13 @@ impl<'m> Oracle<'m> {
             .model
             .rule(question.rule())
             .ok_or(VerifierError::NoSuchRule(question.rule()))?;
-        match self.choose(question, presence, &[Cube::all()], rule.direction, allowed) {
+        match self.choose(
+            question,
+            presence,
+            &[Cube::all()],
+            (rule.direction, allowed),
+            self.algebra_steps(),
+        ) {
             Ok(witness) => Ok(Ok(witness)),
             Err(GaveUp) => self.smallest(question, presence, rule.direction, allowed),
         }
@@ -220,7 +231,13 @@ impl<'m> Oracle<'m> {
     ) -> Result<Option<Witness>, GaveUp> {
         let direction = self.model.rule(question.rule()).map(|rule| rule.direction);
         direction.map_or(Ok(None), |direction| {
-            self.choose(question, &|_| Some(true), within, direction, allowed)
+            self.choose(
+                question,
+                &|_| Some(true),
+                within,
+                (direction, allowed),
+                self.patient_steps(),
+            )
         })
     }
 
@@ -230,7 +247,7 @@ impl<'m> Oracle<'m> {
         policy: PolicyId,
         direction: Direction,
     ) -> Result<Option<Witness>, GaveUp> {
-        let steps = self.algebra_steps();
+        let steps = self.patient_steps();
         let words = self.algebra.words();
         let pods = self
             .model
@@ -254,10 +271,9 @@ impl<'m> Oracle<'m> {
         question: Question,
         presence: &Presence<'_>,
         within: &[Cube],
-        direction: Direction,
-        allowed: bool,
+        (direction, allowed): (Direction, bool),
+        steps: u32,
     ) -> Result<Option<Witness>, GaveUp> {
-        let steps = self.algebra_steps();
         if steps == 0 {
             return Err(GaveUp);
         }
@@ -351,6 +367,9 @@ impl<'m> Oracle<'m> {
         }))
     }
 }
+
+/// How much longer a walk may be that has no solver behind it.
+const PATIENCE: u32 = 100;
 
 /// More steps than this are worth less than the solver.
 const MOST_ALGEBRA_STEPS: u32 = 5_000;

@@ -8,19 +8,12 @@ use thiserror::Error;
 
 /// Why there is nothing to focus on.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("there is no workload or pod `{name}`{}", suggestion(.near))]
+#[error("there is no workload or pod `{name}`{}", suggest::or_those(.near))]
 pub struct Unknown {
     /// What was asked for.
     pub name: String,
     /// Names that are near it.
     pub near: Vec<String>,
-}
-
-fn suggestion(near: &[String]) -> String {
-    match near {
-        [] => String::new(),
-        near => format!("; did you mean {}?", near.join(" or ")),
-    }
 }
 
 /// Workloads, and pods where a workload is told pod by pod.

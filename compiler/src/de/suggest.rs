@@ -37,6 +37,15 @@ fn owner_above(name: &str, frame: &Frame<'_>) -> Option<&'static str> {
     None
 }
 
+/// What is added to "there is none of this name"; nothing where no name is near.
+#[must_use]
+pub fn or_those(near: &[String]) -> String {
+    match near {
+        [] => String::new(),
+        near => format!("; did you mean {}?", near.join(" or ")),
+    }
+}
+
 /// At most three candidates, nearest first. Other case alone is the surest sign and stands alone.
 pub fn nearest<'c>(name: &str, candidates: &[&'c str]) -> Vec<&'c str> {
     let folded = name.to_lowercase();

@@ -8,19 +8,12 @@ use thiserror::Error;
 
 /// There is no policy of a name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("there is no policy `{name}`{}", suggestion(.near))]
+#[error("there is no policy `{name}`{}", suggest::or_those(.near))]
 pub struct Unknown {
     /// What was asked for.
     pub name: String,
     /// Names that are near it.
     pub near: Vec<String>,
-}
-
-fn suggestion(near: &[String]) -> String {
-    match near {
-        [] => String::new(),
-        near => format!("; did you mean {}?", near.join(" or ")),
-    }
 }
 
 /// The policies of these names, in the order of the model; all of them where no name is given.

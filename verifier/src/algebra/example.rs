@@ -38,30 +38,26 @@ pub(crate) struct Choice<'a> {
 impl Choice<'_> {
     /// The flow; `None` when there is none.
     pub(crate) fn make(&self) -> Result<Option<Assignment>, GaveUp> {
-        let within = vec![Cube::all()];
-        let Some(found) = (self.ask)(&within)? else {
+        let Some(mut search) = self.begin()? else {
             return Ok(None);
-        };
-        let mut search = Search {
-            ask: self.ask,
-            words: self.words,
-            within,
-            found,
         };
         self.drive(&mut search).map(Some)
     }
 
-    /// The same of a whole flow, where the answers of `ask` are such that both sides were asked.
-    pub(crate) fn make_whole(&self) -> Result<Option<WholeAssignment>, GaveUp> {
+    fn begin(&self) -> Result<Option<Search<'_>>, GaveUp> {
         let within = vec![Cube::all()];
-        let Some(found) = (self.ask)(&within)? else {
-            return Ok(None);
-        };
-        let mut search = Search {
+        Ok((self.ask)(&within)?.map(|found| Search {
             ask: self.ask,
             words: self.words,
             within,
             found,
+        }))
+    }
+
+    /// The same of a whole flow, where the answers of `ask` are such that both sides were asked.
+    pub(crate) fn make_whole(&self) -> Result<Option<WholeAssignment>, GaveUp> {
+        let Some(mut search) = self.begin()? else {
+            return Ok(None);
         };
         let values = self.drive(&mut search)?;
         search.prefer(&[Cube {

@@ -166,7 +166,7 @@ fn what_the_store_says_is_confirmed_or_asked_again() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     /// Cold, warm, and without a store at all.
     #[test]

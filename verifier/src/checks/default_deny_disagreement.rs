@@ -79,7 +79,7 @@ fn disagreement(
     policy: &Policy,
     direction: Direction,
 ) -> Result<Result<Option<Disagreement>, GaveUp>, VerifierError> {
-    let (algebra, steps) = (oracle.algebra(), oracle.algebra_steps());
+    let (algebra, steps) = (oracle.algebra(), oracle.patient_steps());
     let Some(pods) = algebra.words().in_force(policy, direction) else {
         return Ok(Ok(None));
     };

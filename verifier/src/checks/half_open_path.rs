@@ -239,7 +239,7 @@ impl Ends<'_> {
     ) -> Result<Pair, GaveUp> {
         let (oracle, algebra) = (self.oracle, self.oracle.algebra());
         let (words, cluster) = (algebra.words(), &oracle.model.cluster);
-        let steps = oracle.algebra_steps();
+        let steps = oracle.patient_steps();
         let (Some(policy), Some(rule)) = (
             oracle.model.policy(self.rule.policy),
             oracle.model.rule(self.rule),

@@ -321,7 +321,7 @@ fn check(model: &Model, seed: usize) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 20, ..ProptestConfig::default() })]
 
     #[test]
     fn a_flow_is_opened_iff_it_is_allowed_with_the_policy_only(
