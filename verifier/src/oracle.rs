@@ -371,7 +371,9 @@ impl<'m> Oracle<'m> {
 /// How much longer a walk may be that has no solver behind it.
 const PATIENCE: u32 = 100;
 
-/// More steps than this are worth less than the solver.
+/// More steps than this are worth less than the solver. Measured (`examples/measure_redundancy`): on policies of one
+/// application each, the limit makes no difference; where 200 rules share their subjects, everything from 1,000 to
+/// 100,000 takes the same time, and 200, with which the solver has to answer, four times as much.
 const MOST_ALGEBRA_STEPS: u32 = 5_000;
 
 /// A question in the solver's terms.

@@ -26,8 +26,8 @@ pub struct Area {
     pub ports: String,
     /// What else is true of the flows; mostly nothing.
     pub besides: Vec<String>,
-    /// The end that keeps some of them out, where more policies have a say in that than could be told: the area is as
-    /// much of this as that end lets through.
+    /// The end that keeps some of them out, or may, where more policies have a say in that than could be told: the area is
+    /// as much of this as that end lets through.
     pub other_end: Option<End>,
     /// What of all this is not meant.
     pub except: Vec<Exception>,
