@@ -87,3 +87,8 @@ pub mod cli;
 // Clusters to measure with.
 #[cfg(any(test, feature = "synthetic"))]
 pub mod synthetic;
+
+// What must hold of any input.
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;

@@ -2,14 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
 
 use portcullis_compiler::diagnostic::{human, json};
+use portcullis_compiler::fuzzing::tree::{agrees_with_libyaml, spans_are_the_text};
 use portcullis_compiler::limits::Limits;
 use portcullis_compiler::route::Route;
 use portcullis_compiler::source::Source;
 use portcullis_compiler::tree::scalar::resolve_plain;
-use portcullis_compiler::tree::{self, NodeId, Resolved, Style, Value};
+use portcullis_compiler::tree::{self, Resolved};
 use portcullis_compiler::{de, load};
 use proptest::prelude::*;
-use serde::Deserialize;
 
 const SEEDS: [&str; 4] = [
     "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: api # why\nspec:\n  podSelector: &s\n    matchLabels: {app: \"a\\tb\", 'x y': yes}\n  ingress:\n  - from:\n    - podSelector: *s\n    ports:\n    - {port: 010, endPort: 0x20, protocol: TCP}\n",
@@ -115,112 +115,6 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
             }
             bytes
         })
-}
-
-/// Every scalar's span is its text: written alone, it reads as the same scalar.
-fn spans_are_the_text(text: &str) {
-    let source = Source::new("input.yaml", text);
-    for document in tree::parse(&source, &Limits::default()).documents {
-        let mut pending: Vec<NodeId> = vec![document.root()];
-        let mut steps = 0;
-        while let Some(id) = pending.pop() {
-            steps += 1;
-            if steps > 10_000 {
-                return;
-            }
-            let node = document.node(id);
-            match &node.value {
-                Value::Sequence(elements) => pending.extend(elements),
-                Value::Mapping(mapping) => {
-                    pending.extend(mapping.entries.iter().flat_map(|e| [e.key, e.value]))
-                }
-                Value::Scalar(scalar) => {
-                    let slice = source.slice(node.span);
-                    let (start, end) = (source.position(node.span.start), source.position(node.span.end));
-                    assert!(start <= end);
-                    assert_eq!(source.offset(start), Some(node.span.start), "{slice:?}");
-                    match scalar.style {
-                        Style::Plain if !slice.contains(['\n', '\r']) => assert_eq!(slice, &*scalar.text),
-                        Style::SingleQuoted | Style::DoubleQuoted if !slice.contains(['\n', '\r']) => {
-                            let alone = Source::new("alone.yaml", slice);
-                            let parsed = tree::parse(&alone, &Limits::default());
-                            let again = parsed.documents.first().unwrap();
-                            assert_eq!(again.scalar(again.root()).unwrap().text, scalar.text);
-                        }
-                        _ => {}
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Our tree against libyaml's, of which Kubernetes' reader is a port: where both accept a text, both see the same
-/// structure and the same strings. What differs in meaning by design (numbers, booleans, tags, merges) is not compared.
-fn agrees_with_libyaml(text: &str) -> Result<(), String> {
-    let source = Source::new("input.yaml", text);
-    let stream = tree::parse(&source, &Limits::default());
-    // Kubernetes reads JSON as JSON, where a line separator is text like any other.
-    let is_json_matter = text.contains(['\u{85}', '\u{2028}', '\u{2029}']);
-    if !stream.faults.is_empty() || text.contains("<<") || is_json_matter {
-        return Ok(());
-    }
-    let theirs: Result<Vec<serde_yaml::Value>, _> = serde_yaml::Deserializer::from_str(text)
-        .map(serde_yaml::Value::deserialize)
-        .collect();
-    let Ok(theirs) = theirs else { return Ok(()) };
-    if theirs.len() != stream.documents.len() {
-        // An empty stream is one null document to one and none to the other.
-        let empty = theirs.iter().all(serde_yaml::Value::is_null);
-        let ours_empty = stream
-            .documents
-            .iter()
-            .all(|document| document.is_null(document.root()));
-        return if empty && ours_empty {
-            Ok(())
-        } else {
-            Err(format!(
-                "{} documents, not {}",
-                stream.documents.len(),
-                theirs.len()
-            ))
-        };
-    }
-    for (document, value) in stream.documents.iter().zip(&theirs) {
-        // libyaml lets a comment interrupt a block scalar that is a whole document; no object is one.
-        let is_scalar = !value.is_mapping() && !value.is_sequence();
-        if is_scalar && document.scalar(document.root()).is_some() {
-            continue;
-        }
-        same(document, document.root(), value)?;
-    }
-    Ok(())
-}
-
-fn same(document: &tree::Document, id: NodeId, theirs: &serde_yaml::Value) -> Result<(), String> {
-    let node = document.node(id);
-    let differ = || Err(format!("{:?} is not {theirs:?}", node.value));
-    match (&node.value, theirs) {
-        (_, serde_yaml::Value::Tagged(_)) => Ok(()),
-        (Value::Scalar(ours), serde_yaml::Value::String(text)) if *text != *ours.text => differ(),
-        (Value::Scalar(_), serde_yaml::Value::Mapping(_) | serde_yaml::Value::Sequence(_)) => differ(),
-        (Value::Scalar(_), _) => Ok(()),
-        (Value::Sequence(ours), serde_yaml::Value::Sequence(theirs)) if ours.len() == theirs.len() => ours
-            .iter()
-            .zip(theirs)
-            .try_for_each(|(&ours, theirs)| same(document, ours, theirs)),
-        (Value::Mapping(ours), _) if !ours.faults.is_empty() => Ok(()),
-        (Value::Mapping(ours), serde_yaml::Value::Mapping(theirs)) if ours.entries.len() == theirs.len() => {
-            ours.entries
-                .iter()
-                .zip(theirs)
-                .try_for_each(|(ours, (key, value))| {
-                    same(document, ours.key, key)?;
-                    same(document, ours.value, value)
-                })
-        }
-        _ => differ(),
-    }
 }
 
 /// Documents whose every reader agrees: no string that YAML 1.1 and 1.2 read differently.

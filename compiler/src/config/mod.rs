@@ -3,7 +3,7 @@
 //! A key that is not known is refused with its place and the nearest one that is: a setting that silently does nothing
 //! is worse than none. `docs/schemas/config.json` is the JSON Schema of the file, for editors.
 
-mod read;
+pub(crate) mod read;
 #[cfg(test)]
 mod tests;
 

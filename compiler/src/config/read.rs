@@ -32,7 +32,7 @@ const LEVELS: &[(&str, Severity)] = &[
     ("note", Severity::Note),
 ];
 
-pub(super) fn read(source: &Source) -> (Config, Vec<Finding>) {
+pub(crate) fn read(source: &Source) -> (Config, Vec<Finding>) {
     let mut reader = Reader {
         source,
         findings: Vec::new(),

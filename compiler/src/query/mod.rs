@@ -310,7 +310,8 @@ fn address_towards(model: &Model, id: EndpointId, other: Party) -> Option<IpAddr
     model.cluster.endpoint(id)?.address(other.family()?)
 }
 
-fn judge(model: &Model, flow: &Flow) -> Verdict {
+/// The verdict on one flow, with its reasons.
+pub(crate) fn judge(model: &Model, flow: &Flow) -> Verdict {
     let judgement = evaluator::evaluate(model, flow);
     Verdict {
         from: party::show(model, flow.source),

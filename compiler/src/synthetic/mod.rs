@@ -11,7 +11,7 @@
 
 mod pods;
 mod policies;
-mod random;
+pub(crate) mod random;
 #[cfg(test)]
 mod tests;
 

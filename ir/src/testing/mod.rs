@@ -26,10 +26,12 @@ use crate::flow::Flow;
 use crate::model::Model;
 use crate::origin::Origin;
 
+mod agreement;
 mod cluster;
 mod flow;
 mod policy;
 
+pub use agreement::Comparison;
 pub use flow::{parties, ports};
 
 /// What generated models may contain beyond what every NetworkPolicy may.

@@ -1,0 +1,2 @@
+#![no_main]
+portcullis_fuzz::target!("guarantees");

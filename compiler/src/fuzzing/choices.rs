@@ -1,0 +1,31 @@
+//! Bytes as choices.
+
+/// Choices, each made by a byte. When there are none left, every choice is the first: a short input is a plain one.
+#[derive(Clone, Debug)]
+pub(super) struct Choices<'b> {
+    bytes: std::slice::Iter<'b, u8>,
+}
+
+impl<'b> Choices<'b> {
+    pub(super) fn new(bytes: &'b [u8]) -> Self {
+        Self { bytes: bytes.iter() }
+    }
+
+    pub(super) fn byte(&mut self) -> u8 {
+        self.bytes.next().copied().unwrap_or(0)
+    }
+
+    /// A number below `bound`; 0 where there is none.
+    pub(super) fn below(&mut self, bound: usize) -> usize {
+        usize::from(self.byte()).checked_rem(bound).unwrap_or(0)
+    }
+
+    pub(super) fn pick<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
+        of.get(self.below(of.len()))
+    }
+
+    /// True for `of_256` bytes of 256, never for 0.
+    pub(super) fn chance(&mut self, of_256: u8) -> bool {
+        self.byte() > u8::MAX - of_256
+    }
+}
