@@ -1,0 +1,163 @@
+//! Policies as manifests. Written by hand rather than by a serializer of ours, so that a mistake in our types cannot be in
+//! both.
+
+use super::policy::{CidrRule, Entry, Operator, Peers, Policy, Port, PortsOrIcmp, Selector, Service};
+
+pub(crate) fn documents(policies: &[Policy]) -> String {
+    let documents = policies
+        .iter()
+        .enumerate()
+        .map(|(number, policy)| document(number, policy));
+    documents.collect::<Vec<_>>().join("---\n")
+}
+
+fn document(number: usize, policy: &Policy) -> String {
+    let (kind, namespace) = match policy.namespace {
+        Some(namespace) => ("CiliumNetworkPolicy", format!(", namespace: {namespace}")),
+        None => ("CiliumClusterwideNetworkPolicy", String::new()),
+    };
+    let mut text = format!(
+        "apiVersion: cilium.io/v2\nkind: {kind}\nmetadata: {{name: policy-{number}{namespace}}}\nspec:\n  endpointSelector: {}\n",
+        selector(&policy.subject)
+    );
+    for (name, from, section) in [
+        ("ingress", true, &policy.ingress),
+        ("ingressDeny", true, &policy.ingress_deny),
+        ("egress", false, &policy.egress),
+        ("egressDeny", false, &policy.egress_deny),
+    ] {
+        if let Some(entries) = section {
+            text.push_str(&format!("  {name}: {}\n", list(entries, |one| entry(from, one))));
+        }
+    }
+    let sides = [
+        ("ingress", policy.default_deny_ingress),
+        ("egress", policy.default_deny_egress),
+    ];
+    let said: Vec<_> = sides
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("{name}: {}", value?)))
+        .collect();
+    if !said.is_empty() {
+        text.push_str(&format!("  enableDefaultDeny: {{{}}}\n", said.join(", ")));
+    }
+    text
+}
+
+fn list<T>(of: &[T], write: impl Fn(&T) -> String) -> String {
+    format!("[{}]", of.iter().map(write).collect::<Vec<_>>().join(", "))
+}
+
+fn quoted(text: &&str) -> String {
+    format!("\"{text}\"")
+}
+
+fn entry(from: bool, entry: &Entry) -> String {
+    let side = if from { "from" } else { "to" };
+    let mut fields = Vec::new();
+    if let Some(peers) = &entry.peers {
+        fields.push(match peers {
+            Peers::Endpoints(selectors) => format!("{side}Endpoints: {}", list(selectors, selector)),
+            Peers::Nodes(selectors) => format!("{side}Nodes: {}", list(selectors, selector)),
+            Peers::Cidr(blocks) => format!("{side}CIDR: {}", list(blocks, quoted)),
+            Peers::CidrSet(rules) => format!("{side}CIDRSet: {}", list(rules, cidr_rule)),
+            Peers::Entities(names) => format!("{side}Entities: {}", list(names, quoted)),
+            Peers::Services(services) => format!("toServices: {}", list(services, service)),
+            Peers::Fqdns(names) => format!(
+                "toFQDNs: {}",
+                list(names, |name| {
+                    let key = if name.contains('*') {
+                        "matchPattern"
+                    } else {
+                        "matchName"
+                    };
+                    format!("{{{key}: \"{name}\"}}")
+                })
+            ),
+        });
+    }
+    match &entry.ports {
+        PortsOrIcmp::Nothing => {}
+        PortsOrIcmp::Ports(rules) => fields.push(format!(
+            "toPorts: {}",
+            list(rules, |rule| match rule {
+                None => "{}".to_owned(),
+                Some(ports) => format!("{{ports: {}}}", list(ports, port)),
+            })
+        )),
+        PortsOrIcmp::Icmp(messages) => fields.push(format!(
+            "icmps: [{{fields: {}}}]",
+            list(messages, |(family, number)| {
+                let family = family.map_or_else(String::new, |family| format!("family: {family}, "));
+                format!("{{{family}type: {number}}}")
+            })
+        )),
+    }
+    format!("{{{}}}", fields.join(", "))
+}
+
+fn port(port: &Port) -> String {
+    let end = port
+        .end
+        .map_or_else(String::new, |end| format!(", endPort: {end}"));
+    let protocol = port
+        .protocol
+        .map_or_else(String::new, |protocol| format!(", protocol: {protocol}"));
+    format!("{{port: \"{}\"{end}{protocol}}}", port.port)
+}
+
+fn cidr_rule(rule: &CidrRule) -> String {
+    match rule {
+        CidrRule::Block(block, except) if except.is_empty() => format!("{{cidr: \"{block}\"}}"),
+        CidrRule::Block(block, except) => format!("{{cidr: \"{block}\", except: {}}}", list(except, quoted)),
+        CidrRule::Group(name) => format!("{{cidrGroupRef: {name}}}"),
+        CidrRule::Groups(labels) => format!("{{cidrGroupSelector: {}}}", selector(labels)),
+    }
+}
+
+fn service(service: &Service) -> String {
+    let within = |namespace: &Option<&str>| match namespace {
+        Some(namespace) => format!(", namespace: {namespace}"),
+        None => String::new(),
+    };
+    match service {
+        Service::Named(name, namespace) => {
+            format!("{{k8sService: {{serviceName: {name}{}}}}}", within(namespace))
+        }
+        Service::Labelled(labels, namespace) => {
+            format!(
+                "{{k8sServiceSelector: {{selector: {}{}}}}}",
+                selector(labels),
+                within(namespace)
+            )
+        }
+    }
+}
+
+fn selector(selector: &Selector) -> String {
+    let mut fields = Vec::new();
+    if !selector.labels.is_empty() {
+        let labels: Vec<_> = selector
+            .labels
+            .iter()
+            .map(|(key, value)| format!("\"{key}\": \"{value}\""))
+            .collect();
+        fields.push(format!("matchLabels: {{{}}}", labels.join(", ")));
+    }
+    if !selector.expressions.is_empty() {
+        let expressions = list(&selector.expressions, |(key, operator)| {
+            let (word, values) = match operator {
+                Operator::In(values) => ("In", Some(values)),
+                Operator::NotIn(values) => ("NotIn", Some(values)),
+                Operator::Exists => ("Exists", None),
+                Operator::DoesNotExist => ("DoesNotExist", None),
+            };
+            let values = values.map_or_else(String::new, |values| {
+                format!(", values: {}", list(values, quoted))
+            });
+            format!("{{key: \"{key}\", operator: {word}{values}}}")
+        });
+        fields.push(format!("matchExpressions: {expressions}"));
+    }
+    format!("{{{}}}", fields.join(", "))
+}
