@@ -82,6 +82,16 @@ impl NamedPorts {
         });
     }
 
+    /// Adds the rows of another table that are not in this one.
+    pub fn take_in(&mut self, other: Self) {
+        self.left_out = self.left_out.max(other.left_out);
+        for row in other.rows {
+            if !self.rows.contains(&row) {
+                self.push(row);
+            }
+        }
+    }
+
     fn push(&mut self, row: Row) {
         if self.rows.len() < MOST_ROWS {
             self.rows.push(row);

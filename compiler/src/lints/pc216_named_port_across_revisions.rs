@@ -27,9 +27,10 @@
 
 use super::named_port_hazards::{Case, Hazards, Judged, lineage};
 use super::named_port_report::{egress_engines, table, with_engines, with_witness};
+use super::named_ports::Reached;
 use super::object_name;
 use super::pc201_named_port_many_numbers::{listed_numbers, shows_itself};
-use crate::diagnostic::{Code, Finding};
+use crate::diagnostic::{Code, Finding, NamedPorts};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Finds such workloads among those that rules reach by the name.
@@ -58,7 +59,13 @@ fn finding(hazards: &Hazards<'_>, workload: &str, uses: &[&Judged<'_>]) -> Optio
         .iter()
         .find(|judged| egress_engines(hazards, judged).is_some())
         .or_else(|| uses.first())?;
-    let meanings = judged.meanings();
+    // Rules may reach different revisions by the name.
+    let mut meanings: BTreeMap<_, &Reached<'_>> = BTreeMap::new();
+    for judged in uses {
+        for (numbers, reached) in judged.meanings() {
+            meanings.entry(numbers).or_insert(reached);
+        }
+    }
     let message = format!(
         "`{}` of {} means {} while two of its revisions run",
         judged.one.name,
@@ -82,8 +89,12 @@ fn finding(hazards: &Hazards<'_>, workload: &str, uses: &[&Judged<'_>]) -> Optio
     policies.sort();
     policies.dedup();
     finding.objects = policies;
+    let mut ports = NamedPorts::default();
+    for judged in uses {
+        ports.take_in(table(judged));
+    }
     let finding = finding
-        .named_ports(table(judged))
+        .named_ports(ports)
         .help("give the new number a new name, and allow both names until the old pods are gone");
     Some(with_witness(
         with_engines(finding, egress_engines(hazards, judged)),

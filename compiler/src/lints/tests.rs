@@ -93,6 +93,30 @@ policy NetworkPolicy shop/p on pods [app=catalog, ns=shop] denies ingress @ p.ya
 }
 
 #[test]
+fn every_number_is_shown_that_a_name_has_on_some_revision_that_some_rule_reaches() {
+    let pods = [("aa", 1), ("bb", 2), ("cc", 3)].map(|(hash, line)| {
+        format!(
+            "endpoint shop/c-{hash} of ReplicaSet/c-{hash} labels app=c pod-template-hash={hash} ports http 808{line}/TCP (pods.yaml:{line}:1)\n"
+        )
+    });
+    let text = format!(
+        "{}policy NetworkPolicy shop/p on pods [ns=shop] denies egress @ p.yaml:1:1 {{
+  allow egress to pods [ns=shop, pod-template-hash in (aa, bb)] ports http/TCP @ p.yaml:2:1
+  allow egress to pods [ns=shop, pod-template-hash in (bb, cc)] ports http/TCP @ p.yaml:3:1
+}}
+",
+        pods.concat()
+    );
+    let found = findings(&ir::text::parse(&text).unwrap(), &[]);
+    assert_eq!(
+        summary(&found),
+        [
+            "PC216 warning shop/c-bb->shop/c-aa:8081 [pods.yaml:1:1 pods.yaml:2:1 pods.yaml:3:1 p.yaml:2:1 p.yaml:3:1]"
+        ]
+    );
+}
+
+#[test]
 fn one_meaning_is_told_where_older_cilium_does_not_know_it() {
     let found = findings_of(
         "\
