@@ -317,14 +317,27 @@ impl<'s, 'r> Builder<'s, 'r> {
     fn stopped_by(&self, error: &ScanError) -> Stopped {
         let length = self.source.text().len();
         let at = error.marker().byte_offset().unwrap_or(length).min(length);
-        let width = self
-            .source
-            .text()
-            .get(at..)
-            .and_then(|rest| rest.chars().next())
-            .filter(|c| !matches!(c, '\n' | '\r'))
-            .map_or(0, char::len_utf8);
-        let span = Span::new(offset(at), offset(at + width));
+        let (before, rest) = self.source.text().split_at_checked(at).unwrap_or_default();
+        let first = rest.chars().next().filter(|c| !matches!(c, '\n' | '\r'));
+        let here = Span::new(offset(at), offset(at + first.map_or(0, char::len_utf8)));
+        let span = match error.kind() {
+            // The parser stops behind the tabs; they are what is wrong.
+            ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation => {
+                let line = before.rsplit(['\n', '\r']).next().unwrap_or_default();
+                let blanks = line.len() - line.trim_end_matches([' ', '\t']).len();
+                let indent = line.get(line.len() - blanks..).unwrap_or_default();
+                match indent.find('\t') {
+                    Some(tab) => Span::new(offset(at - blanks + tab), offset(at)),
+                    None => here,
+                }
+            }
+            // An alias is `*` and the name (YAML 1.2.2, 7.1).
+            ErrorKind::UnknownAnchor if first == Some('*') => {
+                let name = rest.find(|c: char| c.is_whitespace() || ",[]{}".contains(c));
+                Span::new(offset(at), offset(at + name.unwrap_or(rest.len())))
+            }
+            _ => here,
+        };
         let kind = match error.kind() {
             ErrorKind::RecursionLimitExceeded => {
                 StreamFaultKind::Limit("levels of nesting", self.limits.depth as u64)

@@ -337,3 +337,18 @@ fn limits_hold() {
         "{kinds:?}"
     );
 }
+
+#[test]
+fn what_is_not_yaml_is_pointed_at() {
+    for (text, wrong) in [
+        ("spec:\n\tpodSelector: {}\n", "\t"),
+        ("spec:\n  \t a: {}\n", "\t "),
+        ("spec: *nothing # c\n", "*nothing"),
+        ("spec: [*nothing, a]\n", "*nothing"),
+        ("a: b: c\n", ":"),
+    ] {
+        let (source, stream) = parse_text(text);
+        let at = stream.faults.first().unwrap().span;
+        assert_eq!(source.slice(at), wrong, "{text:?}");
+    }
+}
