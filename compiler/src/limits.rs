@@ -49,7 +49,7 @@ pub enum LimitError {
 }
 
 impl Limits {
-    /// The limits by name, as the command line and a configuration file write them.
+    /// The limits by name, as the command line writes them.
     pub const NAMES: [&str; 5] = ["bytes", "documents", "nodes", "expanded-nodes", "depth"];
 
     /// What `depth` can be at most: reading takes stack for each level.

@@ -88,6 +88,15 @@ fn every_format_of_the_sample_is_sound() {
 }
 
 #[test]
+fn every_format_is_sound_where_a_tool_made_the_places() {
+    let (mut sample, sources) = (sample(), sources());
+    for label in sample.iter_mut().flat_map(|finding| &mut finding.labels) {
+        label.template = Some("shop/templates/\u{1b}[31m::error::<b>.yaml".into());
+    }
+    assert_sound(&report(&sample, &sources));
+}
+
+#[test]
 fn a_run_that_failed_says_so() {
     let (sample, sources) = (sample(), sources());
     let undecided = ["whether `a` is needed".to_owned()];
