@@ -46,9 +46,29 @@ pub(super) struct Layout {
     pub(super) height: f64,
 }
 
-/// Lays out a graph.
+/// How wide the rows of boxes without connections are at least.
+const ROWS: f64 = 1000.0;
+
+/// Lays out a graph: what is connected in columns, and what is not in rows below.
 pub(super) fn of(graph: &Graph) -> Layout {
-    let columns = order(graph, columns(graph));
+    let is_alone = |node: &NodeIndex| graph.neighbors_undirected(*node).next().is_none();
+    let mut columns = order(graph, columns(graph));
+    let mut alone: Vec<NodeIndex> = graph.node_indices().filter(is_alone).collect();
+    for column in &mut columns {
+        column.retain(|node| !is_alone(node));
+    }
+    columns.retain(|column| !column.is_empty());
+    alone.sort_by_key(|node| {
+        graph
+            .node_weight(*node)
+            .map(|content| (&content.heading, &content.names))
+    });
+    let mut layout = in_columns(graph, &columns);
+    in_rows(graph, &alone, &mut layout);
+    layout
+}
+
+fn in_columns(graph: &Graph, columns: &[Vec<NodeIndex>]) -> Layout {
     let mut places = vec![Place::default(); graph.node_count()];
     let tall = |column: &[NodeIndex]| -> f64 {
         let boxes: f64 = column.iter().map(|node| size(graph, *node).1 + GAP_DOWN).sum();
@@ -56,7 +76,7 @@ pub(super) fn of(graph: &Graph) -> Layout {
     };
     let height = columns.iter().map(|column| tall(column)).fold(0.0, f64::max);
     let mut x = MARGIN;
-    for column in &columns {
+    for column in columns {
         let width = column.iter().map(|node| size(graph, *node).0).fold(0.0, f64::max);
         let mut y = MARGIN + (height - tall(column)) / 2.0;
         for node in column {
@@ -78,6 +98,26 @@ pub(super) fn of(graph: &Graph) -> Layout {
         width: (x - GAP_ACROSS + MARGIN + LOOP).max(2.0 * MARGIN),
         height: height + 2.0 * MARGIN,
     }
+}
+
+/// Adds boxes below what is there.
+fn in_rows(graph: &Graph, boxes: &[NodeIndex], layout: &mut Layout) {
+    let widest = layout.width.max(ROWS);
+    let mut bottom = layout.height;
+    let (mut x, mut y) = (MARGIN, bottom.max(MARGIN));
+    for node in boxes {
+        let (width, height) = size(graph, *node);
+        if x > MARGIN && x + width + MARGIN > widest {
+            (x, y) = (MARGIN, bottom);
+        }
+        if let Some(place) = layout.places.get_mut(node.index()) {
+            *place = Place { x, y, width, height };
+        }
+        layout.width = layout.width.max(x + width + MARGIN);
+        bottom = bottom.max(y + height + GAP_DOWN);
+        x += width + GAP_DOWN;
+    }
+    layout.height = layout.height.max(bottom);
 }
 
 /// The lines of a box's text, without its heading.

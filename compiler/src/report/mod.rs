@@ -10,8 +10,10 @@
 //! can be read without its script, which only adds a search, a dialog for a pair and keys; the same input gives the
 //! same bytes. Everything that manifests say is escaped by the template.
 
+mod findings;
 mod graph;
 mod layout;
+mod matrix;
 mod names;
 mod page;
 mod pairs;
@@ -19,6 +21,7 @@ mod picture;
 mod snippet;
 #[cfg(test)]
 mod tests;
+mod why;
 
 use crate::connectivity::members::Members;
 use crate::connectivity::{Apart, Connection, Connectivity};

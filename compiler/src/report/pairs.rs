@@ -27,6 +27,8 @@ pub(super) struct Pairs {
     pub(super) entering: Vec<Pair>,
     /// What [`Pair::explanation`] counts.
     pub(super) explanations: Vec<Explanation>,
+    /// What [`Explanation::Inside`] counts.
+    pub(super) sides: Vec<Side>,
 }
 
 /// A workload, or one of its pods where they differ.
@@ -54,13 +56,20 @@ pub(super) enum Explanation {
     Inside {
         /// The open ports.
         ports: PortSet,
-        /// Both sides, source first.
-        sides: [Side; 2],
+        /// The places of both sides, source first.
+        sides: [usize; 2],
     },
     /// A pod and itself.
     Itself,
     /// Towards or from addresses outside: each group of blocks with its ports.
     Outside(Vec<(Peer, PortSet)>),
+}
+
+impl Explanation {
+    /// Whether it is of workloads between which nothing is open.
+    pub(super) fn is_closed_inside(&self) -> bool {
+        matches!(self, Self::Inside { ports, .. } if ports.is_empty())
+    }
 }
 
 /// One side of a pair: the verdicts, by the addresses that they hold for.
@@ -123,7 +132,8 @@ impl Pairs {
                 (None, None) => {}
             }
         }
-        let mut known = Explanations::default();
+        let mut known: Known<Explanation> = Known::default();
+        let mut known_sides: Known<Side> = Known::default();
         let inside = (0..)
             .zip(&ends)
             .map(|(row, source)| {
@@ -137,7 +147,8 @@ impl Pairs {
                             } else {
                                 Explanation::Inside {
                                     ports: ports.clone(),
-                                    sides: sides(resolved, source.pod, destination.pod),
+                                    sides: sides(resolved, source.pod, destination.pod)
+                                        .map(|side| known_sides.place(side)),
                                 }
                             },
                         );
@@ -161,26 +172,35 @@ impl Pairs {
             entering: outside(entering),
             inside,
             explanations: known.list,
+            sides: known_sides.list,
             ends,
         }
     }
 }
 
-/// Explanations, each once.
-#[derive(Default)]
-struct Explanations {
-    list: Vec<Explanation>,
-    places: BTreeMap<Explanation, usize>,
+/// Things that many share, each once.
+struct Known<T> {
+    list: Vec<T>,
+    places: BTreeMap<T, usize>,
 }
 
-impl Explanations {
-    fn place(&mut self, explanation: Explanation) -> usize {
-        if let Some(place) = self.places.get(&explanation) {
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self {
+            list: Vec::new(),
+            places: BTreeMap::new(),
+        }
+    }
+}
+
+impl<T: Clone + Ord> Known<T> {
+    fn place(&mut self, thing: T) -> usize {
+        if let Some(place) = self.places.get(&thing) {
             return *place;
         }
         let place = self.list.len();
-        self.list.push(explanation.clone());
-        self.places.insert(explanation, place);
+        self.list.push(thing.clone());
+        self.places.insert(thing, place);
         place
     }
 }

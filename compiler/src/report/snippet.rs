@@ -3,21 +3,22 @@
 use crate::diagnostic::escape;
 use crate::source::Sources;
 use ir::origin::Origin;
+use maud::{Markup, html};
 
 /// Lines that are shown of one place.
 const MOST: u32 = 12;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Line {
+struct Line {
     /// Its number, from 1.
-    pub(super) number: u32,
+    number: u32,
     /// Its text before the marked part, the marked part, and the rest.
-    pub(super) parts: [String; 3],
+    parts: [String; 3],
 }
 
 /// The lines of `origin`; empty for a place without a text.
-pub(super) fn lines(origin: &Origin, sources: &Sources) -> Vec<Line> {
+fn lines(origin: &Origin, sources: &Sources) -> Vec<Line> {
     let Some(source) = sources.by_name(&origin.file) else {
         return Vec::new();
     };
@@ -49,8 +50,24 @@ pub(super) fn lines(origin: &Origin, sources: &Sources) -> Vec<Line> {
         .collect()
 }
 
+/// The lines of `origin` as they stand on the page.
+pub(super) fn shown(origin: &Origin, sources: &Sources) -> Markup {
+    let lines = lines(origin, sources);
+    html! {
+        @if !lines.is_empty() {
+            pre {
+                @for line in &lines {
+                    @let [before, marked, after] = &line.parts;
+                    span.number { (line.number) } " " (before) mark { (marked) } (after) "\n"
+                }
+                @if is_cut(origin) { "      …\n" }
+            }
+        }
+    }
+}
+
 /// Whether there are more lines than are shown.
-pub(super) fn is_cut(origin: &Origin) -> bool {
+fn is_cut(origin: &Origin) -> bool {
     origin.end_line - origin.line >= MOST
 }
 

@@ -80,6 +80,21 @@ spec: {podSelector: {}, "<b>": 1, ingress: [{ports: [{port: "<i>"}]}]}
 }
 
 #[test]
+fn nothing_on_the_page_moves_a_terminal_or_turns_the_text() {
+    // Found by the fuzzer: selectors of peers and messages went in as they were.
+    let hostile = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: a, namespace: b}\nspec: {endpointSelector: {}, \"\\u202e\\u001b[31m\": 1, ingress: [{fromEndpoints: [{matchLabels: {\"\\u001b\": \"\\u2066\"}}]}]}\n";
+    let page = page(&[("a.yaml", hostile)]);
+    assert!(
+        page.contains("\u{241b}[31m"),
+        "what was written is shown all the same"
+    );
+    let active = page
+        .chars()
+        .find(|&c| c != '\t' && crate::diagnostic::escape::is_active(c));
+    assert_eq!(active, None);
+}
+
+#[test]
 fn the_same_input_gives_the_same_page() {
     let files = [
         ("catalog.yaml", SHOP),
@@ -154,6 +169,7 @@ proptest! {
                 let Explanation::Inside { sides, .. } = &pairs.explanations[pair.explanation] else {
                     panic!("not of workloads");
                 };
+                let sides = sides.map(|side| &pairs.sides[side]);
                 for (source_address, destination_address) in crate::resolve::address_pairs(&model.cluster, from, to) {
                     let party = |id, address| crate::resolve::as_party(&model.cluster, id, address);
                     for (protocol, port) in [(Protocol::Tcp, 80), (Protocol::Udp, 53), (Protocol::Tcp, 8080)] {
@@ -165,8 +181,8 @@ proptest! {
                         };
                         let judgement = ir::evaluator::evaluate(&model, &flow);
                         for (side, decision, other) in [
-                            (&sides[0], judgement.egress, destination_address),
-                            (&sides[1], judgement.ingress, source_address),
+                            (sides[0], judgement.egress, destination_address),
+                            (sides[1], judgement.ingress, source_address),
                         ] {
                             let family = other.map(ir::cluster::Family::of);
                             let of_family = side.by_family.iter().find(|(own, _)| own.is_none() || *own == family);

@@ -1,0 +1,228 @@
+"""Uses a report as a person would, in Chromium: `report_browser.py SMALL LARGE PICTURES`.
+
+SMALL is the report of testdata/named-ports, LARGE one of 200 workloads in 12 namespaces. Pictures of both go to the
+directory PICTURES. Says what is not as it should be, and fails then.
+"""
+
+import pathlib
+import sys
+
+from playwright.sync_api import sync_playwright
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WIDTHS = (1280, 400)
+wrong = []
+
+
+def check(holds, what):
+    if not holds:
+        wrong.append(what)
+
+
+def opened(browser, path, width=1280, scheme="light", script=True):
+    """The page, watched: what it writes to the console and what it asks the network for is wrong."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=script
+    )
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    url = pathlib.Path(path).resolve().as_uri()
+    page.on("console", lambda message: wrong.append(f"console: {message.type} {message.text}"))
+    page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
+    page.on("request", lambda request: check(request.url == url, f"request: {request.url}"))
+    page.goto(url)
+    return page
+
+
+def text(page, selector):
+    return page.locator(selector).inner_text()
+
+
+def cell(page, row, column):
+    """The cell of two workloads, found by what a person reads."""
+    found = page.evaluate_handle(
+        """([from, to]) => {
+          const heads = [...document.querySelectorAll("#matrix thead th")];
+          const column = heads.findIndex((head) => head.textContent === to);
+          const rows = [...document.querySelectorAll("#matrix tbody tr")];
+          const row = rows.find((row) => row.querySelector("th").textContent === from);
+          return row?.cells[column] ?? null;
+        }""",
+        [row, column],
+    )
+    return found.as_element()
+
+
+def small_report(browser, path):
+    page = opened(browser, path)
+
+    # A click on a pair opens its explanation, with the lines that decide it on both sides.
+    pair = cell(page, "shop/frontend", "shop/catalog")
+    check(pair is not None, "no cell for shop/frontend → shop/catalog")
+    pair.click()
+    said = text(page, "dialog[open]")
+    for part in [
+        "shop/frontend → shop/catalog",
+        "Open: TCP",
+        "Egress of the source",
+        "Ingress of the destination",
+        "allow rule of NetworkPolicy shop/frontend",
+        "policies.yaml:",
+        "port: http",
+    ]:
+        check(part in said, f"the explanation of an open pair lacks {part!r}:\n{said}")
+    check(page.locator("dialog[open] mark").count() > 0, "no deciding line is marked")
+    page.keyboard.press("Escape")
+    check(page.locator("dialog[open]").count() == 0, "Escape does not close the explanation")
+
+    # A closed pair says which policies close it.
+    cell(page, "shop/frontend", "ledger/ledger").click()
+    said = text(page, "dialog[open]")
+    check("Closed" in said and "deny by default" in said, f"the explanation of a closed pair: {said}")
+    page.get_by_role("button", name="Close").click()
+    check(page.locator("dialog[open]").count() == 0, "the button does not close the explanation")
+
+    # Keys: the arrows move, Enter opens, the slash goes to the search.
+    first = cell(page, "shop/frontend", "shop/catalog")
+    first.click()
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowRight")
+    moved = page.evaluate("document.activeElement.matches('#matrix td')")
+    check(moved and not page.evaluate("(cell) => cell === document.activeElement", first), "ArrowRight does not move")
+    page.keyboard.press("ArrowLeft")
+    check(page.evaluate("(cell) => cell === document.activeElement", first), "ArrowLeft does not come back")
+    page.keyboard.press("Enter")
+    check(page.locator("dialog[open]").count() == 1, "Enter does not open the explanation")
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    check(page.evaluate("document.activeElement.id") == "search", "the slash does not go to the search")
+
+    # A search for a code leaves its findings.
+    page.keyboard.type("PC201")
+    seen = page.locator(".finding:visible > summary > code").all_inner_texts()
+    check(seen and set(seen) == {"PC201"}, f"a search for PC201 leaves {seen}")
+    page.context.close()
+
+    # Without the script everything can be read, and a cell leads to its reasons.
+    page = opened(browser, path, script=False)
+    check(page.locator("#search").is_hidden(), "a search that cannot work is shown")
+    page.locator("#matrix td.open[data-sides] a").first.click()
+    target = page.url.split("#")[-1]
+    check(target.startswith("why-") and page.locator(f"#{target}").is_visible(), "a cell's link leads nowhere")
+    page.locator(f"#{target} a").first.click()
+    side = page.url.split("#")[-1]
+    check(page.locator(f"#{side}").is_visible(), "the link to a side leads nowhere")
+    page.context.close()
+
+
+def large_report(browser, path):
+    page = opened(browser, path)
+    rows = page.locator("#matrix tbody tr[data-name]:visible")
+    whole = rows.count()
+    check(whole == 200, f"{whole} rows of 200 workloads")
+
+    # Folding a namespace takes its rows and columns away, and unfolding brings them back.
+    fold = page.locator("#matrix .fold button").first
+    name = page.locator("#matrix .fold").first.inner_text().split()[0]
+    inside = page.locator("#matrix tbody[data-size]").first.get_attribute("data-size")
+    fold.click()
+    left = rows.count()
+    check(left == whole - int(inside), f"folding {name} ({inside} workloads) leaves {left} rows")
+    widths = page.evaluate(
+        """(name) => [...document.querySelectorAll("#matrix thead .column")]
+          .filter((head) => head.textContent.startsWith(name + "/"))
+          .map((head) => head.getBoundingClientRect().width)"""
+        , name)
+    check(len(widths) == int(inside) and max(widths) == 0, f"columns of the folded namespace: {max(widths)} wide")
+    check(fold.get_attribute("aria-expanded") == "false", "a folded namespace does not say so")
+    fold.click()
+    check(rows.count() == whole, "unfolding does not bring the rows back")
+
+    # The headers stay in sight.
+    page.evaluate("document.querySelector('#matrix').scrollIntoView()")
+    page.evaluate("document.querySelector('#matrix .scroll').scrollTo(900, 900)")
+    places = page.evaluate(
+        """() => {
+          const box = (element) => element.getBoundingClientRect();
+          const frame = box(document.querySelector("#matrix .scroll"));
+          const head = box(document.querySelector("#matrix thead .column:nth-child(40)"));
+          const row = box(document.querySelector("#matrix tr[data-name] th"));
+          return { down: head.top - frame.top, across: row.left - frame.left };
+        }"""
+    )
+    check(abs(places["down"]) < 3 and abs(places["across"]) < 3, f"headers scroll away: {places}")
+
+    # A search leaves what it finds, with what that is connected to.
+    source = page.evaluate("document.querySelector('#matrix td.open').parentElement.querySelector('th').textContent")
+    target = page.evaluate(
+        """() => {
+          const cell = document.querySelector("#matrix td.open");
+          return document.querySelectorAll("#matrix thead th")[cell.cellIndex].textContent;
+        }"""
+    )
+    page.fill("#search", source)
+    seen = page.locator("#matrix tbody tr[data-name]:visible th").all_inner_texts()
+    check(source in seen and len(seen) < whole / 4, f"a search for {source} leaves {len(seen)} rows")
+    reached = page.evaluate(
+        """(name) => [...document.querySelectorAll("#matrix thead .column")]
+          .find((head) => head.textContent === name)?.getBoundingClientRect().width""",
+        target,
+    )
+    check(target == "outside" or reached > 0, f"a search for {source} hides {target}, which it reaches")
+    page.fill("#search", "")
+    check(rows.count() == whole, "an empty search does not bring the rows back")
+
+    # No label lies under a box, and no two boxes on each other.
+    hidden = page.evaluate(
+        """() => {
+          const view = document.querySelector("#graph details");
+          const boxes = [...view.querySelectorAll(".box rect")].map((box) => box.getBBox());
+          const apart = (a, b) => a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y;
+          const labels = [...view.querySelectorAll("text.label")].map((label) => label.getBBox());
+          const onBoxes = labels.filter((label) => boxes.some((box) => !apart(label, box))).length;
+          const crossed = boxes.filter((box, at) => boxes.slice(0, at).some((other) => !apart(box, other))).length;
+          return { boxes: boxes.length, labels: labels.length, onBoxes, crossed };
+        }"""
+    )
+    check(hidden["boxes"] > 5 and hidden["crossed"] == 0 and hidden["onBoxes"] == 0, f"the graph: {hidden}")
+    page.context.close()
+
+
+def pictures(browser, path, name, directory):
+    for scheme in ("light", "dark"):
+        for width in WIDTHS:
+            page = opened(browser, path, width, scheme)
+            over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            check(over <= 0, f"{name} at {width}: {over} pixels wider than the window")
+            for section in ("findings", "ports", "graph", "matrix"):
+                page.evaluate("(id) => document.getElementById(id).scrollIntoView()", section)
+                page.screenshot(path=str(directory / f"{name}-{scheme}-{width}-{section}.png"))
+            page.context.close()
+
+
+def main():
+    small, large, directory = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+    directory.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        small_report(browser, small)
+        large_report(browser, large)
+        pictures(browser, small, "small", directory)
+        pictures(browser, large, "large", directory)
+        browser.close()
+    for one in wrong:
+        print(one)
+    print(f"{len(wrong)} wrong")
+    sys.exit(1 if wrong else 0)
+
+
+main()
