@@ -17,6 +17,7 @@ pub(super) fn ask_solver(bytes: &[u8]) {
     let solver = verifier::options::Options {
         steps: 200_000,
         backstop_ms: 5_000,
+        ..verifier::options::Options::default()
     };
     manifests::understood(&understand(bytes), bytes, Some(&solver));
 }
