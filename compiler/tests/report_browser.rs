@@ -1,5 +1,8 @@
 //! The report in a browser: a click, keys, the search, folding, widths; `report_browser.py` is the person.
-#![expect(clippy::unwrap_used, reason = "helpers of tests: a failed call is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests: a failed call is a failed test"
+)]
 
 use portcullis_compiler::synthetic::{Shape, manifests};
 use std::fs;
@@ -33,9 +36,9 @@ fn report(paths: &[&Path], to: &Path) {
         .arg(to)
         .output()
         .unwrap();
-    // There are findings in both.
+    // Findings are an answer; that the job could not be done is none.
     let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{said}");
 }
 
 #[test]

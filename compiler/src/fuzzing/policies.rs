@@ -49,7 +49,7 @@ fn written(choices: &mut Choices<'_>) -> String {
             continue;
         };
         text.push_str(&head.replace("NAME", &format!("policy-{number}")));
-        shape::write(&mut text, shape, choices);
+        shape::document(&mut text, shape, choices);
         text.push_str("\n---\n");
     }
     text

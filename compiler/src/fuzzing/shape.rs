@@ -11,8 +11,12 @@ use super::choices::Choices;
 pub(super) enum Shape {
     /// One of these, written as it stands.
     Text(&'static [&'static str]),
+    /// One of the first, or in a careless document one of the second, which no API takes here.
+    Words(&'static [&'static str], &'static [&'static str]),
     /// Up to so many of one shape.
     List(&'static Shape, usize),
+    /// One up to so many of one shape.
+    AtLeastOne(&'static Shape, usize),
     /// Fields, each there or not.
     Map(&'static [Field]),
     /// Exactly one of these fields, and the fields behind it.
@@ -50,6 +54,15 @@ pub(super) const fn seldom(name: &'static str, shape: &'static Shape) -> Field {
     }
 }
 
+/// A field that hardly any mapping has, as much else is refused beside it.
+pub(super) const fn rare(name: &'static str, shape: &'static Shape) -> Field {
+    Field {
+        name,
+        shape,
+        often: 5,
+    }
+}
+
 /// A field that every mapping has.
 pub(super) const fn always(name: &'static str, shape: &'static Shape) -> Field {
     Field {
@@ -59,8 +72,11 @@ pub(super) const fn always(name: &'static str, shape: &'static Shape) -> Field {
     }
 }
 
-/// In how many of 256 places something is wrong.
-const WRONG: u8 = 2;
+/// In how many of 256 places of a careless document something is wrong.
+const WRONG: u8 = 3;
+
+/// How many of 256 documents are careless. In the others only what the fields say together can be wrong.
+const CARELESS: u8 = 64;
 
 /// What stands where something else should.
 const ODD: &[&str] = &[
@@ -85,14 +101,23 @@ const ODD: &[&str] = &[
     "{<<: {a: b}}",
 ];
 
-/// Writes a value of this shape, on one line.
-pub(super) fn write(out: &mut String, shape: &Shape, choices: &mut Choices<'_>) {
-    if choices.chance(WRONG) {
+/// Writes a document of this shape, on one line.
+pub(super) fn document(out: &mut String, shape: &Shape, choices: &mut Choices<'_>) {
+    choices.careless = choices.chance(CARELESS);
+    write(out, shape, choices);
+}
+
+fn write(out: &mut String, shape: &Shape, choices: &mut Choices<'_>) {
+    if choices.slip(WRONG) {
         out.push_str(choices.pick(ODD).copied().unwrap_or_default());
         return;
     }
     match shape {
         Shape::Text(words) => out.push_str(choices.pick(words).copied().unwrap_or_default()),
+        Shape::Words(right, wrong) => {
+            let words = if choices.slip(u8::MAX / 8) { wrong } else { right };
+            out.push_str(choices.pick(words).copied().unwrap_or_default());
+        }
         Shape::Any(shapes) => {
             if let Some(shape) = choices.pick(shapes) {
                 write(out, shape, choices);
@@ -102,6 +127,15 @@ pub(super) fn write(out: &mut String, shape: &Shape, choices: &mut Choices<'_>) 
             out.push('[');
             for at in 0..choices.below(most + 1) {
                 out.push_str(if at > 0 { ", " } else { "" });
+                write(out, element, choices);
+            }
+            out.push(']');
+        }
+        Shape::AtLeastOne(element, most) => {
+            out.push('[');
+            write(out, element, choices);
+            for _ in 0..choices.below(*most) {
+                out.push_str(", ");
                 write(out, element, choices);
             }
             out.push(']');
@@ -126,7 +160,7 @@ pub(super) fn write(out: &mut String, shape: &Shape, choices: &mut Choices<'_>) 
 fn mapping(out: &mut String, first: &mut bool, fields: &[Field], choices: &mut Choices<'_>) {
     for field in fields {
         let wanted = if field.often == ALWAYS {
-            !choices.chance(WRONG)
+            !choices.slip(WRONG)
         } else {
             choices.chance(field.often)
         };
@@ -137,11 +171,11 @@ fn mapping(out: &mut String, first: &mut bool, fields: &[Field], choices: &mut C
 }
 
 fn entry(out: &mut String, first: &mut bool, field: &Field, choices: &mut Choices<'_>) {
-    let times = if choices.chance(WRONG) { 2 } else { 1 };
+    let times = if choices.slip(WRONG) { 2 } else { 1 };
     for _ in 0..times {
         out.push_str(if std::mem::take(first) { "" } else { ", " });
         out.push_str(field.name);
-        if choices.chance(WRONG) {
+        if choices.slip(WRONG) {
             out.push('s');
         }
         out.push_str(": ");

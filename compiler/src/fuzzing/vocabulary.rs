@@ -2,8 +2,8 @@
 
 use super::shape::{
     Field,
-    Shape::{self, Any, List, Map, OneOf, Text},
-    always, maybe, seldom,
+    Shape::{self, Any, AtLeastOne, List, Map, OneOf, Text, Words},
+    always, maybe, rare, seldom,
 };
 
 /// Two namespaces, a port name with two numbers, one on the host network, a node, a Service and a group of blocks.
@@ -108,13 +108,14 @@ const KEY: &[&str] = &[
     "reserved:world",
     "cidrgroup:site",
     "zone",
-    "-bad-",
-    "\"\"",
 ];
-const VALUE: Shape = Text(&[
-    "web", "db", "blue", "red", "shop", "ledger", "agent", "front", "one", "north", "\"\"", "default",
-    "web ", "-x", "1",
-]);
+const NO_KEY: &[&str] = &["-bad-", "\"\"", "a b"];
+const VALUE: Shape = Words(
+    &[
+        "web", "db", "blue", "red", "shop", "ledger", "agent", "front", "one", "north", "default", "\"\"",
+    ],
+    &["\"web x\"", "-x", "1"],
+);
 const LABELS: Shape = Any(&[
     Map(&[
         maybe("app", &VALUE),
@@ -132,13 +133,16 @@ const LABELS: Shape = Any(&[
         seldom("any:tier", &VALUE),
     ]),
 ]);
-const EXPRESSION: Shape = Map(&[
-    always("key", &Text(KEY)),
-    always(
-        "operator",
-        &Text(&["In", "NotIn", "Exists", "DoesNotExist", "in"]),
-    ),
-    maybe("values", &List(&VALUE, 3)),
+const EXPRESSION: Shape = Any(&[
+    Map(&[
+        always("key", &Words(KEY, NO_KEY)),
+        always("operator", &Words(&["In", "NotIn"], &["in", "Exists"])),
+        always("values", &AtLeastOne(&VALUE, 2)),
+    ]),
+    Map(&[
+        always("key", &Words(KEY, NO_KEY)),
+        always("operator", &Words(&["Exists", "DoesNotExist"], &["exists", "In"])),
+    ]),
 ]);
 const SELECTOR: Shape = Any(&[
     Map(&[maybe("matchLabels", &LABELS)]),
@@ -148,30 +152,32 @@ const SELECTOR: Shape = Any(&[
     ]),
 ]);
 const SELECTORS: Shape = List(&SELECTOR, 3);
-const PROTOCOL: Shape = Text(&["TCP", "UDP", "SCTP", "ANY", "tcp"]);
-const NUMBER: Shape = Text(&[
-    "80", "8080", "81", "53", "1", "65535", "0", "65536", "443", "5432", "79", "9090",
-]);
-const NAME_OR_NUMBER: Shape = Text(&[
-    "http", "80", "dns", "8080", "81", "web", "metrics", "HTTP", "\"80\"", "\"0\"", "0", "65535", "\"080\"",
-    "\"0x50\"", "-http",
-]);
-const BLOCK: Shape = Text(&[
-    "10.0.0.0/24",
-    "0.0.0.0/0",
-    "10.0.0.0/8",
-    "203.0.113.0/24",
-    "203.0.113.7/32",
-    "\"::/0\"",
-    "\"fd00::/64\"",
-    "192.168.0.0/16",
-    "10.0.0.1",
-    "10.0.0.1/8",
-    "169.254.169.254/32",
-    "10.0.0.0/33",
-    "0.0.0.0/1",
-    "\"::ffff:10.0.0.0/104\"",
-]);
+const PROTOCOL: Shape = Words(&["TCP", "UDP", "SCTP"], &["tcp", "ANY", "ICMP"]);
+const NUMBER: Shape = Words(
+    &[
+        "80", "8080", "81", "53", "1", "65535", "443", "5432", "9090", "9091",
+    ],
+    &["0", "65536", "-1"],
+);
+const NAME_OR_NUMBER: Shape = Words(
+    &["http", "80", "dns", "8080", "81", "web", "metrics", "65535", "53"],
+    &["HTTP", "0", "-http", "\"80\"", "\"080\"", "\"0x50\""],
+);
+const BLOCK: Shape = Words(
+    &[
+        "10.0.0.0/24",
+        "0.0.0.0/0",
+        "10.0.0.0/8",
+        "203.0.113.0/24",
+        "203.0.113.7/32",
+        "192.168.0.0/16",
+        "169.254.169.254/32",
+        "0.0.0.0/1",
+        "\"::/0\"",
+        "\"fd00::/64\"",
+    ],
+    &["10.0.0.1", "10.0.0.1/8", "10.0.0.0/33", "\"::ffff:10.0.0.0/104\""],
+);
 
 const fn required(name: &'static str, shape: &'static Shape) -> Field {
     always(name, shape)
@@ -179,22 +185,45 @@ const fn required(name: &'static str, shape: &'static Shape) -> Field {
 
 // NetworkPolicy.
 
-const IP_BLOCK: Shape = Map(&[required("cidr", &BLOCK), seldom("except", &List(&BLOCK, 2))]);
+/// A selector of Kubernetes' own APIs, whose keys have no source.
+const PLAIN: Shape = Any(&[
+    Map(&[maybe(
+        "matchLabels",
+        &Map(&[
+            maybe("app", &VALUE),
+            seldom("team", &VALUE),
+            seldom("tier", &VALUE),
+            seldom("kubernetes.io/metadata.name", &VALUE),
+        ]),
+    )]),
+    Map(&[maybe("matchExpressions", &List(&PLAIN_EXPRESSION, 2))]),
+]);
+const PLAIN_KEY: &[&str] = &["app", "team", "tier", "zone", "kubernetes.io/metadata.name"];
+const PLAIN_EXPRESSION: Shape = Any(&[
+    Map(&[
+        always("key", &Words(PLAIN_KEY, NO_KEY)),
+        always("operator", &Words(&["In", "NotIn"], &["in", "Exists"])),
+        always("values", &AtLeastOne(&VALUE, 2)),
+    ]),
+    Map(&[
+        always("key", &Words(PLAIN_KEY, NO_KEY)),
+        always("operator", &Words(&["Exists", "DoesNotExist"], &["exists", "In"])),
+    ]),
+]);
+
+const IP_BLOCK: Shape = Map(&[required("cidr", &BLOCK), rare("except", &List(&BLOCK, 2))]);
 const PEER: Shape = OneOf(
     &[
-        maybe("podSelector", &SELECTOR),
-        maybe("namespaceSelector", &SELECTOR),
+        maybe("podSelector", &PLAIN),
+        maybe("namespaceSelector", &PLAIN),
         maybe("ipBlock", &IP_BLOCK),
     ],
-    &[
-        seldom("podSelector", &SELECTOR),
-        seldom("namespaceSelector", &SELECTOR),
-    ],
+    &[seldom("podSelector", &PLAIN), seldom("namespaceSelector", &PLAIN)],
 );
 const POLICY_PORT: Shape = Map(&[
     maybe("protocol", &PROTOCOL),
     maybe("port", &NAME_OR_NUMBER),
-    seldom("endPort", &NUMBER),
+    rare("endPort", &Text(&["65535", "9090"])),
 ]);
 const POLICY_INGRESS: Shape = Map(&[
     maybe("from", &List(&PEER, 3)),
@@ -205,10 +234,13 @@ const POLICY_EGRESS: Shape = Map(&[
     maybe("ports", &List(&POLICY_PORT, 3)),
 ]);
 const NETWORK_POLICY: Shape = Map(&[
-    required("podSelector", &SELECTOR),
+    required("podSelector", &PLAIN),
     maybe(
         "policyTypes",
-        &Text(&["[Ingress]", "[Egress]", "[Ingress, Egress]", "[]", "[ingress]"]),
+        &Words(
+            &["[Ingress]", "[Egress]", "[Ingress, Egress]", "[]"],
+            &["[ingress]"],
+        ),
     ),
     maybe("ingress", &List(&POLICY_INGRESS, 3)),
     maybe("egress", &List(&POLICY_EGRESS, 3)),
@@ -222,7 +254,7 @@ const CIDR_RULE: Shape = OneOf(
         maybe("cidrGroupRef", &Text(&["office", "home"])),
         maybe("cidrGroupSelector", &SELECTOR),
     ],
-    &[seldom("except", &List(&BLOCK, 2))],
+    &[rare("except", &List(&BLOCK, 2))],
 );
 const ENTITIES: Shape = List(
     &Text(&[
@@ -272,27 +304,28 @@ const FQDN: Shape = OneOf(
 const CILIUM_PORT: Shape = Map(&[
     required(
         "port",
-        &Text(&[
-            "\"80\"",
-            "http",
-            "\"8080\"",
-            "\"0\"",
-            "dns",
-            "\"443\"",
-            "\"65535\"",
-            "\"1\"",
-            "web",
-            "\"010\"",
-            "\"0x50\"",
-            "80",
-            "\"65536\"",
-            "HTTP",
-            "\"-1\"",
-            "\"\"",
-        ]),
+        &Words(
+            &[
+                "\"80\"",
+                "http",
+                "\"8080\"",
+                "\"0\"",
+                "dns",
+                "\"443\"",
+                "\"65535\"",
+                "\"1\"",
+                "web",
+                "HTTP",
+                "\"0x50\"",
+            ],
+            &["\"010\"", "80", "\"65536\"", "\"-1\"", "\"\""],
+        ),
     ),
-    seldom("endPort", &NUMBER),
-    maybe("protocol", &PROTOCOL),
+    seldom("endPort", &Text(&["65535", "9090", "80"])),
+    maybe(
+        "protocol",
+        &Words(&["TCP", "UDP", "SCTP", "ANY"], &["tcp", "ICMP"]),
+    ),
 ]);
 const LAYER_7: Shape = Text(&[
     "{http: [{method: GET, path: /}]}",
@@ -305,19 +338,19 @@ const LAYER_7: Shape = Text(&[
 ]);
 const PORT_RULE: Shape = Map(&[
     required("ports", &List(&CILIUM_PORT, 3)),
-    seldom("rules", &LAYER_7),
-    seldom("serverNames", &Text(&["[a.example]", "[]", "[\"*.b\"]"])),
-    seldom("listener", &Text(&["{name: l, envoyConfig: {name: e}}"])),
-    seldom("terminatingTLS", &Text(&["{secret: {name: s}}"])),
+    rare("rules", &LAYER_7),
+    rare("serverNames", &Text(&["[a.example]", "[]", "[\"*.b\"]"])),
+    rare("listener", &Text(&["{name: l, envoyConfig: {name: e}}"])),
+    rare("terminatingTLS", &Text(&["{secret: {name: s}}"])),
 ]);
 const ICMP: Shape = Map(&[required(
     "fields",
     &List(
         &Map(&[
-            maybe("family", &Text(&["IPv4", "IPv6", "ipv6"])),
+            maybe("family", &Words(&["IPv4", "IPv6"], &["ipv6"])),
             required(
                 "type",
-                &Text(&["8", "EchoRequest", "0", "128", "256", "Nothing", "\"8\""]),
+                &Words(&["8", "EchoRequest", "0", "128"], &["256", "Nothing", "\"8\""]),
             ),
         ]),
         2,
@@ -331,8 +364,8 @@ const AUTHENTICATION: Shape = Text(&[
 ]);
 const PORTS: [Field; 3] = [
     maybe("toPorts", &List(&PORT_RULE, 2)),
-    seldom("icmps", &List(&ICMP, 2)),
-    seldom("authentication", &AUTHENTICATION),
+    rare("icmps", &List(&ICMP, 2)),
+    rare("authentication", &AUTHENTICATION),
 ];
 const CILIUM_INGRESS: Shape = OneOf(
     &[
@@ -343,7 +376,6 @@ const CILIUM_INGRESS: Shape = OneOf(
         maybe("fromNodes", &SELECTORS),
         maybe("toPorts", &List(&PORT_RULE, 2)),
         maybe("fromGroups", &Text(&["[{aws: {region: r}}]", "[]"])),
-        maybe("fromRequires", &SELECTORS),
     ],
     &PORTS,
 );
@@ -358,7 +390,6 @@ const CILIUM_EGRESS: Shape = OneOf(
         maybe("toNodes", &SELECTORS),
         maybe("toPorts", &List(&PORT_RULE, 2)),
         maybe("toGroups", &Text(&["[{aws: {region: r}}]", "[]"])),
-        maybe("toRequires", &SELECTORS),
     ],
     &PORTS,
 );
@@ -390,15 +421,15 @@ const CILIUM: Shape = OneOf(
 // ClusterNetworkPolicy and its predecessor.
 
 const PODS: Shape = Map(&[
-    maybe("namespaceSelector", &SELECTOR),
-    required("podSelector", &SELECTOR),
+    required("namespaceSelector", &PLAIN),
+    required("podSelector", &PLAIN),
 ]);
-const SUBJECT: Shape = OneOf(&[maybe("namespaces", &SELECTOR), maybe("pods", &PODS)], &[]);
+const SUBJECT: Shape = OneOf(&[maybe("namespaces", &PLAIN), maybe("pods", &PODS)], &[]);
 const CLUSTER_EGRESS_PEER: Shape = OneOf(
     &[
-        maybe("namespaces", &SELECTOR),
+        maybe("namespaces", &PLAIN),
         maybe("pods", &PODS),
-        maybe("nodes", &SELECTOR),
+        maybe("nodes", &PLAIN),
         maybe("networks", &List(&BLOCK, 2)),
         maybe(
             "domainNames",
@@ -407,7 +438,7 @@ const CLUSTER_EGRESS_PEER: Shape = OneOf(
     ],
     &[],
 );
-const TRANSPORT: Shape = Map(&[maybe(
+const TRANSPORT: Shape = Map(&[required(
     "destinationPort",
     &OneOf(
         &[
@@ -420,7 +451,7 @@ const TRANSPORT: Shape = Map(&[maybe(
         &[],
     ),
 )]);
-const PROTOCOLS: Shape = List(
+const PROTOCOLS: Shape = AtLeastOne(
     &OneOf(
         &[
             maybe("tcp", &TRANSPORT),
@@ -432,10 +463,10 @@ const PROTOCOLS: Shape = List(
     ),
     2,
 );
-const ACTION: Shape = Text(&["Accept", "Deny", "Pass", "Allow"]);
-const PRIORITY: Shape = Text(&["10", "0", "1000", "11", "1001", "-1"]);
+const ACTION: Shape = Words(&["Accept", "Deny", "Pass"], &["Allow"]);
+const PRIORITY: Shape = Words(&["10", "0", "1000", "11"], &["1001", "-1"]);
 const CLUSTER_POLICY: Shape = Map(&[
-    required("tier", &Text(&["Admin", "Baseline", "admin"])),
+    required("tier", &Words(&["Admin", "Baseline"], &["admin"])),
     required("priority", &PRIORITY),
     required("subject", &SUBJECT),
     maybe(
@@ -443,7 +474,7 @@ const CLUSTER_POLICY: Shape = Map(&[
         &List(
             &Map(&[
                 required("action", &ACTION),
-                required("from", &List(&SUBJECT, 2)),
+                required("from", &AtLeastOne(&SUBJECT, 2)),
                 maybe("protocols", &PROTOCOLS),
                 seldom("name", &VALUE),
             ]),
@@ -455,25 +486,25 @@ const CLUSTER_POLICY: Shape = Map(&[
         &List(
             &Map(&[
                 required("action", &ACTION),
-                required("to", &List(&CLUSTER_EGRESS_PEER, 2)),
+                required("to", &AtLeastOne(&CLUSTER_EGRESS_PEER, 2)),
                 maybe("protocols", &PROTOCOLS),
             ]),
             3,
         ),
     ),
 ]);
-const ADMIN_PORTS: Shape = List(
+const ADMIN_PORTS: Shape = AtLeastOne(
     &OneOf(
         &[
             maybe(
                 "portNumber",
-                &Map(&[maybe("protocol", &PROTOCOL), required("port", &NUMBER)]),
+                &Map(&[required("protocol", &PROTOCOL), required("port", &NUMBER)]),
             ),
             maybe("namedPort", &NAME_OR_NUMBER),
             maybe(
                 "portRange",
                 &Map(&[
-                    maybe("protocol", &PROTOCOL),
+                    required("protocol", &PROTOCOL),
                     required("start", &NUMBER),
                     required("end", &NUMBER),
                 ]),
@@ -490,8 +521,8 @@ const ADMIN: Shape = Map(&[
         "ingress",
         &List(
             &Map(&[
-                required("action", &Text(&["Allow", "Deny", "Pass", "Accept"])),
-                required("from", &List(&SUBJECT, 2)),
+                required("action", &Words(&["Allow", "Deny", "Pass"], &["Accept"])),
+                required("from", &AtLeastOne(&SUBJECT, 2)),
                 maybe("ports", &ADMIN_PORTS),
             ]),
             3,
@@ -501,8 +532,8 @@ const ADMIN: Shape = Map(&[
         "egress",
         &List(
             &Map(&[
-                required("action", &Text(&["Allow", "Deny", "Pass", "Accept"])),
-                required("to", &List(&CLUSTER_EGRESS_PEER, 2)),
+                required("action", &Words(&["Allow", "Deny", "Pass"], &["Accept"])),
+                required("to", &AtLeastOne(&CLUSTER_EGRESS_PEER, 2)),
                 maybe("ports", &ADMIN_PORTS),
             ]),
             3,
