@@ -109,11 +109,11 @@ pub fn spans_are_the_text(text: &str) {
 }
 
 /// What a text reads as, when it is one scalar.
-fn alone(text: &str) -> Option<Box<str>> {
+fn alone(text: &str) -> Option<String> {
     let source = Source::new("alone.yaml", text);
     let stream = tree::parse(&source, &Limits::default());
     let document = stream.documents.first()?;
-    Some(document.scalar(document.root())?.text.clone())
+    Some(document.scalar(document.root())?.text.to_string())
 }
 
 /// Our tree against libyaml's, of which Kubernetes' reader is a port: where both accept a text, both see the same
