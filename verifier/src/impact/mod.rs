@@ -6,7 +6,7 @@
 //! - it *closes* the flows that are denied with it and allowed without it.
 //!
 //! A flow is allowed where both of its ends let it through. What a policy changes on one side is found by the algebra
-//! in its own corner of the policies ([`crate::algebra`], `difference`), for both sides of it; each such set of flows
+//! in its own corner of the policies (`algebra::difference`), for both sides of it; each such set of flows
 //! is then narrowed to what the other end lets through. Where only a few have a say at the other end that is written
 //! out; where many do (whoever may send to a pod that everybody may reach), the area says so in a word
 //! ([`crate::change::Area::other_end`]), and is exact as it is said. A set of which the other end lets nothing through is none.
