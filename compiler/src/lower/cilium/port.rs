@@ -88,6 +88,17 @@ fn is_service_name(text: &str) -> bool {
 }
 
 fn one(site: &mut Site<'_>, at: &Route, port: &PortProtocol) -> Option<PortMatch> {
+    if let Some(written) = port.protocol.as_deref()
+        && has_no_ports(written)
+    {
+        let message = format!("`{written}` has no ports, and is not told apart from other such protocols here");
+        let finding = site.refusal(Code::INVALID_VALUE, &at.then("protocol"), message);
+        site.report(finding.help(
+            "Cilium takes it where it runs with `enable-extended-ip-protocols`, which is off by default; an entry \
+             without `toPorts` is for every protocol",
+        ));
+        return None;
+    }
     let protocol = protocol(site, at, port.protocol.as_deref());
     let place = at.then("port");
     let Some(text) = port.port.as_deref().filter(|text| !text.is_empty()) else {
@@ -198,6 +209,13 @@ fn name_hazards(site: &mut Site<'_>, at: &Route, name: &str) {
         finding.severity = doubt.severity;
         site.report(doubt.advise(finding, site.origin(at)));
     }
+}
+
+/// The protocols that Cilium's `ParseL4Proto` knows besides those with ports and ICMP.
+fn has_no_ports(protocol: &str) -> bool {
+    ["VRRP", "IGMP", "GRE", "IPIP", "ESP", "AH"]
+        .iter()
+        .any(|known| protocol.eq_ignore_ascii_case(known))
 }
 
 /// The protocol of a port entry: TCP, UDP and SCTP when it says none.
