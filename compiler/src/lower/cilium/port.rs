@@ -91,7 +91,8 @@ fn one(site: &mut Site<'_>, at: &Route, port: &PortProtocol) -> Option<PortMatch
     if let Some(written) = port.protocol.as_deref()
         && has_no_ports(written)
     {
-        let message = format!("`{written}` has no ports, and is not told apart from other such protocols here");
+        let message =
+            format!("`{written}` has no ports, and is not told apart from other such protocols here");
         let finding = site.refusal(Code::INVALID_VALUE, &at.then("protocol"), message);
         site.report(finding.help(
             "Cilium takes it where it runs with `enable-extended-ip-protocols`, which is off by default; an entry \
