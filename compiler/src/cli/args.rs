@@ -378,6 +378,20 @@ pub(super) enum Format {
     Json,
 }
 
+/// For what is a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum TableFormat {
+    /// For people
+    #[default]
+    Human,
+    /// For programs
+    Json,
+    /// For spreadsheets
+    Csv,
+    /// For pages: a table in Markdown
+    Md,
+}
+
 /// For flows between many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum FlowsFormat {

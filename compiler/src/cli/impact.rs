@@ -1,13 +1,13 @@
 //! `portcullis impact`
 
-use super::args::{Common, Kept, Written};
+use super::args::{Common, Kept, TableFormat, Written};
 use super::output::Answer;
 use super::terminal::Terminal;
 use super::{Failure, Status, read, refuse_blocked, scope_line, settings};
 use crate::cite::PolicyRef;
 use crate::diagnostic::escape::message;
 use crate::impact::{human, json, named, rows, unknown};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::io::Write;
 use std::time::Instant;
 use verifier::impact::impacts;
@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     policy: Vec<String>,
 
     #[command(flatten)]
-    written: Written<Format>,
+    written: Written<TableFormat>,
 
     #[command(flatten)]
     kept: Kept,
@@ -36,19 +36,6 @@ pub(super) struct Arguments {
     /// Do not fail when there is no policy
     #[arg(long)]
     allow_empty: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Human,
-    /// For programs
-    Json,
-    /// For spreadsheets
-    Csv,
-    /// For pages: a table in Markdown
-    Md,
 }
 
 /// How many sets of flows of each kind are told of one policy.
@@ -76,10 +63,10 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
     let mut answer = Answer::new(terminal, arguments.written.output.as_deref());
     let out = answer.out();
     match arguments.written.format {
-        Format::Human => human::write(out, &impacts, model)?,
-        Format::Json => json::write(out, &impacts, model)?,
-        Format::Csv => rows::table(&impacts, model).write_csv(out)?,
-        Format::Md => rows::table(&impacts, model).write_markdown(out)?,
+        TableFormat::Human => human::write(out, &impacts, model)?,
+        TableFormat::Json => json::write(out, &impacts, model)?,
+        TableFormat::Csv => rows::table(&impacts, model).write_csv(out)?,
+        TableFormat::Md => rows::table(&impacts, model).write_markdown(out)?,
     }
     answer.finish()?;
     let mut complete = true;

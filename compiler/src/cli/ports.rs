@@ -1,6 +1,6 @@
 //! `portcullis ports`
 
-use super::args::{Common, TriageFlags, Written};
+use super::args::{Common, TableFormat, TriageFlags, Written};
 use super::output::Answer;
 use super::terminal::Terminal;
 use super::{Failure, Status, count, read_with, refuse_blocked, scope_line, settings};
@@ -9,7 +9,7 @@ use crate::diagnostic::{self, Counts, human as findings_for_people, json::Scope}
 use crate::lints;
 use crate::ports::{self, human, json, rows};
 use crate::triage::{self, Triage};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::io::Write;
 
 #[derive(Debug, Args)]
@@ -18,7 +18,7 @@ pub(super) struct Arguments {
     pub(super) common: Common,
 
     #[command(flatten)]
-    written: Written<Format>,
+    written: Written<TableFormat>,
 
     #[command(flatten)]
     triage: TriageFlags,
@@ -26,19 +26,6 @@ pub(super) struct Arguments {
     /// Do not fail when there is neither a workload nor a policy
     #[arg(long)]
     allow_empty: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people: the table, then what is wrong
-    #[default]
-    Human,
-    /// For programs: the table and what is wrong
-    Json,
-    /// For spreadsheets: the table
-    Csv,
-    /// For pages: the table in Markdown
-    Md,
 }
 
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Status, Failure> {
@@ -86,11 +73,11 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
     let mut answer = Answer::new(terminal, arguments.written.output.as_deref());
     let out = answer.out();
     match arguments.written.format {
-        Format::Human => {
+        TableFormat::Human => {
             human::write(out, &names)?;
             findings_for_people::write(out, &findings, &understood.input.sources, options)?;
         }
-        Format::Json => {
+        TableFormat::Json => {
             let scope = Scope {
                 files: understood.input.sources.len(),
                 objects: understood.input.objects.len(),
@@ -98,8 +85,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
             };
             json::write(out, &names, &findings, &scope)?;
         }
-        Format::Csv => rows::table(&names).write_csv(out)?,
-        Format::Md => rows::table(&names).write_markdown(out)?,
+        TableFormat::Csv => rows::table(&names).write_csv(out)?,
+        TableFormat::Md => rows::table(&names).write_markdown(out)?,
     }
     answer.finish()?;
     if !common.run.quiet {

@@ -1,23 +1,12 @@
 //! `check --fix` and `--diff`: what is written where, and what is left alone.
 
-use crate::program::{Scratch, err, out, program};
+use crate::program::{Scratch, err, out, run_in};
 use std::fs;
-use std::io::Write;
-use std::process::{Output, Stdio};
+use std::process::Output;
 
 /// `check`, where the paths of the test are.
 fn check(scratch: &Scratch, arguments: &[&str], stdin: &str) -> Output {
-    let mut child = program(&scratch.0)
-        .arg("check")
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A command that refuses its flags does not read.
-    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
-    child.wait_with_output().unwrap()
+    run_in(&scratch.0, &[&["check"], arguments].concat(), stdin)
 }
 
 fn names(scratch: &Scratch) -> Vec<String> {

@@ -10,6 +10,7 @@
 mod cache;
 mod check;
 mod compile;
+mod editor;
 mod fix;
 mod flows;
 mod formats;

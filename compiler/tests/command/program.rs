@@ -66,7 +66,11 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
 }
 
 pub(crate) fn run_with(arguments: &[&str], stdin: &str) -> Output {
-    let mut child = program(ROOT)
+    run_in(ROOT, arguments, stdin)
+}
+
+pub(crate) fn run_in(directory: impl AsRef<Path>, arguments: &[&str], stdin: &str) -> Output {
+    let mut child = program(directory)
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
