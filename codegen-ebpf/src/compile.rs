@@ -14,6 +14,7 @@ use crate::datapath::{self, Hook, Subject, records};
 use crate::elf::{self, Object, WriteError};
 use crate::origins;
 use crate::source_line::{SourceLine, SourceText};
+use crate::tables::addresses::Addresses;
 use crate::tables::{Plan, TablesError};
 
 /// What one endpoint's programs are compiled from.
@@ -116,27 +117,48 @@ pub fn endpoint(input: &Input<'_>) -> Result<[Compiled; 2], CompileError> {
             });
         }
     }
-    Ok([program(input, Hook::ToPod)?, program(input, Hook::FromPod)?])
-}
-
-fn program(input: &Input<'_>, hook: Hook) -> Result<Compiled, CompileError> {
     let endpoint = input
         .model
         .cluster
         .endpoint(input.endpoint)
         .ok_or(CompileError::NoEndpoint(input.endpoint))?;
-    let (own, opposite) = (input.table(hook), input.table(hook.opposite()));
-    let plan = Plan::new(own, opposite, input.addresses).map_err(|error| CompileError::Tables {
+    let shared = Shared {
+        endpoint,
+        addresses: Addresses::new(input.ingress, input.egress, input.addresses)
+            .map_err(|error| tables_error(endpoint, error))?,
+        own_node: own_node(input),
+    };
+    Ok([
+        program(input, &shared, Hook::ToPod)?,
+        program(input, &shared, Hook::FromPod)?,
+    ])
+}
+
+/// What both programs of an endpoint have in common.
+struct Shared<'a> {
+    endpoint: &'a Endpoint,
+    addresses: Addresses,
+    /// See [`own_node`].
+    own_node: Vec<IpAddr>,
+}
+
+fn tables_error(endpoint: &Endpoint, error: TablesError) -> CompileError {
+    CompileError::Tables {
         endpoint: endpoint.to_string(),
         error,
-    })?;
+    }
+}
+
+fn program(input: &Input<'_>, shared: &Shared<'_>, hook: Hook) -> Result<Compiled, CompileError> {
+    let endpoint = shared.endpoint;
+    let (own, opposite) = (input.table(hook), input.table(hook.opposite()));
+    let plan = Plan::new(own, opposite, &shared.addresses).map_err(|error| tables_error(endpoint, error))?;
     let origin = SourceLine::of(origins::of_table(input.model, endpoint, own), input.text);
-    let own_node = own_node(input);
     let program = datapath::emit(&Subject {
         hook,
         endpoint: input.endpoint.0,
         addresses: &endpoint.addresses,
-        own_node: &own_node,
+        own_node: &shared.own_node,
         plan: &plan,
         origin: &origin,
         rows: &row_lines(input, endpoint, own),

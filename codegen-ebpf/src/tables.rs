@@ -3,7 +3,7 @@
 //! Input: the verdict tables of both directions and the address map. Output: a [`Plan`].
 //!
 //! [`columns`] joins identities that neither table tells apart; [`verdicts`] turns rows into constants or rows of a
-//! bit matrix; [`intervals`] and [`exact`] say which address has which column. Layout of `.rodata`, in this order:
+//! bit matrix; [`addresses`], by [`intervals`] and [`exact`], says which address has which column. Layout of `.rodata`, in this order:
 //!
 //! | part | contents |
 //! |---|---|
@@ -18,6 +18,7 @@
 //! Columns are numbered from 1. 0 marks an empty slot of a hash table; besides, the kernel's verifier follows a
 //! stored zero exactly, and would walk what comes after a lookup once more for it.
 
+pub mod addresses;
 pub mod columns;
 pub mod exact;
 pub mod intervals;
@@ -26,11 +27,10 @@ pub mod verdicts;
 
 use std::net::IpAddr;
 
-use ir::identity::AddressMap;
 use ir::table::VerdictTable;
 use thiserror::Error;
 
-use columns::Columns;
+use addresses::Addresses;
 use exact::Exact;
 use intervals::Intervals;
 use verdicts::{Matrix, Verdicts};
@@ -84,45 +84,23 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Lays out the tables for a program that enforces `own`; `opposite` is the same endpoint's other direction.
+    /// Lays out the tables for a program that enforces `own`; `opposite` is the same endpoint's other direction, and
+    /// `addresses` what both of its programs say of addresses.
     ///
     /// # Errors
     /// See [`TablesError`].
     pub fn new(
         own: &VerdictTable,
         opposite: &VerdictTable,
-        addresses: &AddressMap,
+        addresses: &Addresses,
     ) -> Result<Self, TablesError> {
-        let columns = Columns::of(own, opposite)?;
-        let mut intervals_v4 = Intervals::v4(addresses, &columns)?;
-        let mut intervals_v6 = Intervals::v6(addresses, &columns)?;
-        let mut v4 = Vec::new();
-        let mut v6 = Vec::new();
-        for (address, identity) in &addresses.exact {
-            let column = columns
-                .of_identity(*identity)
-                .ok_or(TablesError::NoIdentity(*address))?;
-            let (keys, intervals, key) = match address {
-                IpAddr::V4(address) => (&mut v4, &mut intervals_v4, u128::from(address.to_bits())),
-                IpAddr::V6(address) => (&mut v6, &mut intervals_v6, address.to_bits()),
-            };
-            if intervals.column(key) == column {
-                continue;
-            }
-            if key == 0 {
-                // Empty slots of the hash table hold this key.
-                intervals.cut_lowest(column);
-            } else {
-                keys.push((key, column));
-            }
-        }
-
-        let mut rodata = MAGIC.to_vec();
-        let exact_v4 = Exact::build(exact::Shape::V4, &v4, &mut rodata)?;
-        let exact_v6 = Exact::build(exact::Shape::V6, &v6, &mut rodata)?;
-        let mut matrix = Matrix::new(&columns, offset(&rodata)?);
-        let mut own = Verdicts::of(own, &columns, &mut matrix)?;
-        let mut opposite = Verdicts::of(opposite, &columns, &mut matrix)?;
+        let columns = &addresses.columns;
+        let mut rodata = addresses.rodata.clone();
+        let mut intervals_v4 = addresses.intervals_v4.clone();
+        let mut intervals_v6 = addresses.intervals_v6.clone();
+        let mut matrix = Matrix::new(columns, offset(&rodata)?);
+        let mut own = Verdicts::of(own, columns, &mut matrix)?;
+        let mut opposite = Verdicts::of(opposite, columns, &mut matrix)?;
         rodata.extend(matrix.bits());
         intervals_v4.store(exact::Shape::V4, &mut rodata)?;
         intervals_v6.store(exact::Shape::V6, &mut rodata)?;
@@ -134,8 +112,8 @@ impl Plan {
             own,
             opposite,
             matrix,
-            exact_v4,
-            exact_v6,
+            exact_v4: addresses.exact_v4.clone(),
+            exact_v6: addresses.exact_v6.clone(),
             intervals_v4,
             intervals_v6,
             rodata,
@@ -144,7 +122,7 @@ impl Plan {
             plan.rodata.clear();
             plan.exact_v4 = Exact::none(exact::Shape::V4);
             plan.exact_v6 = Exact::none(exact::Shape::V6);
-            plan.matrix = Matrix::new(&columns, 0);
+            plan.matrix = Matrix::new(columns, 0);
         }
         Ok(plan)
     }

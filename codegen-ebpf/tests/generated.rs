@@ -20,6 +20,7 @@ use portcullis_codegen_ebpf::insn::Insn;
 use portcullis_codegen_ebpf::interpreter::{Machine, Packet};
 use portcullis_codegen_ebpf::source_line::SourceLine;
 use portcullis_codegen_ebpf::tables::Plan;
+use portcullis_codegen_ebpf::tables::addresses::Addresses;
 use proptest::prelude::*;
 use roaring::RoaringBitmap;
 
@@ -112,7 +113,8 @@ fn emit(
     own_addresses: &[IpAddr],
     own_node: &[IpAddr],
 ) -> (Plan, Program) {
-    let plan = Plan::new(own, opposite, map).unwrap();
+    let addresses = Addresses::new(own, opposite, map).unwrap();
+    let plan = Plan::new(own, opposite, &addresses).unwrap();
     let hook = match own.direction {
         Direction::Ingress => Hook::ToPod,
         Direction::Egress => Hook::FromPod,

@@ -89,8 +89,8 @@ impl Reader<'_> {
         let Some(scalar) = document.scalar(self.node) else {
             return;
         };
-        if scalar.value != Resolved::String && *document.key_text(self.node) != *scalar.text {
-            self.key_changes_meaning(scalar.value);
+        if !scalar.is_string() && *document.key_text(self.node) != *scalar.text {
+            self.key_changes_meaning(scalar.value());
         }
     }
 

@@ -118,17 +118,17 @@ impl Reader<'_> {
             Value::Scalar(scalar) => {
                 let found = describe(scalar);
                 let message = format!("{subject} must be {expected}, and {found}");
-                let is_boolean = matches!(scalar.value, Resolved::Bool(_));
+                let is_boolean = matches!(scalar.value(), Resolved::Bool(_));
                 let code = if is_boolean && text_wanted {
                     Code::YAML_BOOLEAN
                 } else {
                     Code::WRONG_TYPE
                 };
-                let label = format!("{}, not {expected}", scalar.value.type_name());
+                let label = format!("{}, not {expected}", scalar.value().type_name());
                 let problem = Problem::new(code, route, span, message, label);
                 match remedy(scalar, expected) {
                     // A tag says the type too, and contradicts another notation.
-                    Some(remedy) if document.node(self.node).tag.is_none() => {
+                    Some(remedy) if document.tag(self.node).is_none() => {
                         problem.help(remedy.help()).fix(remedy.draft(span))
                     }
                     Some(remedy) => problem.help(remedy.help()),
@@ -172,8 +172,8 @@ impl Reader<'_> {
 
     /// `{{ .Values.x }}` parses as a mapping with a mapping as its key.
     fn is_template(&self) -> bool {
-        let mapping = self.sink.document.mapping(self.node);
-        mapping.is_some_and(|mapping| mapping.faults.iter().any(|fault| self.is_template_key(fault)))
+        let faults = self.sink.document.faults(self.node);
+        faults.iter().any(|fault| self.is_template_key(fault))
     }
 
     fn is_template_key(&self, fault: &MappingFault) -> bool {
@@ -240,14 +240,8 @@ impl Reader<'_> {
 
     /// An explicit tag that Kubernetes' reader does not accept, or whose type the text does not have.
     pub(super) fn check_tag(&self) {
-        if let Some(tag) = self
-            .sink
-            .document
-            .node(self.node)
-            .tag
-            .as_ref()
-            .filter(|tag| !tag.understood)
-        {
+        let tag = self.sink.document.tag(self.node);
+        if let Some(tag) = tag.filter(|tag| !tag.understood) {
             let message = format!(
                 "the tag of {} is unknown here, or the value is not of its type",
                 self.subject()
@@ -261,11 +255,7 @@ impl Reader<'_> {
 
     /// Everything wrong with the keys of this mapping.
     pub(super) fn check_keys(&self) {
-        let document = self.sink.document;
-        let Some(mapping) = document.mapping(self.node) else {
-            return;
-        };
-        for fault in &mapping.faults {
+        for fault in self.sink.document.faults(self.node) {
             let problem = key_problem(self.sink, self.frame, fault);
             self.sink.report(problem);
         }
@@ -394,7 +384,7 @@ pub(super) fn key_problem(sink: &Sink<'_>, frame: &Frame<'_>, fault: &MappingFau
 
 fn describe(scalar: &Scalar) -> String {
     let quoted = scalar.style != Style::Plain;
-    match scalar.value {
+    match scalar.value() {
         Resolved::Null => "this is null".to_owned(),
         Resolved::String if quoted => "this is a string".to_owned(),
         Resolved::String if scalar.text.chars().count() <= 40 => format!("`{}` is a string", scalar.text),
@@ -413,7 +403,7 @@ enum Remedy<'s> {
 
 fn remedy<'s>(scalar: &'s Scalar, expected: &str) -> Option<Remedy<'s>> {
     let text = &*scalar.text;
-    match scalar.value {
+    match scalar.value() {
         // Quoted, it would be a name with a dot in it, which is nothing either.
         Resolved::Float(_) if expected.contains("whole number") => None,
         Resolved::Bool(_) | Resolved::Int(_) | Resolved::Uint(_) | Resolved::Huge | Resolved::Float(_)

@@ -40,7 +40,7 @@ impl<'a> Reader<'a> {
             self.wrong_type("a whole number");
             return 0;
         };
-        let value = match scalar.value {
+        let value = match scalar.value() {
             Resolved::Null => return 0,
             Resolved::Int(value) => value,
             #[expect(
@@ -73,14 +73,10 @@ impl<'a> Reader<'a> {
     fn string(&self) -> &'a str {
         match self.scalar() {
             Some(scalar) => {
-                if !matches!(scalar.value, Resolved::String | Resolved::Null) || self.is_null_element() {
+                if !matches!(scalar.value(), Resolved::String | Resolved::Null) || self.is_null_element() {
                     self.wrong_type("a string");
                 }
-                if scalar.value == Resolved::Null {
-                    ""
-                } else {
-                    &scalar.text
-                }
+                if scalar.is_null() { "" } else { &scalar.text }
             }
             None => {
                 self.wrong_type("a string");
@@ -91,7 +87,7 @@ impl<'a> Reader<'a> {
 
     /// `intstr.IntOrString`: a JSON string is a name (also `"8080"`), a JSON number is a number of 32 bits.
     fn int_or_string<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.scalar().map(|scalar| (scalar, scalar.value)) {
+        match self.scalar().map(|scalar| (scalar, scalar.value())) {
             Some((scalar, Resolved::String)) => visitor.visit_str(&scalar.text),
             Some((_, Resolved::Int(_) | Resolved::Uint(_) | Resolved::Huge | Resolved::Null)) => {
                 visitor.visit_i64(self.integer(i64::from(i32::MIN), i64::from(i32::MAX)))
@@ -108,7 +104,7 @@ impl<'a> Reader<'a> {
 
     /// `resource.Quantity`: text or a number.
     fn quantity<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.scalar().map(|scalar| (scalar, scalar.value)) {
+        match self.scalar().map(|scalar| (scalar, scalar.value())) {
             Some((_, Resolved::Null)) => visitor.visit_str("0"),
             Some((_, Resolved::Bool(_))) | None => {
                 self.wrong_type("a number or a string");
@@ -163,7 +159,7 @@ impl<'de> serde::Deserializer<'de> for Reader<'_> {
             _ => {}
         }
         match self.value() {
-            Value::Scalar(scalar) => match scalar.value {
+            Value::Scalar(scalar) => match scalar.value() {
                 Resolved::Null => visitor.visit_unit(),
                 Resolved::Bool(value) => visitor.visit_bool(value),
                 Resolved::Int(value) => visitor.visit_i64(value),
@@ -178,7 +174,7 @@ impl<'de> serde::Deserializer<'de> for Reader<'_> {
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         self.check_tag();
-        match self.scalar().map(|scalar| scalar.value) {
+        match self.scalar().map(|scalar| scalar.value()) {
             Some(Resolved::Bool(value)) => visitor.visit_bool(value),
             Some(Resolved::Null) => visitor.visit_bool(false),
             _ => {
@@ -209,7 +205,7 @@ impl<'de> serde::Deserializer<'de> for Reader<'_> {
             clippy::cast_precision_loss,
             reason = "a JSON number read as float64 loses the same bits"
         )]
-        let value = match self.scalar().map(|scalar| scalar.value) {
+        let value = match self.scalar().map(|scalar| scalar.value()) {
             Some(Resolved::Float(value)) => value,
             Some(Resolved::Int(value)) => value as f64,
             Some(Resolved::Uint(value)) => value as f64,

@@ -47,14 +47,14 @@ fn walk(source: &Source, document: &Document, id: NodeId, limits: &Limits, depth
     assert!(*nodes <= limits.expanded_nodes, "more than {nodes} nodes");
     let node = document.node(id);
     is_inside(source, node.span);
-    if let Some(tag) = &node.tag {
+    if let Some(tag) = document.tag(id) {
         is_inside(source, tag.span);
     }
     let below = depth + 1;
     match &node.value {
         Value::Scalar(_) => return,
         Value::Sequence(elements) => {
-            for &element in elements {
+            for &element in elements.iter() {
                 walk(source, document, element, limits, below, nodes);
             }
         }
@@ -173,7 +173,7 @@ fn same(document: &Document, id: NodeId, theirs: &serde_yaml::Value) -> Result<(
             .iter()
             .zip(theirs)
             .try_for_each(|(&ours, theirs)| same(document, ours, theirs)),
-        (Value::Mapping(ours), _) if !ours.faults.is_empty() => Ok(()),
+        (Value::Mapping(_), _) if !document.faults(id).is_empty() => Ok(()),
         (Value::Mapping(ours), serde_yaml::Value::Mapping(theirs)) if ours.entries.len() == theirs.len() => {
             ours.entries
                 .iter()

@@ -9,6 +9,7 @@ mod classify;
 mod object;
 mod patches;
 mod paths;
+mod pod;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ mod texts;
 pub use classify::Kind;
 pub use object::{Object, ObjectKind, Place};
 pub use paths::states;
+pub use pod::{Container, Pod, PodSpec};
 pub use texts::Texts;
 
 use crate::de::Problem;
@@ -315,10 +317,7 @@ impl File {
     /// A second `kind` or `apiVersion` decides what the object is, also for kinds that would be skipped.
     fn envelope_duplicates(&mut self, place: &Place) {
         let document = &place.document;
-        let Some(mapping) = document.mapping(place.node) else {
-            return;
-        };
-        for fault in &mapping.faults {
+        for fault in document.faults(place.node) {
             let MappingFault::Duplicate { first, second } = *fault else {
                 continue;
             };

@@ -1,6 +1,7 @@
 //! A typed object that still knows where every part of it is written.
 
 use super::classify::Kind;
+use super::pod::Pod;
 use crate::cilium::{CiliumCidrGroup, CiliumPolicy};
 use crate::de::{self, Problem};
 use crate::diagnostic::{Applicability, Code, Finding, Fix, ObjectName};
@@ -8,11 +9,11 @@ use crate::network_policy_api::v1alpha1::{AdminNetworkPolicy, BaselineAdminNetwo
 use crate::network_policy_api::v1alpha2::ClusterNetworkPolicy;
 use crate::route::Route;
 use crate::source::{Source, SourceId, Span};
-use crate::tree::{Document, Found, NodeId};
+use crate::tree::{self, Document, Found, NodeId};
 use ir::origin::Origin;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
-use k8s_openapi::api::core::v1::{Namespace, Node, Pod, ReplicationController, Service};
+use k8s_openapi::api::core::v1::{self, Namespace, Node, ReplicationController, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -101,17 +102,25 @@ impl ObjectKind {
 
 /// Reads the object at `node` as `kind`.
 pub(super) fn read(kind: Kind, document: &Document, node: NodeId, route: &Route) -> de::Reading<ObjectKind> {
+    fn narrowed<T: DeserializeOwned>(
+        document: &Document,
+        node: NodeId,
+        route: &Route,
+        wrap: impl FnOnce(T) -> ObjectKind,
+    ) -> de::Reading<ObjectKind> {
+        let reading = de::read::<T>(document, node, route);
+        de::Reading {
+            value: reading.value.map(wrap),
+            problems: reading.problems,
+        }
+    }
     fn typed<T: DeserializeOwned>(
         document: &Document,
         node: NodeId,
         route: &Route,
         wrap: impl FnOnce(Box<T>) -> ObjectKind,
     ) -> de::Reading<ObjectKind> {
-        let reading = de::read::<T>(document, node, route);
-        de::Reading {
-            value: reading.value.map(|value| wrap(Box::new(value))),
-            problems: reading.problems,
-        }
+        narrowed(document, node, route, |value| wrap(Box::new(value)))
     }
     match kind {
         Kind::NetworkPolicy => typed(document, node, route, ObjectKind::NetworkPolicy),
@@ -127,7 +136,7 @@ pub(super) fn read(kind: Kind, document: &Document, node: NodeId, route: &Route)
         Kind::CiliumCIDRGroup => typed(document, node, route, ObjectKind::CiliumCidrGroup),
         Kind::Namespace => typed(document, node, route, ObjectKind::Namespace),
         Kind::Node => typed(document, node, route, ObjectKind::Node),
-        Kind::Pod => typed(document, node, route, ObjectKind::Pod),
+        Kind::Pod => narrowed::<v1::Pod>(document, node, route, |pod| ObjectKind::Pod(Box::new(pod.into()))),
         Kind::Service => typed(document, node, route, ObjectKind::Service),
         Kind::EndpointSlice => typed(document, node, route, ObjectKind::EndpointSlice),
         Kind::ReplicationController => typed(document, node, route, ObjectKind::ReplicationController),
@@ -189,6 +198,16 @@ impl Place {
             }
         };
         self.origin_at(&self.route.join(route), span(&self.document, found))
+    }
+
+    /// Whether there is the same at `route` as at the same route of `other`, however it is written.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self, route: &Route) -> bool {
+        let at = |place: &Self| place.document.find(place.node, route).map(|found| found.value);
+        match (at(self), at(other)) {
+            (Some(one), Some(two)) => tree::same((&self.document, one), (&other.document, two)),
+            (one, two) => one.is_none() && two.is_none(),
+        }
     }
 
     /// The origin of a span, for a route counted from the document.

@@ -37,7 +37,7 @@ fn elements<'d>(document: &'d Document, root: NodeId, field: &str) -> impl Itera
     let items = document
         .entry(root, field)
         .and_then(|entry| match &document.node(entry.value).value {
-            Value::Sequence(items) => Some(items.as_slice()),
+            Value::Sequence(items) => Some(&**items),
             _ => None,
         });
     items.unwrap_or_default().iter().copied()

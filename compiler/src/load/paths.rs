@@ -3,6 +3,7 @@
 use super::LoadError;
 use crate::limits::Limits;
 use crate::source::{STDIN, Source};
+use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
@@ -87,18 +88,27 @@ pub(super) fn read(
         }
     }
     walk.files.sort();
-    for (path, guarantees) in &walk.files {
-        let file = fs::File::open(path).map_err(|error| LoadError::new(path, error))?;
-        let mut bytes = Vec::new();
-        let reading = file.take(limits.bytes.saturating_add(1)).read_to_end(&mut bytes);
-        reading.map_err(|error| LoadError::new(path, error))?;
-        texts.push(Text {
-            guarantees: *guarantees,
-            ..Text::new(&path.to_string_lossy(), &bytes, limits)
-        });
+    let read: Vec<_> = walk
+        .files
+        .par_iter()
+        .map(|(path, guarantees)| file(path, *guarantees, limits))
+        .collect();
+    for text in read {
+        texts.push(text?);
     }
     texts.sort_by(|a, b| a.source.name().cmp(b.source.name()));
     Ok(texts)
+}
+
+fn file(path: &Path, guarantees: bool, limits: &Limits) -> Result<Text, LoadError> {
+    let file = fs::File::open(path).map_err(|error| LoadError::new(path, error))?;
+    let mut bytes = Vec::new();
+    let reading = file.take(limits.bytes.saturating_add(1)).read_to_end(&mut bytes);
+    reading.map_err(|error| LoadError::new(path, error))?;
+    Ok(Text {
+        guarantees,
+        ..Text::new(&path.to_string_lossy(), &bytes, limits)
+    })
 }
 
 /// What the file system says of every file that `paths` name: when it was written and how long it is. Two answers that

@@ -13,11 +13,12 @@ use super::port;
 use super::second_object;
 use super::site::Site;
 use crate::diagnostic::{Code, Finding};
-use crate::load::{Object, ObjectKind};
+use crate::load::{Container, Object, ObjectKind, Pod, PodSpec};
 use crate::route;
 use crate::route::Route;
 use ir::cluster::{ContainerPort, ContainerRole, Endpoint, Workload};
-use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, PodTemplateSpec};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -29,18 +30,23 @@ pub(super) fn lower_all(
 ) -> Vec<Endpoint> {
     let objects = second_object::first_workloads(objects, findings);
     let owners = Owners::of(&objects);
-    let mut endpoints = Vec::new();
+    let pods: Vec<_> = objects
+        .par_iter()
+        .filter_map(|&object| match &object.kind {
+            ObjectKind::Pod(pod) if !has_ended(pod) => {
+                let mut site = Site::new(object);
+                let endpoint = lower_pod(&mut site, pod, used);
+                Some((owners.outermost(object), endpoint, site.findings))
+            }
+            _ => None,
+        })
+        .collect();
+    let mut endpoints = Vec::with_capacity(pods.len());
     let mut pods_of: BTreeMap<Key, usize> = BTreeMap::new();
-    for &object in &objects {
-        let mut site = Site::new(object);
-        if let ObjectKind::Pod(pod) = &object.kind
-            && !has_ended(pod)
-        {
-            let workload = owners.outermost(object);
-            *pods_of.entry(workload.clone()).or_default() += 1;
-            endpoints.push((workload, lower_pod(&mut site, pod, used)));
-        }
-        findings.append(&mut site.findings);
+    for (workload, endpoint, found) in pods {
+        findings.extend(found);
+        *pods_of.entry(workload.clone()).or_default() += 1;
+        endpoints.push((workload, endpoint));
     }
     // Templates of owned workloads come first: where one runs, its owner's own template does not count.
     let mut templates: Vec<_> = objects
@@ -48,13 +54,18 @@ pub(super) fn lower_all(
         .filter_map(|&object| Some((object, template(object)?, owners.outermost(object))))
         .collect();
     templates.sort_by_key(|(object, _, outermost)| owner::key(object) == *outermost);
+    let templates: Vec<_> = templates
+        .into_par_iter()
+        .map(|(object, template, outermost)| {
+            let mut site = Site::new(object);
+            let endpoint = lower_template(&mut site, &template, used);
+            (object, template, outermost, endpoint, site.findings)
+        })
+        .collect();
     let mut represented = pods_of.clone();
-    for (object, template, outermost) in templates {
-        let own = owner::key(object);
-        let is_owned = own != outermost && owners.get(&outermost).is_some();
-        let mut site = Site::new(object);
-        let endpoint = lower_template(&mut site, &template, used);
-        findings.append(&mut site.findings);
+    for (object, template, outermost, endpoint, found) in templates {
+        findings.extend(found);
+        let is_owned = owner::key(object) != outermost && owners.get(&outermost).is_some();
         let past = is_owned && template.copies == Some(0);
         let is_represented =
             pods_of.contains_key(&outermost) || (!is_owned && represented.contains_key(&outermost));
@@ -86,8 +97,7 @@ pub(super) fn lower_all(
 }
 
 fn has_ended(pod: &Pod) -> bool {
-    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-    matches!(phase, Some("Succeeded" | "Failed"))
+    matches!(pod.phase.as_deref(), Some("Succeeded" | "Failed"))
 }
 
 /// A workload's pod template.
@@ -181,10 +191,11 @@ fn lower_template(site: &mut Site<'_>, template: &Template<'_>, used: &BTreeSet<
         .and_then(|metadata| metadata.labels.clone())
         .unwrap_or_default();
     name::check_labels(site, &template.at.then("metadata").then("labels"), &labels);
-    let spec = template.template.and_then(|template| template.spec.as_ref());
+    let spec = template.template.and_then(|template| template.spec.clone());
+    let spec = spec.unwrap_or_default().into();
     Endpoint {
         labels,
-        ..from_spec(site, &template.at.then("spec"), spec, used)
+        ..from_spec(site, &template.at.then("spec"), &spec, used)
     }
 }
 
@@ -192,23 +203,13 @@ fn lower_pod(site: &mut Site<'_>, pod: &Pod, used: &BTreeSet<String>) -> Endpoin
     Endpoint {
         labels: pod.metadata.labels.clone().unwrap_or_default(),
         addresses: addresses(site, pod),
-        node: pod
-            .spec
-            .as_ref()
-            .and_then(|spec| spec.node_name.clone())
-            .filter(|node| !node.is_empty()),
-        ..from_spec(site, &route!["spec"], pod.spec.as_ref(), used)
+        node: pod.node_name.clone(),
+        ..from_spec(site, &route!["spec"], &pod.spec, used)
     }
 }
 
 /// What Pods and templates have in common.
-fn from_spec(site: &mut Site<'_>, at: &Route, spec: Option<&PodSpec>, used: &BTreeSet<String>) -> Endpoint {
-    let default = PodSpec::default();
-    let spec = spec.unwrap_or(&default);
-    let account = [&spec.service_account_name, &spec.service_account]
-        .into_iter()
-        .flatten()
-        .find(|account| !account.is_empty());
+fn from_spec(site: &mut Site<'_>, at: &Route, spec: &PodSpec, used: &BTreeSet<String>) -> Endpoint {
     let key = owner::key(site.object);
     Endpoint {
         namespace: key.namespace,
@@ -219,10 +220,13 @@ fn from_spec(site: &mut Site<'_>, at: &Route, spec: Option<&PodSpec>, used: &BTr
             replicated: false,
         },
         labels: BTreeMap::new(),
-        service_account: account.map_or_else(|| "default".to_owned(), Clone::clone),
+        service_account: spec
+            .service_account
+            .clone()
+            .unwrap_or_else(|| "default".to_owned()),
         addresses: Vec::new(),
         node: None,
-        host_network: spec.host_network == Some(true),
+        host_network: spec.host_network,
         ports: container_ports(site, at, spec, used),
         origin: site.object.key_origin(&route!["metadata", "name"]),
     }
@@ -230,20 +234,17 @@ fn from_spec(site: &mut Site<'_>, at: &Route, spec: Option<&PodSpec>, used: &BTr
 
 /// `status.podIPs`, else `status.podIP`; at most one of each family counts.
 fn addresses(site: &mut Site<'_>, pod: &Pod) -> Vec<IpAddr> {
-    let Some(status) = &pod.status else {
-        return Vec::new();
-    };
-    let written: Vec<_> = match status.pod_ips.as_deref() {
-        Some(list) if !list.is_empty() => list
-            .iter()
-            .enumerate()
-            .map(|(index, entry)| (route!["status", "podIPs", index, "ip"], &entry.ip))
-            .collect(),
-        _ => status
-            .pod_ip
+    let written: Vec<_> = if pod.pod_ips.is_empty() {
+        pod.pod_ip
             .iter()
             .map(|text| (route!["status", "podIP"], text))
-            .collect(),
+            .collect()
+    } else {
+        pod.pod_ips
+            .iter()
+            .enumerate()
+            .map(|(index, text)| (route!["status", "podIPs", index, "ip"], text))
+            .collect()
     };
     let mut addresses: Vec<IpAddr> = Vec::new();
     for (at, text) in written.into_iter().filter(|(_, text)| !text.is_empty()) {
@@ -275,7 +276,7 @@ fn container_ports(
         let at = at.then("containers").then(index);
         ports.extend(ports_of(site, &at, container, ContainerRole::Main, used));
     }
-    for (index, container) in spec.init_containers.iter().flatten().enumerate() {
+    for (index, container) in spec.init_containers.iter().enumerate() {
         let role = if container.restart_policy.as_deref() == Some("Always") {
             ContainerRole::Sidecar
         } else {
@@ -295,7 +296,7 @@ fn ports_of(
     used: &BTreeSet<String>,
 ) -> Vec<ContainerPort> {
     let mut ports = Vec::new();
-    for (index, entry) in container.ports.iter().flatten().enumerate() {
+    for (index, entry) in container.ports.iter().enumerate() {
         let at = at.then("ports").then(index);
         if let Some(name) = &entry.name
             && let Some(fault) = name::port_name_fault(name)

@@ -30,8 +30,7 @@ pub(super) fn requirements(
     for (index, expression) in selector.match_expressions.iter().flatten().enumerate() {
         let at = at.then("matchExpressions").then(index);
         if is_written(site, &at, "key") {
-            let at_key = site.origin(&at.then("key"));
-            name::check_key(site, at_key, &expression.key);
+            name::check_key(site, &expression.key, |object| object.origin(&at.then("key")));
         }
         if let Some(operator) = operator(site, &at, expression) {
             requirements.push(Requirement {
@@ -74,7 +73,7 @@ pub(super) fn operator(
 ) -> Option<Operator> {
     let values = expression.values.as_deref().unwrap_or_default();
     for (index, value) in values.iter().enumerate() {
-        name::check_value(site, &at.then("values").then(index), value);
+        name::check_value(site, value, || at.then("values").then(index));
     }
     let set = || values.iter().cloned().collect();
     let operator = match expression.operator.as_str() {

@@ -21,14 +21,15 @@ mod site;
 #[cfg(test)]
 mod tests;
 
-use crate::diagnostic::{self, Code, Finding, ObjectName, Severity};
-use crate::load::{Input, Object, ObjectKind};
-use ir::cluster::Cluster;
+use crate::diagnostic::{self, Finding, Severity};
+use crate::load::{Input, ObjectKind};
+use ir::cluster::{Cluster, Node};
 use ir::model::Model;
 use ir::peer::CidrScope;
 use ir::policy::{Policy, PolicyKind};
 use ir::port::{PortMatch, Ports};
 use ir::selector::Labels;
+use rayon::prelude::*;
 use site::Site;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -102,67 +103,39 @@ pub struct Lowered {
 #[must_use]
 pub fn lower(input: &Input, options: &Options) -> Lowered {
     let mut findings = Vec::new();
+    let context = cilium::Context::of(&input.objects, &mut findings);
+    let repeated = second_object::repeated_policies(&input.objects, &mut findings);
+    let read: Vec<_> = input
+        .objects
+        .par_iter()
+        .enumerate()
+        .map(|(index, object)| {
+            let mut site = Site::new(object);
+            name::check_object(&mut site);
+            let said = said(&mut site, repeated.contains(&index), &context, *options);
+            (said, site.findings)
+        })
+        .collect();
     let mut namespaces: BTreeMap<String, Labels> = BTreeMap::new();
     let mut nodes = Vec::new();
     let mut policies = Vec::new();
-    let mut named = BTreeMap::new();
-    let context = cilium::Context::of(&input.objects, &mut findings);
-    for object in &input.objects {
-        let mut site = Site::new(object);
-        name::check_object(&mut site);
-        match &object.kind {
-            ObjectKind::Namespace(namespace) => {
-                let labels = namespace.metadata.labels.clone().unwrap_or_default();
-                namespaces
-                    .entry(object.name.name.clone())
-                    .or_default()
-                    .extend(labels);
-            }
-            ObjectKind::Node(node) => nodes.push(node::lower(&mut site, node)),
-            kind if kind.kind().is_policy() && !first_of_its_name(object, &mut named, &mut site) => {}
-            ObjectKind::NetworkPolicy(policy) => {
-                policies.push(network_policy::lower(&mut site, policy, *options));
-                cilium::check_network_policy(&mut site, policy);
+    for (object, (said, found)) in input.objects.iter().zip(read) {
+        findings.extend(found);
+        match said {
+            Said::Nothing => {}
+            Said::Namespace(labels) => namespaces
+                .entry(object.name.name.clone())
+                .or_default()
+                .extend(labels),
+            Said::Node(node) => nodes.push(*node),
+            Said::Policies(said) => {
+                policies.extend(said);
                 // Policies may name namespaces that nothing else mentions: they exist.
                 if let Some(namespace) = &object.name.namespace {
                     namespaces.entry(namespace.clone()).or_default();
                 }
             }
-            ObjectKind::ClusterNetworkPolicy(policy) => {
-                policies.extend(cluster_policy::cluster(&mut site, policy, *options));
-            }
-            ObjectKind::AdminNetworkPolicy(policy) => {
-                policies.extend(cluster_policy::admin(&mut site, policy, *options));
-            }
-            ObjectKind::BaselineAdminNetworkPolicy(policy) => {
-                policies.extend(cluster_policy::baseline(&mut site, policy, *options));
-            }
-            // Context for names and translation, not for what policies mean.
-            ObjectKind::Service(_) | ObjectKind::EndpointSlice(_) => {}
-            ObjectKind::CiliumNetworkPolicy(policy) => {
-                let kind = PolicyKind::CiliumNetworkPolicy;
-                policies.extend(cilium::lower(&mut site, policy, kind, &context, *options));
-                if let Some(namespace) = &object.name.namespace {
-                    namespaces.entry(namespace.clone()).or_default();
-                }
-            }
-            ObjectKind::CiliumClusterwideNetworkPolicy(policy) => {
-                let kind = PolicyKind::CiliumClusterwideNetworkPolicy;
-                policies.extend(cilium::lower(&mut site, policy, kind, &context, *options));
-            }
-            // Above: what policies refer to is gathered before them.
-            ObjectKind::CiliumCidrGroup(_) => {}
-            // Below: pods and templates are read together, because one may stand for the other.
-            ObjectKind::Pod(_)
-            | ObjectKind::ReplicationController(_)
-            | ObjectKind::DaemonSet(_)
-            | ObjectKind::Deployment(_)
-            | ObjectKind::ReplicaSet(_)
-            | ObjectKind::StatefulSet(_)
-            | ObjectKind::CronJob(_)
-            | ObjectKind::Job(_) => {}
         }
-        findings.append(&mut site.findings);
     }
     let endpoints = endpoint::lower_all(&input.objects, &port_names(&policies), &mut findings);
     forget_stand_ins(&mut findings, &input.findings);
@@ -171,6 +144,60 @@ pub fn lower(input: &Input, options: &Options) -> Lowered {
         model: Model::new(Cluster::new(namespaces, endpoints, nodes), policies),
         findings,
     }
+}
+
+/// What an object says that needs no other object to be understood.
+enum Said {
+    Nothing,
+    /// Its labels.
+    Namespace(Labels),
+    Node(Box<Node>),
+    Policies(Vec<Policy>),
+}
+
+fn said(site: &mut Site<'_>, repeats: bool, context: &cilium::Context, options: Options) -> Said {
+    Said::Policies(match &site.object.kind {
+        _ if repeats => return Said::Nothing,
+        ObjectKind::Namespace(namespace) => {
+            return Said::Namespace(namespace.metadata.labels.clone().unwrap_or_default());
+        }
+        ObjectKind::Node(node) => return Said::Node(Box::new(node::lower(site, node))),
+        ObjectKind::NetworkPolicy(policy) => {
+            let lowered = network_policy::lower(site, policy, options);
+            cilium::check_network_policy(site, policy);
+            vec![lowered]
+        }
+        ObjectKind::ClusterNetworkPolicy(policy) => {
+            cluster_policy::cluster(site, policy, options).into_iter().collect()
+        }
+        ObjectKind::AdminNetworkPolicy(policy) => {
+            cluster_policy::admin(site, policy, options).into_iter().collect()
+        }
+        ObjectKind::BaselineAdminNetworkPolicy(policy) => {
+            cluster_policy::baseline(site, policy, options).into_iter().collect()
+        }
+        ObjectKind::CiliumNetworkPolicy(policy) => {
+            let kind = PolicyKind::CiliumNetworkPolicy;
+            cilium::lower(site, policy, kind, context, options)
+        }
+        ObjectKind::CiliumClusterwideNetworkPolicy(policy) => {
+            let kind = PolicyKind::CiliumClusterwideNetworkPolicy;
+            cilium::lower(site, policy, kind, context, options)
+        }
+        // Context for names and translation, not for what policies mean.
+        ObjectKind::Service(_) | ObjectKind::EndpointSlice(_)
+        // What policies refer to is gathered before them.
+        | ObjectKind::CiliumCidrGroup(_)
+        // Pods and templates are read together, because one may stand for the other.
+        | ObjectKind::Pod(_)
+        | ObjectKind::ReplicationController(_)
+        | ObjectKind::DaemonSet(_)
+        | ObjectKind::Deployment(_)
+        | ObjectKind::ReplicaSet(_)
+        | ObjectKind::StatefulSet(_)
+        | ObjectKind::CronJob(_)
+        | ObjectKind::Job(_) => return Said::Nothing,
+    })
 }
 
 /// Drops what is said about a value that could not be read as written, where reading has said so: of `port: [80]`
@@ -209,55 +236,4 @@ fn port_names(policies: &[Policy]) -> BTreeSet<String> {
             PortMatch::Numbers { .. } | PortMatch::Icmp { .. } => None,
         })
         .collect()
-}
-
-/// Whether no policy of this kind, namespace and name was met before; otherwise says so.
-///
-/// Only one of them will exist: whichever is applied last. A copy counts once. Where the two differ the answer would
-/// depend on the order, so nothing is answered.
-fn first_of_its_name<'a>(
-    object: &'a Object,
-    named: &mut BTreeMap<&'a ObjectName, &'a Object>,
-    site: &mut Site<'_>,
-) -> bool {
-    let Some(first) = named.get(&object.name).filter(|_| !object.name.name.is_empty()) else {
-        named.insert(&object.name, object);
-        return true;
-    };
-    let at = crate::route!["metadata", "name"];
-    let (kind, name) = (&object.name.kind, &object.name.name);
-    let copy = match (&first.kind, &object.kind) {
-        (ObjectKind::NetworkPolicy(one), ObjectKind::NetworkPolicy(other)) => one.spec == other.spec,
-        (ObjectKind::CiliumNetworkPolicy(one), ObjectKind::CiliumNetworkPolicy(other))
-        | (
-            ObjectKind::CiliumClusterwideNetworkPolicy(one),
-            ObjectKind::CiliumClusterwideNetworkPolicy(other),
-        ) => (&one.spec, &one.specs) == (&other.spec, &other.specs),
-        (ObjectKind::CiliumCidrGroup(one), ObjectKind::CiliumCidrGroup(other)) => one.spec == other.spec,
-        (ObjectKind::ClusterNetworkPolicy(one), ObjectKind::ClusterNetworkPolicy(other)) => {
-            one.spec == other.spec
-        }
-        (ObjectKind::AdminNetworkPolicy(one), ObjectKind::AdminNetworkPolicy(other)) => {
-            one.spec == other.spec
-        }
-        (ObjectKind::BaselineAdminNetworkPolicy(one), ObjectKind::BaselineAdminNetworkPolicy(other)) => {
-            one.spec == other.spec
-        }
-        _ => false,
-    };
-    let message = if copy {
-        format!("the {kind} `{name}` is written twice, with the same content")
-    } else {
-        format!("there are two different {kind} objects `{name}`: only one of them will exist")
-    };
-    let mut finding = site
-        .refusal(Code::DUPLICATE_POLICY_NAME, &at, message)
-        .because(first.origin(&at), "the first")
-        .help("remove one, or give it another name: `kubectl apply` lets the last one replace the others");
-    if copy {
-        finding.severity = Severity::Warning;
-        finding.blocks_analysis = false;
-    }
-    site.report(finding);
-    false
 }

@@ -2,7 +2,7 @@
 
 use super::site::Site;
 use crate::diagnostic::Code;
-use crate::load::Kind;
+use crate::load::{Kind, Object};
 use crate::route;
 use crate::route::Route;
 use ir::origin::Origin;
@@ -70,26 +70,25 @@ fn check_metadata(site: &mut Site<'_>) {
 /// Checks the keys and values of a set of labels.
 pub(super) fn check_labels(site: &mut Site<'_>, at: &Route, labels: &BTreeMap<String, String>) {
     for (key, value) in labels {
-        let at_key = site.object.key_origin(&at.then(key.as_str()));
-        check_key(site, at_key, key);
-        check_value(site, &at.then(key.as_str()), value);
+        check_key(site, key, |object| object.key_origin(&at.then(key.as_str())));
+        check_value(site, value, || at.then(key.as_str()));
     }
 }
 
-/// Checks one label key; `at` is the key of an entry, or the string that names it.
-pub(super) fn check_key(site: &mut Site<'_>, at: Origin, key: &str) {
+/// Checks one label key; `at` finds the key of an entry, or the string that names it.
+pub(super) fn check_key(site: &mut Site<'_>, key: &str, at: impl FnOnce(&Object) -> Origin) {
     if let Some(fault) = qualified_name_fault(key) {
         let message = format!("`{key}` is not a valid label key: {fault}");
-        let finding = site.refusal_at(Code::INVALID_NAME, at, message);
+        let finding = site.refusal_at(Code::INVALID_NAME, at(site.object), message);
         site.report(finding);
     }
 }
 
-/// Checks one label value.
-pub(super) fn check_value(site: &mut Site<'_>, at: &Route, value: &str) {
+/// Checks one label value, written at `at`.
+pub(super) fn check_value(site: &mut Site<'_>, value: &str, at: impl FnOnce() -> Route) {
     if let Some(fault) = label_value_fault(value) {
         let message = format!("`{value}` is not a valid label value: {fault}");
-        let finding = site.refusal(Code::INVALID_NAME, at, message);
+        let finding = site.refusal(Code::INVALID_NAME, &at(), message);
         site.report(finding);
     }
 }

@@ -1,13 +1,82 @@
 //! Two objects of one kind, namespace and name: only one of them can exist.
 //!
 //! Directories hold bases beside overlays and one install manifest beside another. The first one, in the order of
-//! files and documents, stands for the object. Policies have a stricter rule of their own, because there the choice
-//! decides flows.
+//! files and documents, stands for the object. Policies have a stricter rule, because there the choice decides flows:
+//! two that differ leave every answer open.
 
-use crate::diagnostic::{Code, Finding};
+use super::site::Site;
+use crate::diagnostic::{Code, Finding, ObjectName, Severity};
 use crate::load::{Object, ObjectKind};
 use crate::route;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Which policies repeat the kind, namespace and name of one before, by index; says so of each.
+///
+/// Only one of them will exist: whichever is applied last. A copy counts once. Where the two differ the answer would
+/// depend on the order, so nothing is answered.
+pub(super) fn repeated_policies(objects: &[Object], findings: &mut Vec<Finding>) -> BTreeSet<usize> {
+    let mut named: BTreeMap<&ObjectName, &Object> = BTreeMap::new();
+    let mut repeated = BTreeSet::new();
+    let policies = objects
+        .iter()
+        .enumerate()
+        .filter(|(_, object)| object.kind.kind().is_policy() && !object.name.name.is_empty());
+    for (index, object) in policies {
+        match named.get(&object.name) {
+            None => {
+                named.insert(&object.name, object);
+            }
+            Some(first) => {
+                repeated.insert(index);
+                findings.push(repetition(first, object));
+            }
+        }
+    }
+    repeated
+}
+
+fn repetition(first: &Object, object: &Object) -> Finding {
+    let at = route!["metadata", "name"];
+    let (kind, name) = (&object.name.kind, &object.name.name);
+    let copy = same_policy(first, object);
+    let message = if copy {
+        format!("the {kind} `{name}` is written twice, with the same content")
+    } else {
+        format!("there are two different {kind} objects `{name}`: only one of them will exist")
+    };
+    let mut finding = Site::new(object)
+        .refusal(Code::DUPLICATE_POLICY_NAME, &at, message)
+        .because(first.origin(&at), "the first")
+        .help("remove one, or give it another name: `kubectl apply` lets the last one replace the others");
+    if copy {
+        finding.severity = Severity::Warning;
+        finding.blocks_analysis = false;
+    }
+    finding
+}
+
+/// Whether two policies say the same.
+fn same_policy(one: &Object, other: &Object) -> bool {
+    match (&one.kind, &other.kind) {
+        (ObjectKind::NetworkPolicy(one), ObjectKind::NetworkPolicy(other)) => one.spec == other.spec,
+        (ObjectKind::CiliumNetworkPolicy(one), ObjectKind::CiliumNetworkPolicy(other))
+        | (
+            ObjectKind::CiliumClusterwideNetworkPolicy(one),
+            ObjectKind::CiliumClusterwideNetworkPolicy(other),
+        ) => (&one.spec, &one.specs) == (&other.spec, &other.specs),
+        (ObjectKind::CiliumCidrGroup(one), ObjectKind::CiliumCidrGroup(other)) => one.spec == other.spec,
+        (ObjectKind::ClusterNetworkPolicy(one), ObjectKind::ClusterNetworkPolicy(other)) => {
+            one.spec == other.spec
+        }
+        (ObjectKind::AdminNetworkPolicy(one), ObjectKind::AdminNetworkPolicy(other)) => {
+            one.spec == other.spec
+        }
+        (ObjectKind::BaselineAdminNetworkPolicy(one), ObjectKind::BaselineAdminNetworkPolicy(other)) => {
+            one.spec == other.spec
+        }
+        _ => false,
+    }
+}
 
 /// The workloads and pods that stand for theirs, and findings about those that differ from them.
 pub(super) fn first_workloads<'a>(objects: &'a [Object], findings: &mut Vec<Finding>) -> Vec<&'a Object> {
@@ -67,8 +136,9 @@ fn is_workload(object: &Object) -> bool {
 /// Whether two objects make the same pods.
 fn same_pods(one: &Object, other: &Object) -> bool {
     match (&one.kind, &other.kind) {
-        (ObjectKind::Pod(one), ObjectKind::Pod(other)) => {
-            one.spec == other.spec && one.metadata.labels == other.metadata.labels
+        (ObjectKind::Pod(first), ObjectKind::Pod(second)) => {
+            first.metadata.labels == second.metadata.labels
+                && one.place.says_the_same(&other.place, &route!["spec"])
         }
         (ObjectKind::Deployment(one), ObjectKind::Deployment(other)) => one.spec == other.spec,
         (ObjectKind::ReplicaSet(one), ObjectKind::ReplicaSet(other)) => one.spec == other.spec,

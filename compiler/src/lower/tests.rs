@@ -1,6 +1,7 @@
 //! Small manifests, and what they mean.
 
 use super::*;
+use crate::diagnostic::Code;
 use crate::limits::Limits;
 use crate::load;
 

@@ -5,7 +5,7 @@
 //! explicit key *before* the `<<` loses there, while the [merge specification](https://yaml.org/type/merge.html) and
 //! every other reader let it win: such a mapping has no one meaning and is refused.
 
-use super::{Entry, Mapping, MappingFault, Node, NodeId, Value};
+use super::{Entry, Mapping, MappingFault, Node, NodeId, Rare, Value};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -13,6 +13,8 @@ use std::collections::HashMap;
 pub(super) struct Written<'n> {
     /// The nodes of the document so far.
     pub(super) nodes: &'n [Node],
+    /// Their tags and faults.
+    pub(super) rare: &'n Rare,
     /// Keys and values.
     pub(super) entries: Vec<Entry>,
 }
@@ -41,8 +43,8 @@ impl<'n> Written<'n> {
         let Value::Scalar(scalar) = &node.value else {
             return None;
         };
-        let usable =
-            scalar.value != super::Resolved::Null && node.tag.as_ref().is_none_or(|tag| tag.understood);
+        let tag = self.rare.tags.get(&id);
+        let usable = !scalar.is_null() && tag.is_none_or(|tag| tag.understood);
         usable.then(|| scalar.key_text())
     }
 
@@ -50,21 +52,19 @@ impl<'n> Written<'n> {
         let Some(node) = self.nodes.get(id.0 as usize) else {
             return false;
         };
-        node.tag.is_none() && matches!(&node.value, Value::Scalar(scalar) if scalar.is_merge_key())
+        matches!(&node.value, Value::Scalar(scalar) if scalar.is_merge_key())
+            && !self.rare.tags.contains_key(&id)
     }
 
     /// The mappings that `<<: value` brings, the one that wins first; `None` when it is not made of mappings.
-    fn merge_sources(&self, value: NodeId) -> Option<Vec<&'n Mapping>> {
+    fn merge_sources(&self, value: NodeId) -> Option<Vec<(NodeId, &'n Mapping)>> {
+        let mapping = |id| match self.value(id)? {
+            Value::Mapping(mapping) => Some((id, mapping)),
+            Value::Scalar(_) | Value::Sequence(_) => None,
+        };
         match self.value(value)? {
-            Value::Mapping(mapping) => Some(vec![mapping]),
-            Value::Sequence(elements) => elements
-                .iter()
-                .map(|&element| match self.value(element)? {
-                    Value::Mapping(mapping) => Some(mapping),
-                    Value::Scalar(_) | Value::Sequence(_) => None,
-                })
-                .collect(),
-            Value::Scalar(_) => None,
+            Value::Sequence(elements) => elements.iter().copied().map(mapping).collect(),
+            Value::Mapping(_) | Value::Scalar(_) => Some(vec![mapping(value)?]),
         }
     }
 
@@ -72,15 +72,14 @@ impl<'n> Written<'n> {
     /// of them text.
     fn is_plain(&self) -> bool {
         const FEW: usize = 16;
-        let text = |entry: &Entry| match self.nodes.get(entry.key.0 as usize) {
-            Some(Node {
-                tag: None,
-                value: Value::Scalar(scalar),
-                ..
-            }) if scalar.value == super::Resolved::String && !scalar.is_merge_key() => Some(&*scalar.text),
+        let text = |entry: &Entry| match self.value(entry.key) {
+            Some(Value::Scalar(scalar)) if scalar.is_string() && !scalar.is_merge_key() => {
+                Some(&*scalar.text)
+            }
             _ => None,
         };
-        self.entries.len() <= FEW
+        self.rare.tags.is_empty()
+            && self.entries.len() <= FEW
             && self.entries.iter().enumerate().all(|(index, entry)| {
                 let before = self.entries.iter().take(index);
                 text(entry).is_some_and(|own| before.filter_map(text).all(|other| other != own))
@@ -88,12 +87,10 @@ impl<'n> Written<'n> {
     }
 
     /// Expands and checks. `budget` is how many merged entries the document may still add; `None` when it is spent.
-    pub(super) fn into_mapping(self, budget: &mut u64) -> Option<Mapping> {
+    pub(super) fn into_mapping(self, budget: &mut u64) -> Option<(Mapping, Vec<MappingFault>)> {
         if self.is_plain() {
-            return Some(Mapping {
-                entries: self.entries,
-                faults: Box::default(),
-            });
+            let entries = self.entries.into();
+            return Some((Mapping { entries }, Vec::new()));
         }
         let mut result = Expanded {
             entries: Vec::with_capacity(self.entries.len()),
@@ -112,9 +109,11 @@ impl<'n> Written<'n> {
                     result.faults.push(MappingFault::MergeOfScalar(entry.value));
                     continue;
                 };
-                for source in sources {
-                    *budget = budget.checked_sub(source.faults.len() as u64)?;
-                    result.faults.extend_from_slice(&source.faults);
+                for (id, source) in sources {
+                    if let Some(faults) = self.rare.faults.get(&id) {
+                        *budget = budget.checked_sub(faults.len() as u64)?;
+                        result.faults.extend_from_slice(faults);
+                    }
                     for merged in &source.entries {
                         *budget = budget.checked_sub(1)?;
                         self.merge_entry(*merged, &mut result, &mut seen);
@@ -148,10 +147,8 @@ impl<'n> Written<'n> {
                 }
             }
         }
-        Some(Mapping {
-            entries: result.entries,
-            faults: result.faults.into(),
-        })
+        let entries = result.entries.into();
+        Some((Mapping { entries }, result.faults))
     }
 
     fn merge_entry(&self, merged: Entry, result: &mut Expanded, seen: &mut HashMap<Cow<'n, str>, Seen>) {

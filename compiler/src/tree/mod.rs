@@ -15,6 +15,8 @@ mod tests;
 use crate::route::{Route, Step};
 use crate::source::Span;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 pub use parse::{StreamFault, StreamFaultKind, parse};
 pub use scalar::{Resolved, Scalar, Style};
@@ -28,8 +30,6 @@ pub struct NodeId(u32);
 pub struct Node {
     /// The value's own characters: quotes and brackets included, tag and anchor not. Empty for a value left out.
     pub span: Span,
-    /// The explicit tag, such as `!!str`.
-    pub tag: Option<Box<Tag>>,
     /// What is written.
     pub value: Value,
 }
@@ -49,18 +49,16 @@ pub enum Value {
     /// Text, and what it resolves to.
     Scalar(Scalar),
     /// Elements in order.
-    Sequence(Vec<NodeId>),
+    Sequence(Box<[NodeId]>),
     /// Entries in the order written, merged ones first.
     Mapping(Mapping),
 }
 
-/// A mapping whose keys are distinct; what had to be left out for that is in `faults`.
+/// A mapping whose keys are distinct; what had to be left out for that is in [`Document::faults`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Mapping {
     /// Key and value nodes. Every key is a scalar.
-    pub entries: Vec<Entry>,
-    /// Why this mapping must not be trusted, if so.
-    pub faults: Box<[MappingFault]>,
+    pub entries: Box<[Entry]>,
 }
 
 /// One entry of a [`Mapping`].
@@ -128,10 +126,18 @@ pub struct Stream {
 pub struct Document {
     /// Index in the stream, from 0; documents that failed to parse count.
     pub index: u32,
-    nodes: Vec<Node>,
+    nodes: Box<[Node]>,
+    rare: Rare,
     root: NodeId,
     /// Comments in the document and directly before it, in order.
     pub comments: Vec<Comment>,
+}
+
+/// What few nodes have, beside them: most documents hold neither.
+#[derive(Clone, Debug, Default)]
+struct Rare {
+    tags: BTreeMap<NodeId, Tag>,
+    faults: BTreeMap<NodeId, Box<[MappingFault]>>,
 }
 
 /// A value found by a [`Route`].
@@ -141,6 +147,34 @@ pub struct Found {
     pub key: Option<NodeId>,
     /// The value.
     pub value: NodeId,
+}
+
+/// Whether two values say the same: equal texts of equal types, equal elements in order, equal entries in any order.
+#[must_use]
+pub fn same(one: (&Document, NodeId), other: (&Document, NodeId)) -> bool {
+    let (first, second) = (one.0, other.0);
+    match (&first.node(one.1).value, &second.node(other.1).value) {
+        (Value::Scalar(one), Value::Scalar(other)) => {
+            one.text == other.text && one.is_string() == other.is_string()
+        }
+        (Value::Sequence(one), Value::Sequence(other)) => {
+            one.len() == other.len()
+                && one
+                    .iter()
+                    .zip(other)
+                    .all(|(&one, &other)| same((first, one), (second, other)))
+        }
+        (Value::Mapping(mapping), Value::Mapping(others)) => {
+            mapping.entries.len() == others.entries.len()
+                && mapping.entries.iter().all(|entry| {
+                    let key = first.key_text(entry.key);
+                    second
+                        .entry(other.1, &key)
+                        .is_some_and(|found| same((first, entry.value), (second, found.value)))
+                })
+        }
+        _ => false,
+    }
 }
 
 impl Document {
@@ -153,12 +187,23 @@ impl Document {
     /// The node with this id. An id of another document gives an arbitrary node or an empty null.
     #[must_use]
     pub fn node(&self, id: NodeId) -> &Node {
-        static ABSENT: Node = Node {
-            span: Span { start: 0, end: 0 },
-            tag: None,
-            value: Value::Sequence(Vec::new()),
-        };
-        self.nodes.get(id.0 as usize).unwrap_or(&ABSENT)
+        static ABSENT: LazyLock<Node> = LazyLock::new(|| Node {
+            span: Span::default(),
+            value: Value::Sequence(Box::default()),
+        });
+        self.nodes.get(id.0 as usize).unwrap_or_else(|| &ABSENT)
+    }
+
+    /// The node's explicit tag, such as `!!str`.
+    #[must_use]
+    pub fn tag(&self, id: NodeId) -> Option<&Tag> {
+        self.rare.tags.get(&id)
+    }
+
+    /// Why a mapping must not be trusted, if so.
+    #[must_use]
+    pub fn faults(&self, mapping: NodeId) -> &[MappingFault] {
+        self.rare.faults.get(&mapping).map_or(&[], |faults| faults)
     }
 
     /// How many nodes are written.
@@ -188,8 +233,7 @@ impl Document {
     /// Whether the node is null, written or left out.
     #[must_use]
     pub fn is_null(&self, id: NodeId) -> bool {
-        self.scalar(id)
-            .is_some_and(|scalar| scalar.value == Resolved::Null)
+        self.scalar(id).is_some_and(Scalar::is_null)
     }
 
     /// The text of a key as Kubernetes sees it: `010` is the key `8`, `yes` is the key `true`.
@@ -212,7 +256,7 @@ impl Document {
     #[must_use]
     pub fn text(&self, mapping: NodeId, key: &str) -> Option<&str> {
         let scalar = self.scalar(self.entry(mapping, key)?.value)?;
-        (scalar.value == Resolved::String).then_some(&*scalar.text)
+        scalar.is_string().then_some(&*scalar.text)
     }
 
     /// Follows `route` from `from`; through aliases it arrives where the value is written.

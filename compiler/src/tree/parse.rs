@@ -2,9 +2,9 @@
 
 use super::dialect;
 use super::merge::Written;
-use super::scalar::{self, CoreTag};
+use super::scalar::CoreTag;
 use super::{
-    Comment, Document, Entry, Mapping, Node, NodeId, Placement, Resolved, Scalar, Stream, Style, Tag, Value,
+    Comment, Document, Entry, Mapping, Node, NodeId, Placement, Rare, Scalar, Stream, Style, Tag, Value,
 };
 use crate::limits::Limits;
 use crate::source::{Source, Span};
@@ -131,6 +131,7 @@ struct Open {
 #[derive(Default)]
 struct Room {
     nodes: Vec<Node>,
+    rare: Rare,
     /// Of each node.
     extents: Vec<Extent>,
     /// The children of open collections, the outermost collection's first.
@@ -191,6 +192,7 @@ impl<'s, 'r> Builder<'s, 'r> {
     ) -> Self {
         // A document that was not read to its end may have left something.
         room.nodes.clear();
+        room.rare = Rare::default();
         room.extents.clear();
         room.children.clear();
         Self {
@@ -239,19 +241,12 @@ impl<'s, 'r> Builder<'s, 'r> {
                         ));
                     }
                     self.last_end = span.end;
-                    let value = self.scalar(&text, style, tag.as_deref(), span);
-                    let tag = tag_span.map(|span| {
-                        Box::new(Tag {
-                            span,
-                            understood: value.is_some(),
-                        })
-                    });
-                    let value = value.unwrap_or_else(|| Scalar {
-                        text: self.source.slice(span).into(),
-                        style: Style::Plain,
-                        value: Resolved::String,
-                    });
-                    let id = self.push(span, tag, Value::Scalar(value))?;
+                    let scalar = self.scalar(&text, style, tag.as_deref(), span);
+                    let understood = scalar.is_some();
+                    let scalar = scalar
+                        .unwrap_or_else(|| Scalar::string(self.source.slice(span).into(), Style::Plain));
+                    let id = self.push(span, Value::Scalar(scalar))?;
+                    self.tag(id, tag_span, understood);
                     self.anchor(anchor, id);
                     self.add(id);
                 }
@@ -264,16 +259,16 @@ impl<'s, 'r> Builder<'s, 'r> {
                     let understood = tag
                         .as_deref()
                         .is_some_and(|tag| tag.is_yaml_core_schema_tag("seq"));
-                    let tag = tag_span.map(|span| Box::new(Tag { span, understood }));
-                    let id = self.push(span, tag, Value::Sequence(Vec::new()))?;
+                    let id = self.push(span, Value::Sequence(Box::default()))?;
+                    self.tag(id, tag_span, understood);
                     self.open(id, anchor, false, style)?;
                 }
                 Event::MappingStart(style, anchor, tag) => {
                     let understood = tag
                         .as_deref()
                         .is_some_and(|tag| tag.is_yaml_core_schema_tag("map"));
-                    let tag = tag_span.map(|span| Box::new(Tag { span, understood }));
-                    let id = self.push(span, tag, Value::Mapping(Mapping::default()))?;
+                    let id = self.push(span, Value::Mapping(Mapping::default()))?;
+                    self.tag(id, tag_span, understood);
                     self.open(id, anchor, true, style)?;
                 }
                 Event::SequenceEnd | Event::MappingEnd => self.close(span)?,
@@ -305,13 +300,12 @@ impl<'s, 'r> Builder<'s, 'r> {
             ScalarStyle::Literal => Style::Literal,
             ScalarStyle::Folded => Style::Folded,
         };
-        let value = match tag {
-            None if style == Style::Plain => scalar::resolve_plain(text),
-            None => Resolved::String,
-            Some(tag) => scalar::resolve_tagged(text, core_tag(tag)?)?,
-        };
         let text = self.room.text(text);
-        Some(Scalar { text, style, value })
+        match tag {
+            None if style == Style::Plain => Some(Scalar::plain(text)),
+            None => Some(Scalar::string(text, style)),
+            Some(tag) => Scalar::tagged(text, style, core_tag(tag)?),
+        }
     }
 
     fn stopped_by(&self, error: &ScanError) -> Stopped {
@@ -347,14 +341,20 @@ impl<'s, 'r> Builder<'s, 'r> {
         Stopped { span, kind }
     }
 
-    fn push(&mut self, span: Span, tag: Option<Box<Tag>>, value: Value) -> Result<NodeId, Stopped> {
+    fn push(&mut self, span: Span, value: Value) -> Result<NodeId, Stopped> {
         if self.room.nodes.len() >= self.limits.nodes {
             return Err(limit(span, "nodes in a document", self.limits.nodes as u64));
         }
         let id = NodeId(u32::try_from(self.room.nodes.len()).unwrap_or(u32::MAX));
-        self.room.nodes.push(Node { span, tag, value });
+        self.room.nodes.push(Node { span, value });
         self.room.extents.push(Extent { size: 1, height: 0 });
         Ok(id)
+    }
+
+    fn tag(&mut self, id: NodeId, span: Option<Span>, understood: bool) {
+        if let Some(span) = span {
+            self.room.rare.tags.insert(id, Tag { span, understood });
+        }
     }
 
     fn anchor(&mut self, anchor: usize, id: NodeId) {
@@ -435,18 +435,22 @@ impl<'s, 'r> Builder<'s, 'r> {
             let entries = pairs.iter().map(|&[key, value]| Entry { key, value });
             let written = Written {
                 nodes: &self.room.nodes,
+                rare: &self.room.rare,
                 entries: entries.collect(),
             };
-            let Some(mapping) = written.into_mapping(&mut self.merge_budget) else {
+            let Some((mapping, faults)) = written.into_mapping(&mut self.merge_budget) else {
                 return Err(limit(
                     end,
                     "nodes after expanding merge keys",
                     self.limits.expanded_nodes,
                 ));
             };
+            if !faults.is_empty() {
+                self.room.rare.faults.insert(open.id, faults.into());
+            }
             Value::Mapping(mapping)
         } else {
-            Value::Sequence(children.to_vec())
+            Value::Sequence(children.into())
         };
         let (mut size, mut height) = (1_u64, 0_u32);
         let mut count = |id: NodeId| {
@@ -531,12 +535,16 @@ impl<'s, 'r> Builder<'s, 'r> {
     fn finish(&mut self, end: Span) -> Result<Document, Stopped> {
         let root = match self.root {
             Some(root) => root,
-            None => self.push(Span::new(end.start, end.start), None, Value::Scalar(null()))?,
+            None => self.push(
+                Span::new(end.start, end.start),
+                Value::Scalar(Scalar::plain("".into())),
+            )?,
         };
         Ok(Document {
             index: self.index,
             // As many as there are, and no room for more.
             nodes: self.room.nodes.drain(..).collect(),
+            rare: std::mem::take(&mut self.room.rare),
             root,
             comments: std::mem::take(&mut self.comments),
         })
@@ -562,14 +570,6 @@ fn reason(kind: &ErrorKind) -> String {
         _ => return kind.to_string(),
     };
     known.to_owned()
-}
-
-fn null() -> Scalar {
-    Scalar {
-        text: "".into(),
-        style: Style::Plain,
-        value: Resolved::Null,
-    }
 }
 
 fn core_tag(tag: &granit_parser::Tag) -> Option<CoreTag> {

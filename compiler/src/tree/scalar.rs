@@ -29,8 +29,17 @@ pub struct Scalar {
     pub text: Arc<str>,
     /// How it is written.
     pub style: Style,
-    /// What it means.
-    pub value: Resolved,
+    resolution: Resolution,
+}
+
+/// How a text is resolved. Numbers are read again whenever they are asked for: there are few, and a scalar that
+/// carried them would be half as large again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Resolution {
+    String,
+    Null,
+    Plain,
+    Tagged(CoreTag),
 }
 
 /// The type and value Kubernetes' reader gives to a scalar.
@@ -66,10 +75,74 @@ impl Resolved {
 }
 
 impl Scalar {
+    /// Text, whatever it looks like: quoted, in a block, or of a type that is not understood.
+    #[must_use]
+    pub fn string(text: Arc<str>, style: Style) -> Self {
+        let resolution = Resolution::String;
+        Self {
+            text,
+            style,
+            resolution,
+        }
+    }
+
+    /// An unquoted text without a tag.
+    #[must_use]
+    pub fn plain(text: Arc<str>) -> Self {
+        let resolution = match resolve_plain(&text) {
+            Resolved::String => Resolution::String,
+            Resolved::Null => Resolution::Null,
+            _ => Resolution::Plain,
+        };
+        Self {
+            text,
+            style: Style::Plain,
+            resolution,
+        }
+    }
+
+    /// A text with an explicit core tag. `None`: the text is not of that type.
+    #[must_use]
+    pub fn tagged(text: Arc<str>, style: Style, tag: CoreTag) -> Option<Self> {
+        let resolution = match resolve_tagged(&text, tag)? {
+            Resolved::String => Resolution::String,
+            Resolved::Null => Resolution::Null,
+            _ => Resolution::Tagged(tag),
+        };
+        Some(Self {
+            text,
+            style,
+            resolution,
+        })
+    }
+
+    /// What it means.
+    #[must_use]
+    pub fn value(&self) -> Resolved {
+        match self.resolution {
+            Resolution::String => Resolved::String,
+            Resolution::Null => Resolved::Null,
+            Resolution::Plain => resolve_plain(&self.text),
+            Resolution::Tagged(tag) => resolve_tagged(&self.text, tag).unwrap_or(Resolved::String),
+        }
+    }
+
+    /// Whether it means its own text.
+    #[must_use]
+    pub fn is_string(&self) -> bool {
+        self.resolution == Resolution::String
+    }
+
+    /// Whether it means nothing.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.resolution == Resolution::Null
+    }
+
     /// The key this scalar becomes in JSON, which is what Kubernetes sees.
     #[must_use]
     pub fn key_text(&self) -> Cow<'_, str> {
-        match self.value {
+        match self.value() {
             Resolved::Bool(value) => Cow::Borrowed(if value { "true" } else { "false" }),
             Resolved::Int(value) => Cow::Owned(value.to_string()),
             Resolved::Uint(value) => Cow::Owned(value.to_string()),

@@ -13,7 +13,8 @@ fn leaves(source: &Source, document: &Document) -> Vec<String> {
                 let slice = source.slice(document.node(id).span);
                 out.push(format!(
                     "{route} = {:?} {:?} @ {slice:?}",
-                    scalar.value, &*scalar.text
+                    scalar.value(),
+                    &*scalar.text
                 ));
             }
             Value::Sequence(elements) => {
@@ -175,7 +176,7 @@ fn keys_without_one_meaning_are_faults() {
             let span = document.node(id).span;
             format!("{}@{}", source.slice(span), source.position(span.start).line)
         };
-        let faults = &document.mapping(document.root()).unwrap().faults;
+        let faults = document.faults(document.root());
         let faults: Vec<_> = faults
             .iter()
             .map(|fault| match *fault {

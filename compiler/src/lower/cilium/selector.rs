@@ -15,6 +15,7 @@ use super::super::name;
 use super::super::site::Site;
 use crate::de::suggest;
 use crate::diagnostic::Code;
+use crate::load::Object;
 use crate::route::Route;
 use ir::origin::Origin;
 use ir::peer::Entity;
@@ -88,9 +89,8 @@ pub(super) fn conditions(site: &mut Site<'_>, at: &Route, selector: &LabelSelect
     let mut conditions = Vec::new();
     for (written, value) in selector.match_labels.iter().flatten() {
         let at = at.then("matchLabels").then(written.as_str());
-        name::check_value(site, &at, value);
-        let at_key = site.object.key_origin(&at);
-        if let Some((source, key)) = source(site, at_key, written) {
+        name::check_value(site, value, || at.clone());
+        if let Some((source, key)) = source(site, written, |object| object.key_origin(&at)) {
             conditions.push(Condition {
                 source,
                 key,
@@ -102,9 +102,8 @@ pub(super) fn conditions(site: &mut Site<'_>, at: &Route, selector: &LabelSelect
     }
     for (index, expression) in selector.match_expressions.iter().flatten().enumerate() {
         let at = at.then("matchExpressions").then(index);
-        let at_key = site.origin(&at.then("key"));
         let source = label_selector::is_written(site, &at, "key")
-            .then(|| source(site, at_key, &expression.key))
+            .then(|| source(site, &expression.key, |object| object.origin(&at.then("key"))))
             .flatten();
         if let Some(operator) = label_selector::operator(site, &at, expression)
             && let Some((source, key)) = source
@@ -132,8 +131,12 @@ pub(super) fn conditions(site: &mut Site<'_>, at: &Route, selector: &LabelSelect
     conditions
 }
 
-/// Takes a key apart.
-fn source(site: &mut Site<'_>, at: Origin, written: &str) -> Option<(Source, String)> {
+/// Takes a key apart, which is written where `at` says.
+fn source(
+    site: &mut Site<'_>,
+    written: &str,
+    at: impl FnOnce(&Object) -> Origin,
+) -> Option<(Source, String)> {
     let (prefix, key) = match written.split_once(':') {
         Some((prefix, key)) => (prefix, key),
         // An older way to write it, which Cilium still reads.
@@ -150,7 +153,7 @@ fn source(site: &mut Site<'_>, at: Origin, written: &str) -> Option<(Source, Str
         "node" => Source::Node,
         other => {
             let message = format!("no label comes from `{other}`");
-            let finding = site.refusal_at(Code::INVALID_SELECTOR, at, message);
+            let finding = site.refusal_at(Code::INVALID_SELECTOR, at(site.object), message);
             let near = suggest::nearest(other, &["k8s", "any", "reserved", "cidrgroup", "node"]);
             site.report(finding.help(match near.first() {
                 Some(near) => format!("did you mean `{near}:{key}`?"),
@@ -165,14 +168,14 @@ fn source(site: &mut Site<'_>, at: Origin, written: &str) -> Option<(Source, Str
         let known = Entity::named(key).is_some_and(|entity| entity != Entity::Cluster);
         if !known {
             let message = format!("there is no label `reserved:{key}`");
-            let finding = site.refusal_at(Code::INVALID_SELECTOR, at, message);
+            let finding = site.refusal_at(Code::INVALID_SELECTOR, at(site.object), message);
             site.report(
                 finding.help("such labels are `reserved:host`, `reserved:remote-node`, `reserved:world`, …"),
             );
             return None;
         }
     } else {
-        name::check_key(site, at, key);
+        name::check_key(site, key, at);
     }
     Some((source, key.to_owned()))
 }
