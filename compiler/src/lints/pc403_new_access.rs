@@ -14,6 +14,7 @@
 //! Where the access is meant, accept the finding; else narrow the rule that is named.
 
 use super::{object_name, policy_name};
+use crate::areas::human::exceptions;
 use crate::check::{CheckError, Understood};
 use crate::diagnostic::{Code, Finding, Severity};
 use ir::flow::{Because, Decision};
@@ -72,7 +73,7 @@ pub fn check(
 fn finding(old: &Understood, new: &Understood, area: &Area) -> Finding {
     let mut finding = Finding::new(Code::NEW_ACCESS, format!("newly allowed: {area}"))
         .witness(super::witness(&area.witness));
-    let mut help = vec![];
+    let mut help = exceptions(area);
     for (direction, before, after) in [
         (Direction::Egress, &area.before.egress, &area.after.egress),
         (Direction::Ingress, &area.before.ingress, &area.after.ingress),

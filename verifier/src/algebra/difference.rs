@@ -1,10 +1,10 @@
-//! What a policy changes on one side: the flows whose verdict is another one without it.
+//! What a change of policies does on one side: the flows whose verdict is another one after it.
 //!
-//! Both verdicts are walked at once along the line of everybody who has a say. Where an entry decides with the policy
-//! and without it, its flows are no difference; where it decides one of the two, the other goes on. Nothing is cut
+//! Both verdicts are walked at once along the line of everybody who has a say. Where an entry decides before and after,
+//! its flows are no difference; where it decides one of the two, the other goes on. Nothing is cut
 //! into pieces on the way: what an entry takes becomes an exception of what goes on, so that what is found reads
-//! like the rules that it comes from ([`Flows`]). Only flows that the policy itself speaks of are walked, and only
-//! with those who can meet them: many policies cost as much as their own corners, one by one.
+//! like the rules that it comes from ([`Flows`]). Only flows that a policy that goes or comes speaks of are walked, and
+//! only with those who can meet them: many policies cost as much as their own corners, one by one.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -14,14 +14,17 @@ use ir::policy::{Direction, PolicyId};
 use super::cube::{Bits, Cube};
 use super::flows::Flows;
 use super::line::{Fate, GaveUp, Place};
+use super::versions::Versions;
 use super::words::Words;
 use super::{Algebra, Owner, fate};
 
-/// Flows on one side that a policy lets through, or keeps out, by being there.
+/// Flows on one side that a change lets through, or keeps out.
 #[derive(Clone, Debug)]
 pub(crate) struct Change {
     pub(crate) flows: Flows,
-    /// Whether they are let through with it and not without it; else the other way round.
+    /// The policy that speaks of them, which goes or comes.
+    pub(crate) policy: PolicyId,
+    /// Whether they are let through after it and not before; else the other way round.
     pub(crate) gained: bool,
 }
 
@@ -30,9 +33,18 @@ struct Step<'a> {
     place: Place,
     cube: Cow<'a, Cube>,
     fate: Fate,
-    without: bool,
-    with: bool,
+    /// Whether it is there before, and whether after.
+    there: (bool, bool),
 }
+
+impl Step<'_> {
+    fn stays(&self) -> bool {
+        self.there == (true, true)
+    }
+}
+
+/// What is said.
+pub(crate) type Present<'p> = &'p dyn Fn(&Owner) -> bool;
 
 /// At most this many candidates at the other end are looked at for one set of flows: so much is told of them, and a set
 /// of policies ten times as large costs ten times as much.
@@ -40,8 +52,11 @@ const LOOKED_AT: usize = 4_096;
 
 /// What becomes of the flows of one cube, as far as its owner is asked.
 struct Say {
+    policy: PolicyId,
     place: Place,
     fate: Fate,
+    /// Whether it is there before, and whether after.
+    there: (bool, bool),
     cube: Cube,
 }
 
@@ -66,26 +81,29 @@ impl Verdict {
 }
 
 impl Algebra<'_> {
-    /// Everything that the policy changes on one side.
+    /// Everything that a change does on one side.
     pub(crate) fn made_by(
         &self,
-        policy: PolicyId,
+        versions: &Versions,
         direction: Direction,
         budget: &Cell<u32>,
     ) -> Result<Vec<Change>, GaveUp> {
         let mut found = vec![];
         let mut before: Vec<Say> = vec![];
-        for own in self.spoken_of_by(policy, direction) {
+        let said = versions
+            .changed()
+            .flat_map(|policy| self.spoken_of_by(policy, versions, direction));
+        for own in said {
             let (base, words) = (&own.cube, &self.words);
-            let is_alike = |place, fate| (place, fate) == (own.place, own.fate);
-            let mut steps = self.steps(base, direction, |owner| (owner.policy() != policy, true));
-            // What else the policy says of the kind makes no difference to what is said of these.
+            let is_alike = |place, fate, there| (place, fate, there) == (own.place, own.fate, own.there);
+            let mut steps = self.steps(base, direction, |owner| versions.of(owner));
+            // What else is said of the kind makes no difference to what is said of these.
             steps.retain(|step| {
-                step.without == step.with || !is_alike(step.place, step.fate) || *step.cube == *base
+                step.stays() || !is_alike(step.place, step.fate, step.there) || *step.cube == *base
             });
             let except = before
                 .iter()
-                .filter(|other| !is_alike(other.place, other.fate))
+                .filter(|other| !is_alike(other.place, other.fate, other.there))
                 .filter_map(|other| other.cube.and(base, words));
             let flows = Flows {
                 except: except.collect(),
@@ -93,33 +111,38 @@ impl Algebra<'_> {
             };
             if !flows.takes_out(base) {
                 let open = (Verdict::Open(0), Verdict::Open(0));
-                Walk::of(words, steps, budget).go(flows, 0, open, &mut found)?;
+                let mut parted = vec![];
+                Walk::of(words, steps, budget).go(flows, 0, open, &mut parted)?;
+                found.extend(parted.into_iter().map(|(flows, gained)| Change {
+                    flows,
+                    policy: own.policy,
+                    gained,
+                }));
             }
             before.push(own);
         }
         Ok(found)
     }
 
-    /// Of flows between pods, told as one side of them: those that the other end's side lets through, without one
-    /// policy where `absent` says which; `None` where more than a few have a say in them.
+    /// Of flows between pods, told as one side of them: those that the other end's side lets through; `None` where more
+    /// than a few have a say in them. `there` says what is said.
     pub(crate) fn let_through(
         &self,
         flows: &Flows,
         direction: Direction,
-        absent: Option<PolicyId>,
+        there: Present<'_>,
         few: usize,
         budget: &Cell<u32>,
     ) -> Result<Option<Vec<Flows>>, GaveUp> {
-        let there = direction.opposite();
+        let opposite = direction.opposite();
         let mirrored = |cube: &Cube| cube.at_the_other_end(&self.words);
         let Some(base) = mirrored(&flows.base) else {
             return Ok(Some(vec![]));
         };
-        let counts = |owner: &Owner| Some(owner.policy()) != absent;
-        let near = self.candidates(&base, there);
+        let near = self.candidates(&base, opposite);
         let mut speaking = 0;
         for (number, owned) in near.enumerate() {
-            let speaks = counts(&owned.owner) && base.and(&owned.cube, &self.words).is_some();
+            let speaks = there(&owned.owner) && base.and(&owned.cube, &self.words).is_some();
             speaking += usize::from(speaks);
             if speaking > few || number >= LOOKED_AT {
                 return Ok(None);
@@ -127,7 +150,7 @@ impl Algebra<'_> {
         }
         let walk = Walk::of(
             &self.words,
-            self.steps(&base, there, |owner| (false, counts(owner))),
+            self.steps(&base, opposite, |owner| (false, there(owner))),
             budget,
         );
         let seen = Flows {
@@ -136,10 +159,10 @@ impl Algebra<'_> {
         };
         let mut found = vec![];
         walk.go(seen, 0, (Verdict::Denied, Verdict::Open(0)), &mut found)?;
-        let back = found.into_iter().filter_map(|change| {
+        let back = found.into_iter().filter_map(|(flows, _)| {
             Some(Flows {
-                base: mirrored(&change.flows.base)?,
-                except: change.flows.except.iter().filter_map(mirrored).collect(),
+                base: mirrored(&flows.base)?,
+                except: flows.except.iter().filter_map(mirrored).collect(),
             })
         });
         Ok(Some(back.collect()))
@@ -151,11 +174,11 @@ impl Algebra<'_> {
         &self,
         cube: &Cube,
         direction: Direction,
-        absent: Option<PolicyId>,
+        there: Present<'_>,
         budget: &Cell<u32>,
     ) -> Result<Option<Cube>, GaveUp> {
         if let Some(seen) = cube.at_the_other_end(&self.words) {
-            let found = self.find_at_the_other_end(&seen, direction, absent, Fate::Allowed, budget)?;
+            let found = self.find_at_the_other_end(&seen, direction, there, Fate::Allowed, budget)?;
             if found.is_some() {
                 return Ok(found);
             }
@@ -168,7 +191,7 @@ impl Algebra<'_> {
         &self,
         flows: &Flows,
         direction: Direction,
-        absent: Option<PolicyId>,
+        there: Present<'_>,
         budget: &Cell<u32>,
     ) -> Result<bool, GaveUp> {
         let Some(base) = flows.base.at_the_other_end(&self.words) else {
@@ -179,7 +202,7 @@ impl Algebra<'_> {
             if number >= LOOKED_AT {
                 return Ok(true);
             }
-            if Some(owned.owner.policy()) == absent {
+            if !there(&owned.owner) {
                 continue;
             }
             let part = owned.cube.at_the_other_end(&self.words);
@@ -190,7 +213,7 @@ impl Algebra<'_> {
                 &self.words,
                 budget,
                 &|cube| match cube.at_the_other_end(&self.words) {
-                    Some(seen) => self.find_at_the_other_end(&seen, direction, absent, Fate::Denied, budget),
+                    Some(seen) => self.find_at_the_other_end(&seen, direction, there, Fate::Denied, budget),
                     None => Ok(None),
                 },
             )?;
@@ -206,20 +229,20 @@ impl Algebra<'_> {
         &self,
         seen: &Cube,
         direction: Direction,
-        absent: Option<PolicyId>,
+        there: Present<'_>,
         wanted: Fate,
         budget: &Cell<u32>,
     ) -> Result<Option<Cube>, GaveUp> {
         let line = self.everybody(seen, direction.opposite(), budget, |owner| {
-            (Some(owner.policy()) != absent).then_some(false)
+            there(&owner).then_some(false)
         });
         line.walk(seen.clone(), Place::OwnNode, wanted, &|cube| {
             Ok(cube.at_the_other_end(&self.words))
         })
     }
 
-    /// What a policy says, in the order in which it is asked.
-    fn spoken_of_by(&self, policy: PolicyId, direction: Direction) -> Vec<Say> {
+    /// What a policy says in one of the two sets alone, in the order in which it is asked.
+    fn spoken_of_by(&self, policy: PolicyId, versions: &Versions, direction: Direction) -> Vec<Say> {
         let Some(own) = self.model.policy(policy) else {
             return vec![];
         };
@@ -229,8 +252,10 @@ impl Algebra<'_> {
             .filter(|(_, rule)| rule.direction == direction)
             .flat_map(|(id, rule)| {
                 self.region(id).iter().map(move |cube| Say {
+                    policy,
                     place: Place::of(id, rule.rank, rule.action),
                     fate: fate(rule),
+                    there: versions.of(&Owner::Rule(id)),
                     cube: cube.clone(),
                 })
             });
@@ -240,11 +265,14 @@ impl Algebra<'_> {
             .then(|| self.words.in_force(own, direction))
             .flatten()
             .map(|cube| Say {
+                policy,
                 place: Place::DefaultDeny,
                 fate: Fate::Denied,
+                there: versions.of(&Owner::DefaultDeny(policy)),
                 cube,
             });
         let mut all: Vec<Say> = of_rules.chain(by_default).collect();
+        all.retain(|say| say.there.0 != say.there.1);
         all.sort_by_key(|say| say.place);
         all
     }
@@ -253,7 +281,7 @@ impl Algebra<'_> {
         &'a self,
         base: &Cube,
         direction: Direction,
-        who: impl Fn(&Owner) -> (bool, bool),
+        there: impl Fn(&Owner) -> (bool, bool),
     ) -> Vec<Step<'a>> {
         let mut steps = vec![];
         if direction == Direction::Ingress {
@@ -264,8 +292,7 @@ impl Algebra<'_> {
                     ..Cube::all()
                 }),
                 fate: Fate::Allowed,
-                without: true,
-                with: true,
+                there: (true, true),
             });
         }
         for owned in self.candidates(base, direction) {
@@ -276,25 +303,24 @@ impl Algebra<'_> {
                     None => continue,
                 },
             };
-            let (without, with) = who(&owned.owner);
-            if (without || with) && base.and(&owned.cube, &self.words).is_some() {
+            let there = there(&owned.owner);
+            if there != (false, false) && base.and(&owned.cube, &self.words).is_some() {
                 steps.push(Step {
                     place,
                     cube: Cow::Borrowed(&owned.cube),
                     fate,
-                    without,
-                    with,
+                    there,
                 });
             }
         }
         // Those that decide both first: what is left for the others is less.
-        steps.sort_by_key(|step| (step.place, step.without != step.with));
+        steps.sort_by_key(|step| (step.place, step.there.0 != step.there.1));
         steps
     }
 }
 
 impl Owner {
-    fn policy(&self) -> PolicyId {
+    pub(crate) fn policy(&self) -> PolicyId {
         match self {
             Self::Rule(rule) => rule.policy,
             Self::DefaultDeny(policy) => *policy,
@@ -320,25 +346,25 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Goes on with flows whose verdicts without and with the policy are this far.
+    /// Goes on with flows whose verdicts before and after are this far.
     fn go(
         &self,
         mut flows: Flows,
         from: usize,
         verdicts: (Verdict, Verdict),
-        found: &mut Vec<Change>,
+        found: &mut Vec<(Flows, bool)>,
     ) -> Result<(), GaveUp> {
-        let (without, with) = verdicts;
+        let (before, after) = verdicts;
         for (at, step) in self.steps.iter().enumerate().skip(from) {
             let here = (
-                step.without && without.is_open_at(at),
-                step.with && with.is_open_at(at),
+                step.there.0 && before.is_open_at(at),
+                step.there.1 && after.is_open_at(at),
             );
             if here == (false, false) {
                 continue;
             }
             // Verdicts that are the same so far part at somebody who decides one of them.
-            if without == with && !self.part_later(&flows.base, at) {
+            if before == after && !self.part_later(&flows.base, at) {
                 return Ok(());
             }
             let Some(part) = flows.base.and(&step.cube, self.words) else {
@@ -358,7 +384,7 @@ impl<'a> Walk<'a> {
                 (true, _) => Verdict::Denied,
                 (false, _) => verdict,
             };
-            let now = (next(without, here.0), next(with, here.1));
+            let now = (next(before, here.0), next(after, here.1));
             if let Some(part_of_them) = flows.and(&part, self.words) {
                 match now {
                     (Verdict::Open(_), _) | (_, Verdict::Open(_)) => {
@@ -379,16 +405,14 @@ impl<'a> Walk<'a> {
     fn part_later(&self, base: &Cube, at: usize) -> bool {
         let later = self.steps.iter().skip(at);
         later
-            .filter(|step| step.without != step.with)
+            .filter(|step| step.there.0 != step.there.1)
             .any(|step| base.and(&step.cube, self.words).is_some())
     }
 }
 
-fn settle(flows: Flows, (without, with): (Verdict, Verdict), found: &mut Vec<Change>) {
-    if without.is_allowed() != with.is_allowed() {
-        found.push(Change {
-            flows,
-            gained: with.is_allowed(),
-        });
+/// Takes flows whose verdicts differ, with whether they are let through after the change.
+fn settle(flows: Flows, (before, after): (Verdict, Verdict), found: &mut Vec<(Flows, bool)>) {
+    if before.is_allowed() != after.is_allowed() {
+        found.push((flows, after.is_allowed()));
     }
 }

@@ -16,7 +16,7 @@
 mod agreement;
 pub(crate) mod cube;
 mod defaults;
-mod difference;
+pub(crate) mod difference;
 pub(crate) mod example;
 pub(crate) mod flows;
 mod index;
@@ -26,6 +26,7 @@ pub(crate) mod pod;
 pub(crate) mod ranges;
 mod region;
 pub(crate) mod values;
+pub(crate) mod versions;
 mod words;
 
 use std::borrow::Cow;
@@ -45,8 +46,9 @@ pub(crate) use self::words::Words;
 use crate::question::{Presence, Question};
 
 /// Who asks for what a cube says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owner {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Owner {
+    /// A rule.
     Rule(RuleId),
     /// The policy denies by default for these subjects.
     DefaultDeny(PolicyId),

@@ -1,23 +1,30 @@
 //! What a change of policies opens or closes: for every pod that could exist, the flows that the new policies allow
 //! and the old ones do not, and the other way round.
 //!
-//! 1. Policies that both sides have, wherever they are written, are one; those that differ say which flows can differ.
-//! 2. Only policies that have a say in those flows are encoded, the old and the new over one symbolic flow.
-//! 3. A flow that differs is found, the smallest; both evaluators confirm it.
-//! 4. It is widened to an [`Area`]: thing by thing (ports, then labels, then namespaces, …), each value is taken in for
+//! Policies that both sides have, wherever they are written, are one; those that differ say which flows can differ.
+//! What they do is found by the algebra ([`exact`]). Where it gives up, the solver does it:
+//!
+//! 1. Only policies that have a say in those flows are encoded, the old and the new over one symbolic flow.
+//! 2. A flow that differs is found, the smallest; both evaluators confirm it.
+//! 3. It is widened to an [`Area`]: thing by thing (ports, then labels, then namespaces, …), each value is taken in for
 //!    which *all* flows still differ. Every step is a yes-or-no question, so areas do not depend on the solver.
-//! 5. What is left outside the areas found is searched on, until nothing differs (that is a proof) or the bound is
+//! 4. What is left outside the areas found is searched on, until nothing differs (that is a proof) or the bound is
 //!    reached (that is said).
 //!
 //! Pods, and what is known of namespaces, are those of both sides together: a pod that only one side has is one that
 //! could exist. Where the labels of a namespace differ between the sides, each side is judged by its own (`relabelled`).
 
 mod area;
+pub(crate) mod exact;
+#[cfg(test)]
+pub(crate) mod exactness;
+pub(crate) mod example;
 mod kept;
 mod relabelled;
 #[cfg(test)]
 mod tests;
 pub(crate) mod wording;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,11 +33,14 @@ use ir::flow::Judgement;
 use ir::model::Model;
 use ir::origin::Origin;
 use ir::peer::{Peer, PeerMatch, Peers};
-use ir::policy::{Beyond, Direction, Directions, Policy, PolicyId, Rule, Subject};
+use ir::policy::{Beyond, Direction, Directions, Policy, PolicyId, Rule, RuleId, Subject};
 use ir::port::{Port, Ports};
 use ir::selector::Labels;
 
 pub use self::area::{Area, End, Exception};
+use self::exact::Exact;
+use crate::algebra::versions::Versions;
+use crate::algebra::{Algebra, GaveUp, Owner};
 use crate::answers::{Described, Text};
 use crate::encode::pieces::{Dimension, everything};
 use crate::encode::vocabulary::Vocabulary;
@@ -78,6 +88,30 @@ impl Side {
 /// # Errors
 /// A mistake in this crate; see [`VerifierError`].
 pub fn compare(
+    old: &Model,
+    new: &Model,
+    most: usize,
+    options: &Options,
+) -> Result<Comparison, VerifierError> {
+    let both = Both::of(old, new);
+    let versions = both.versions();
+    let algebra = Algebra::of_whole_flows(&both.model);
+    let exact = Exact::of(&both.model, &algebra, most);
+    match exact.sides(&versions, |witness| both.judged(witness, old, new))? {
+        Ok([opened, closed]) => Ok(Comparison {
+            opened,
+            closed,
+            relabelled: both.labels_before.keys().cloned().collect(),
+        }),
+        Err(GaveUp) => compare_by_the_solver(old, new, most, options),
+    }
+}
+
+/// [`compare`], without the algebra.
+///
+/// # Errors
+/// As [`compare`].
+pub(crate) fn compare_by_the_solver(
     old: &Model,
     new: &Model,
     most: usize,
@@ -184,9 +218,7 @@ impl Replay<'_> {
         opened: bool,
     ) -> Result<(Witness, [Judgement; 2]), VerifierError> {
         let mut witness = Witness::of_whole_flow(&self.both.model, self.vocabulary, values);
-        let then = relabelled::before(&witness, &self.both.labels_before);
-        let judgements = [(&then, self.old), (&witness, self.new)]
-            .map(|(witness, model)| judge(witness, model.policies(), |_| true));
+        let judgements = self.both.judged(&witness, self.old, self.new);
         let [before, after] = &judgements;
         if (before.allowed(), after.allowed()) != (!opened, opened) {
             return Err(VerifierError::ReplayFlow {
@@ -283,6 +315,47 @@ impl Both {
             new: after,
             labels_before,
         }
+    }
+
+    /// Which of the policies go and come, and what of them is in both of their versions.
+    fn versions(&self) -> Versions {
+        let mut versions = Versions {
+            gone: self.old.difference(&self.new).copied().collect(),
+            come: self.new.difference(&self.old).copied().collect(),
+            ..Versions::default()
+        };
+        for (gone, before) in self.policies(&versions.gone) {
+            let mut later = self.policies(&versions.come);
+            let Some((come, _)) = later.find(|(_, after)| same_frame(before, after)) else {
+                continue;
+            };
+            versions.doubled.insert(Owner::DefaultDeny(gone));
+            versions.kept.insert(Owner::DefaultDeny(come));
+            let mut left: Vec<(RuleId, Rule)> = self
+                .model
+                .rule_ids(gone)
+                .map(|(id, rule)| (id, bare_rule(rule)))
+                .collect();
+            for (id, rule) in self.model.rule_ids(come) {
+                let rule = bare_rule(rule);
+                if let Some(at) = left.iter().position(|(_, other)| *other == rule) {
+                    let (twin, _) = left.swap_remove(at);
+                    versions.doubled.insert(Owner::Rule(twin));
+                    versions.kept.insert(Owner::Rule(id));
+                }
+            }
+        }
+        versions
+    }
+
+    fn policies(&self, ids: &BTreeSet<PolicyId>) -> impl Iterator<Item = (PolicyId, &Policy)> {
+        ids.iter().filter_map(|id| Some((*id, self.model.policy(*id)?)))
+    }
+
+    /// What the old policies and the new ones say of a flow, each by their own labels of namespaces.
+    fn judged(&self, witness: &Witness, old: &Model, new: &Model) -> [Judgement; 2] {
+        let then = relabelled::before(witness, &self.labels_before);
+        [(&then, old), (witness, new)].map(|(witness, model)| judge(witness, model.policies(), |_| true))
     }
 
     /// The flows whose verdict can differ; `None` when no policy does.

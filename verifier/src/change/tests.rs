@@ -7,7 +7,10 @@ use ir::evaluator;
 use ir::model::Model;
 use proptest::prelude::*;
 
-use super::{Side, compare};
+use super::exact::Exact;
+use super::exactness::told_iff_changed;
+use super::{Both, Comparison, Side, compare, compare_by_the_solver};
+use crate::algebra::Algebra;
 use crate::generated::{self, Shape};
 use crate::guarantee::tests::brute_force::every_flow;
 use crate::options::Options;
@@ -29,7 +32,11 @@ fn change(before: &str, after: &str) -> String {
     let mut out = String::new();
     let mut write = |word: &str, side: &Side| {
         for area in &side.areas {
-            writeln!(out, "{word}: {area}\n    {}", area.witness).unwrap();
+            writeln!(out, "{word}: {area}").unwrap();
+            for exception in &area.except {
+                writeln!(out, "    except {}", area.apart(exception)).unwrap();
+            }
+            writeln!(out, "    {}", area.witness).unwrap();
         }
         if !side.complete {
             writeln!(out, "{word}: and more").unwrap();
@@ -148,7 +155,28 @@ fn a_bound_is_said() {
 }
 
 fn check(old: &Model, new: &Model) -> Result<(), TestCaseError> {
-    let comparison = compare(old, new, 3, &Options::default()).unwrap();
+    let [exact, solved] = [compare, compare_by_the_solver].map(|compare| {
+        let comparison = compare(old, new, 3, &Options::default());
+        comparison
+            .unwrap_or_else(|error| panic!("{error}\n{}\n{}", ir::text::print(old), ir::text::print(new)))
+    });
+    // What one of them proves empty, both do.
+    for (exact, solved) in [(&exact.opened, &solved.opened), (&exact.closed, &solved.closed)] {
+        prop_assert_eq!(
+            exact.is_proved_empty(),
+            solved.is_proved_empty(),
+            "{:?}\n{:?}",
+            exact.areas,
+            solved.areas
+        );
+    }
+    for comparison in [exact, solved] {
+        overlooks_nothing(old, new, &comparison)?;
+    }
+    Ok(())
+}
+
+fn overlooks_nothing(old: &Model, new: &Model, comparison: &Comparison) -> Result<(), TestCaseError> {
     // A namespace without a label but its name is one of which nothing is known.
     let known = |model: &Model| model.cluster.namespaces()["shop"].len() > 1;
     prop_assume!(old.cluster.namespaces() == new.cluster.namespaces() || (known(old) && known(new)));
@@ -211,6 +239,41 @@ proptest! {
         );
         let new = Model::new(cluster, model.policies().iter().cloned().chain(others.into_iter().take(1)));
         check(&model, &new)?;
+    }
+
+    /// A flow is told iff its verdict changes, where policies go, come, and lose or gain rules.
+    #[test]
+    fn flows_are_told_iff_they_change(
+        model in generated::model(generated::EVERYTHING),
+        others in generated::policies(generated::EVERYTHING),
+        edits in proptest::collection::vec((0usize..8, 0usize..8, any::<bool>()), 0..4),
+        keep in 0usize..5,
+        seed in 0usize..1000,
+    ) {
+        let mut policies = model.policies().to_vec();
+        policies.truncate(keep);
+        for (policy, rule, other) in edits {
+            let Some(edited) = policies.get_mut(policy) else { continue };
+            let there = edited.rules.len();
+            let taken = (rule < there).then(|| edited.rules.remove(rule));
+            let more = others.iter().flat_map(|other| &other.rules).nth(rule).cloned();
+            if other && let (Some(taken), Some(mut more)) = (taken, more) {
+                (more.rank, more.direction) = (taken.rank, taken.direction);
+                edited.rules.insert(rule, more);
+            }
+        }
+        let new = Model::new(
+            model.cluster.clone(),
+            policies.into_iter().chain(others.into_iter().take(1)),
+        );
+        let comparison = compare(&model, &new, 64, &Options::default());
+        prop_assert!(comparison.is_ok(), "{:?}\n{}\n{}", comparison, ir::text::print(&model), ir::text::print(&new));
+        let comparison = comparison.unwrap();
+        let both = Both::of(&model, &new);
+        let algebra = Algebra::of_whole_flows(&both.model);
+        let exact = Exact::of(&both.model, &algebra, 64);
+        let told = [&comparison.opened, &comparison.closed];
+        told_iff_changed(&both.model, &exact, &both.versions(), told, seed)?;
     }
 
     /// Only the places differ: a proof without a question.

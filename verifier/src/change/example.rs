@@ -9,10 +9,13 @@ use std::collections::BTreeMap;
 use ir::cluster::{Endpoint, EndpointId};
 use ir::flow::{Because, Decision, Judgement, Party};
 use ir::model::Model;
-use ir::policy::{PolicyId, RuleId, Subject};
+use ir::peer::{CidrScope, PeerMatch, Peers};
+use ir::policy::{PolicyId, Rule, RuleId, Subject};
+use ir::port::Protocol;
 
-use super::{Part, STEPS};
+use super::exact::{Part, STEPS};
 use crate::algebra::cube::{Bits, Cube};
+use crate::algebra::difference::Present;
 use crate::algebra::example::{Ask, Choice};
 use crate::algebra::pod::{Mentioned, Role};
 use crate::algebra::values::Values;
@@ -55,6 +58,8 @@ pub(super) struct Examples<'m> {
     /// The pods of each namespace that have a network of their own.
     pods: BTreeMap<&'m str, Vec<EndpointId>>,
     mentioned: Mentioned,
+    /// Whether a rule speaks of addresses that pods can have.
+    speaks_of_addresses: bool,
 }
 
 impl<'m> Examples<'m> {
@@ -74,16 +79,16 @@ impl<'m> Examples<'m> {
                 names: vec![],
                 ..algebra.words().everything()
             },
+            speaks_of_addresses: model
+                .policies()
+                .iter()
+                .flat_map(|policy| &policy.rules)
+                .any(speaks_of_addresses),
         }
     }
 
     /// A flow of the part that the other end lets through, always the same one; `None` when there is none.
-    pub(super) fn one(
-        &self,
-        part: &Part,
-        policy: PolicyId,
-        absent: Option<PolicyId>,
-    ) -> Result<Option<Witness>, GaveUp> {
+    pub(super) fn one(&self, part: &Part, there: Present<'_>) -> Result<Option<Witness>, GaveUp> {
         let words = self.algebra.words();
         // Many parts are seen to be empty by themselves.
         let any = part
@@ -100,7 +105,7 @@ impl<'m> Examples<'m> {
                 };
                 let found = flows.find(words, &budget, &|cube| {
                     self.algebra
-                        .find_let_through(&cube, part.direction, absent, &budget)
+                        .find_let_through(&cube, part.direction, there, &budget)
                 })?;
                 if found.is_some() {
                     return Ok(found);
@@ -108,10 +113,10 @@ impl<'m> Examples<'m> {
             }
             Ok(None)
         };
-        for near in self.near(&part.flows.base, policy) {
+        for near in self.near(&part.flows.base, part.policy) {
             let near = self.cubes(&near);
             if let Some(found) = ask(&near)? {
-                return self.tell(part, policy, &pinned(&found, &near, words), &ask);
+                return self.tell(part, &pinned(&found, &near, words), &ask);
             }
         }
         Ok(None)
@@ -199,13 +204,7 @@ impl<'m> Examples<'m> {
         }
     }
 
-    fn tell(
-        &self,
-        part: &Part,
-        policy: PolicyId,
-        within: &[Cube],
-        ask: Ask<'_>,
-    ) -> Result<Option<Witness>, GaveUp> {
+    fn tell(&self, part: &Part, within: &[Cube], ask: Ask<'_>) -> Result<Option<Witness>, GaveUp> {
         let words = self.algebra.words();
         let here: Vec<Cube> = within
             .iter()
@@ -220,12 +219,12 @@ impl<'m> Examples<'m> {
         rules.extend(more_rules);
         policies.extend(more_policies);
         policies.extend(rules.iter().map(|rule| rule.policy));
-        policies.push(policy);
+        policies.push(part.policy);
         policies.sort_unstable();
         policies.dedup();
         let own = words.mentioned_in(std::iter::once(&part.flows.base).chain(&part.flows.except));
         let rules = rules.iter().filter_map(|id| self.model.rule(*id));
-        let vocabulary = Vocabulary::of(
+        let mut vocabulary = Vocabulary::of(
             policies.iter().filter_map(|id| self.model.policy(*id)),
             rules.chain([&own]),
         );
@@ -247,7 +246,7 @@ impl<'m> Examples<'m> {
             subjects: pods_of(Role::Subject),
             peers: pods_of(Role::Peer),
         };
-        preferred.subjects.retain(|id| self.selected(policy, *id));
+        preferred.subjects.retain(|id| self.selected(part.policy, *id));
         let choice = Choice {
             model: self.model,
             words,
@@ -263,19 +262,25 @@ impl<'m> Examples<'m> {
             },
         };
         let values = choice.make_whole()?;
-        Ok(values.map(|values| Witness::of_whole_flow(self.model, &vocabulary, &values)))
+        Ok(values.map(|values| {
+            // Messages of one family's ICMP are between its addresses, also where nothing near says so: a pod without
+            // an address would be in the blocks of both.
+            let of_one_family = matches!(values.protocol, Protocol::Icmp | Protocol::Icmpv6);
+            vocabulary.addresses_matter |= of_one_family && self.speaks_of_addresses;
+            Witness::of_whole_flow(self.model, &vocabulary, &values)
+        }))
     }
 
-    /// What the policies say of a flow, with or without one of them.
+    /// What those policies say of a flow that are `there`.
     ///
     /// Only those are asked that can select one of its ends: to all others it is nothing.
-    pub(super) fn judge(&self, witness: &Witness, absent: Option<PolicyId>) -> Judgement {
+    pub(super) fn judge(&self, witness: &Witness, there: impl Fn(PolicyId) -> bool) -> Judgement {
         let ends = [witness.flow.source, witness.flow.destination];
         let mut asked: Vec<PolicyId> = ends
             .into_iter()
             .filter_map(|party| pod_of(witness, party))
             .flat_map(|pod| self.neighbours.selecting_in(&pod.namespace))
-            .filter(|id| Some(*id) != absent)
+            .filter(|id| there(*id))
             .collect();
         asked.sort_unstable();
         asked.dedup();
@@ -284,15 +289,20 @@ impl<'m> Examples<'m> {
         let id = |position: PolicyId| asked.get(position.0 as usize).copied().unwrap_or(position);
         renumbered(judgement, id)
     }
+}
 
-    /// Gives a judgement of all policies but one the ids that they have with it.
-    pub(super) fn renumber(judgement: &mut Judgement, absent: PolicyId) {
-        let id = |id: PolicyId| PolicyId(if id < absent { id.0 } else { id.0 + 1 });
-        *judgement = renumbered(judgement.clone(), id);
+fn speaks_of_addresses(rule: &Rule) -> bool {
+    match &rule.peers {
+        Peers::Any => false,
+        Peers::OneOf(peers) => peers.iter().any(|peer| match &peer.matches {
+            PeerMatch::Cidr(block) => block.scope == CidrScope::Everything,
+            _ => false,
+        }),
     }
 }
 
-fn renumbered(judgement: Judgement, id: impl Fn(PolicyId) -> PolicyId) -> Judgement {
+/// A judgement with other ids of policies.
+pub(crate) fn renumbered(judgement: Judgement, id: impl Fn(PolicyId) -> PolicyId) -> Judgement {
     let decision = |decision: Decision| Decision {
         allowed: decision.allowed,
         because: match decision.because {

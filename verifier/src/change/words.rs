@@ -1,25 +1,25 @@
 //! Areas out of cubes.
 
-use ipnet::{IpNet, Ipv4Net, Ipv4Subnets, Ipv6Net, Ipv6Subnets};
+use ipnet::{IpNet, Ipv4Subnets, Ipv6Subnets};
 use ir::flow::Judgement;
 use ir::policy::Direction;
 use ir::port::Protocol;
 use ir::selector::Attribute;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::Part;
+use super::exact::Part;
+use super::wording::{
+    attribute_in_words, end_in_words, namespaces_in_words, ports_in_words, take_in_names, values_in_words,
+};
+use super::{Area, End, Exception};
 use crate::algebra::Words;
 use crate::algebra::cube::{Addresses, Bits, Cube, Fact, PortKey};
 use crate::algebra::values::{ABSENT, Attributes, Values, Word};
-use crate::change::wording::{
-    attribute_in_words, end_in_words, namespaces_in_words, ports_in_words, take_in_names, values_in_words,
-};
-use crate::change::{Area, End, Exception};
 use crate::encode::assignment::Class;
 use crate::encode::pieces::Piece;
 use crate::witness::Witness;
 
-/// Tells what a policy opens or closes.
+/// Tells what a change opens or closes.
 pub(super) fn area(words: &Words, part: &Part, witness: Witness, [before, after]: [Judgement; 2]) -> Area {
     let tell = |cube: &Cube| told(words, cube, part.direction);
     let base = tell(&part.flows.base);
@@ -199,29 +199,75 @@ fn ports(cube: &Cube) -> String {
     ports_in_words(&chosen.iter().collect::<Vec<_>>())
 }
 
-/// Address blocks, or one block and its holes, whichever is shorter; `None` for every address.
+/// Address blocks and the blocks left out of them, as few as will do; `None` for every address.
 fn blocks(addresses: &Addresses) -> Option<String> {
     if addresses.v4.is_all() && addresses.v6.is_all() {
         return None;
     }
-    let mut told = vec![];
-    for family in [in_v4, in_v6] {
-        let nets = family(addresses);
-        let Some(around) = around(&nets) else {
-            continue;
-        };
-        let holes = family(&Addresses::of(&around).without(addresses));
-        let list = |nets: &[IpNet]| {
-            let nets: Vec<String> = nets.iter().map(IpNet::to_string).collect();
-            nets.join(", ")
-        };
-        told.push(if holes.is_empty() || holes.len() + 1 > nets.len() {
-            list(&nets)
-        } else {
-            format!("{around} (except {})", list(&holes))
-        });
+    let everything = ["0.0.0.0/0", "::/0"].map(str::parse::<IpNet>);
+    let mut told: Vec<(IpNet, Vec<IpNet>)> = vec![];
+    for (whole, nets) in everything.into_iter().zip([in_v4(addresses), in_v6(addresses)]) {
+        let [entries, _] = whole.map_or_else(|_| [vec![], vec![]], |whole| nested(whole, &nets));
+        for (block, taken) in entries {
+            if taken {
+                told.push((block, vec![]));
+            } else if let Some((_, holes)) = told.iter_mut().rev().find(|(own, _)| own.contains(&block)) {
+                holes.push(block);
+            }
+        }
     }
+    let list = |nets: &[IpNet]| {
+        let nets: Vec<String> = nets.iter().map(IpNet::to_string).collect();
+        nets.join(", ")
+    };
+    let told: Vec<String> = told
+        .iter()
+        .map(|(block, holes)| match holes.as_slice() {
+            [] => block.to_string(),
+            holes => format!("{block} (except {})", list(holes)),
+        })
+        .collect();
     Some(told.join(", "))
+}
+
+/// The fewest blocks, each taken in or left out with all that a later one does not say otherwise of, that tell which
+/// addresses of `block` are in `nets` (disjoint): where what surrounds it is left out, and where it is taken in.
+fn nested(block: IpNet, nets: &[IpNet]) -> [Vec<(IpNet, bool)>; 2] {
+    if nets.iter().any(|net| net.contains(&block)) {
+        return [vec![(block, true)], vec![]];
+    }
+    let inside: Vec<IpNet> = nets.iter().copied().filter(|net| block.contains(net)).collect();
+    let halves = match block {
+        _ if inside.is_empty() => None,
+        IpNet::V4(net) => net
+            .subnets(net.prefix_len() + 1)
+            .ok()
+            .map(|halves| halves.map(IpNet::V4).collect()),
+        IpNet::V6(net) => net
+            .subnets(net.prefix_len() + 1)
+            .ok()
+            .map(|halves| halves.map(IpNet::V6).collect()),
+    };
+    let Some(halves): Option<Vec<IpNet>> = halves else {
+        return [vec![], vec![(block, false)]];
+    };
+    let [out, taken] = halves.into_iter().fold([vec![], vec![]], |[out, taken], half| {
+        let [more_out, more_taken] = nested(half, &inside);
+        [[out, more_out].concat(), [taken, more_taken].concat()]
+    });
+    let turned = |entries: &[(IpNet, bool)], to| [&[(block, to)], entries].concat();
+    [
+        if taken.len() + 1 < out.len() {
+            turned(&taken, true)
+        } else {
+            out.clone()
+        },
+        if out.len() + 1 < taken.len() {
+            turned(&out, false)
+        } else {
+            taken.clone()
+        },
+    ]
 }
 
 fn in_v4(addresses: &Addresses) -> Vec<IpNet> {
@@ -238,14 +284,48 @@ fn in_v6(addresses: &Addresses) -> Vec<IpNet> {
     nets.map(IpNet::V6).collect()
 }
 
-/// The smallest block around some of one family.
-fn around(nets: &[IpNet]) -> Option<IpNet> {
-    let mut around = *nets.first()?;
-    while !nets.iter().all(|net| around.contains(net)) {
-        around = match around {
-            IpNet::V4(net) => IpNet::V4(Ipv4Net::supernet(&net)?),
-            IpNet::V6(net) => IpNet::V6(Ipv6Net::supernet(&net)?),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_told_in_few_words() {
+        let set = |parts: &[(&str, bool)]| {
+            parts.iter().fold(Addresses::none(), |set, (net, taken)| {
+                let net = Addresses::of(&net.parse().unwrap());
+                if *taken {
+                    Addresses::all().without(&Addresses::all().without(&set).without(&net))
+                } else {
+                    set.without(&net)
+                }
+            })
         };
+        for (parts, told) in [
+            (&[("10.0.0.0/8", true)][..], "10.0.0.0/8"),
+            (&[("10.0.0.0/8", true), ("11.0.0.0/8", true)], "10.0.0.0/7"),
+            (
+                &[("10.0.0.0/8", true), ("10.1.0.0/16", false)],
+                "10.0.0.0/8 (except 10.1.0.0/16)",
+            ),
+            (
+                &[
+                    ("0.0.0.0/0", true),
+                    ("10.0.0.0/8", false),
+                    ("10.1.0.0/16", true),
+                    ("::/0", true),
+                ],
+                "0.0.0.0/0 (except 10.0.0.0/8), 10.1.0.0/16, ::/0",
+            ),
+            (
+                &[("::/0", true), ("fd00::/8", false), ("192.168.0.0/16", true)],
+                "192.168.0.0/16, ::/0 (except fd00::/8)",
+            ),
+            (
+                &[("10.0.0.1/32", true), ("10.0.0.3/32", true)],
+                "10.0.0.1/32, 10.0.0.3/32",
+            ),
+        ] {
+            assert_eq!(blocks(&set(parts)).as_deref(), Some(told));
+        }
     }
-    Some(around)
 }
