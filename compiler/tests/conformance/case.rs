@@ -1,5 +1,6 @@
 //! Markdown → cases: see `testdata/conformance/README.md` for the form.
 
+use crate::analyses;
 use crate::table::Table;
 use libtest_mimic::Failed;
 use portcullis_compiler::check::{self, Options, Understood};
@@ -76,12 +77,12 @@ fn identity(document: &str) -> Option<(String, String, String)> {
     Some((text(value.get("kind")), field("namespace"), field("name")))
 }
 
-/// Every `*.md` one folder down.
+/// Every `*.md` one folder down, but for the analyses, which have a form of their own.
 pub(crate) fn files(root: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for folder in std::fs::read_dir(root).expect("testdata/conformance") {
         let folder = folder.unwrap().path();
-        if folder.is_dir() {
+        if folder.is_dir() && !folder.ends_with(analyses::FOLDER) {
             files.extend(
                 std::fs::read_dir(folder)
                     .unwrap()
@@ -140,7 +141,7 @@ pub(crate) fn parse(root: &Path, file: &Path, text: &str) -> Vec<Case> {
 }
 
 /// The file that the line `Cluster: [words](file)` links to.
-fn shared_cluster(file: &Path, head: &str) -> String {
+pub(crate) fn shared_cluster(file: &Path, head: &str) -> String {
     let Some((_, rest)) = head.split_once("Cluster: [") else {
         return String::new();
     };

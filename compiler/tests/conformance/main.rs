@@ -11,6 +11,7 @@
     reason = "a failed look-up in a test is a failed test"
 )]
 
+mod analyses;
 mod case;
 mod marks;
 mod reach;
@@ -38,6 +39,11 @@ fn main() {
         "only {} cases: is the data there?",
         trials.len()
     );
+    trials.extend(analyses::trials(&root()));
+    trials.push(Trial::test(
+        "the analyses' comparison is itself compared",
+        analyses::refused,
+    ));
     trials.push(Trial::test("derived files are what derive.py writes", derived));
     for (what, from, to, says) in SPOILT {
         trials.push(Trial::test(format!("{what} is seen"), move || {
