@@ -11,10 +11,10 @@ use ir::flow::Because;
 use ir::policy::{Action, Direction, Policy, PolicyId, PolicyKind, RuleId};
 use rayon::prelude::*;
 
-use crate::algebra::GaveUp;
 use crate::answer::{Report, Undecided};
+use crate::encode::Found;
 use crate::error::VerifierError;
-use crate::oracle::Oracle;
+use crate::oracle::{Cut, Oracle};
 use crate::replay::Stage;
 use crate::support::irreducible;
 use crate::witness::Witness;
@@ -51,9 +51,9 @@ pub(crate) fn find(oracle: &Oracle<'_>) -> Result<Report<Disagreement>, Verifier
     for ((policy, ..), answer) in asked.into_iter().zip(answers) {
         match answer {
             Ok(found) => report.found.extend(found),
-            Err(GaveUp) => report.undecided.push(Undecided {
+            Err(reason) => report.undecided.push(Undecided {
                 rule: RuleId { policy, rule: 0 },
-                reason: "its pods meet too many policies that deny by default".to_owned(),
+                reason,
             }),
         }
     }
@@ -78,28 +78,24 @@ fn disagreement(
     id: PolicyId,
     policy: &Policy,
     direction: Direction,
-) -> Result<Result<Option<Disagreement>, GaveUp>, VerifierError> {
-    let (algebra, steps) = (oracle.algebra(), oracle.patient_steps());
+) -> Result<Cut<Option<Disagreement>>, VerifierError> {
+    let algebra = oracle.algebra();
     let Some(pods) = algebra.words().in_force(policy, direction) else {
         return Ok(Ok(None));
     };
     let isolating = algebra.isolating(&pods, direction);
-    let mut isolate = |some: &[PolicyId]| {
-        let free = algebra.not_isolated(&pods, direction, &|policy| some.contains(&policy), steps)?;
-        Ok(free.is_none())
-    };
     if isolating.is_empty() {
         return Ok(Ok(None));
     }
-    let isolated_by = match isolate(&isolating) {
-        Ok(true) => irreducible(&isolating, &mut isolate),
-        Ok(false) => return Ok(Ok(None)),
-        Err(gave_up) => Err(gave_up),
+    let mut isolated_by = match isolating_all(oracle, id, direction, &isolating)? {
+        Ok(Some(isolated_by)) => isolated_by,
+        Ok(None) => return Ok(Ok(None)),
+        Err(reason) => return Ok(Err(reason)),
     };
-    let (mut isolated_by, witness) = match (isolated_by, oracle.denied_by_default(id, direction)) {
-        (Ok(isolated_by), Ok(Some(witness))) => (isolated_by, witness),
-        (_, Ok(None)) => return Ok(Ok(None)),
-        (Err(GaveUp), _) | (_, Err(GaveUp)) => return Ok(Err(GaveUp)),
+    let witness = match oracle.denied_by_default(id, direction)? {
+        Ok(Some(witness)) => witness,
+        Ok(None) => return Ok(Ok(None)),
+        Err(reason) => return Ok(Err(reason)),
     };
     isolated_by.sort();
     let stage = Stage::new(oracle.model, &witness, RuleId { policy: id, rule: 0 });
@@ -113,4 +109,34 @@ fn disagreement(
         isolated_by,
         witness,
     })))
+}
+
+/// An irreducible set of these policies that denies by default for every pod; none where not even all of them do.
+fn isolating_all(
+    oracle: &Oracle<'_>,
+    id: PolicyId,
+    direction: Direction,
+    isolating: &[PolicyId],
+) -> Result<Cut<Option<Vec<PolicyId>>>, VerifierError> {
+    /// Ends the search early without being an error.
+    enum Stop {
+        Cut(String),
+        Mistake(VerifierError),
+    }
+    let mut isolate = |some: &[PolicyId]| match oracle.leave_free(id, direction, some) {
+        Ok(Found::None) => Ok(true),
+        Ok(Found::Some) => Ok(false),
+        Ok(Found::Unknown(reason)) => Err(Stop::Cut(reason)),
+        Err(mistake) => Err(Stop::Mistake(mistake)),
+    };
+    let set = match isolate(isolating) {
+        Ok(true) => irreducible(isolating, &mut isolate).map(Some),
+        Ok(false) => Ok(None),
+        Err(stop) => Err(stop),
+    };
+    match set {
+        Ok(set) => Ok(Ok(set)),
+        Err(Stop::Cut(reason)) => Ok(Err(reason)),
+        Err(Stop::Mistake(mistake)) => Err(mistake),
+    }
 }

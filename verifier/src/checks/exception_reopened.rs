@@ -12,12 +12,12 @@ use ir::peer::{CidrBlock, CidrScope, Peer, PeerMatch, Peers};
 use ir::policy::{Action, Policy, Rule, RuleId, Tier};
 use rayon::prelude::*;
 
-use crate::algebra::GaveUp;
 use crate::algebra::cube::Cube;
 use crate::answer::{Report, Undecided};
 use crate::error::VerifierError;
-use crate::oracle::Oracle;
-use crate::question::{Question, is_certain};
+use crate::oracle::pods::CutOut;
+use crate::oracle::{Cut, Oracle};
+use crate::question::is_certain;
 use crate::replay::Stage;
 use crate::slice::decides;
 use crate::witness::Witness;
@@ -59,10 +59,7 @@ pub(crate) fn find(oracle: &Oracle<'_>) -> Result<Report<Reopened>, VerifierErro
     for ((rule, ..), answer) in asked.into_iter().zip(answers) {
         match answer {
             Ok(found) => report.found.extend(found),
-            Err(GaveUp) => report.undecided.push(Undecided {
-                rule,
-                reason: "its exceptions meet too many other rules".to_owned(),
-            }),
+            Err(reason) => report.undecided.push(Undecided { rule, reason }),
         }
     }
     Ok(report)
@@ -85,13 +82,14 @@ fn reopened(
     id: RuleId,
     policy: &Policy,
     rule: &Rule,
-) -> Result<Result<Vec<Reopened>, GaveUp>, VerifierError> {
+) -> Result<Cut<Vec<Reopened>>, VerifierError> {
     let mut found: BTreeMap<Vec<RuleId>, Reopened> = BTreeMap::new();
     let mut exceptions: Vec<IpNet> = blocks(rule).flat_map(|block| block.except.clone()).collect();
     exceptions.sort();
     exceptions.dedup();
     for exception in exceptions {
-        let cut_out = oracle.algebra().words().region(policy, &only_to(rule, exception));
+        let with_peers = only_to(rule, exception);
+        let cut_out = oracle.algebra().words().region(policy, &with_peers);
         let (near, _) = oracle.algebra().near(&cut_out, rule.direction);
         let mut opened_by = vec![];
         let mut shown = None;
@@ -99,11 +97,15 @@ fn reopened(
             let Some(opened) = opened(oracle, by, &cut_out) else {
                 continue;
             };
-            let question = Question::MatchesWithVerdict(by, true);
-            let witness = match oracle.example_within(question, &opened, true) {
+            let cut_out = CutOut {
+                rule: id,
+                with_peers: &with_peers,
+                cubes: &opened,
+            };
+            let witness = match oracle.opened(by, &cut_out)? {
                 Ok(Some(witness)) => witness,
                 Ok(None) => continue,
-                Err(GaveUp) => return Ok(Err(GaveUp)),
+                Err(reason) => return Ok(Err(reason)),
             };
             let stage = Stage::new(oracle.model, &witness, by);
             stage.expect_match()?;

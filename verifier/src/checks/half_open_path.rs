@@ -1,5 +1,6 @@
 //! A path is half open: a rule of one workload names another one and lets flows through, and the other side lets none
-//! of them through (for every pod of both in the input, `unsat(the rule matches ∧ its side allows ∧ the other allows)`).
+//! through that the rule matches (for every pod of both in the input, `unsat(the rule matches ∧ the other side allows)`;
+//! for some, `sat(the rule matches ∧ its side allows)`).
 //!
 //! Most rules reach more than the other side accepts, and should: a path has two locks. What is told is a peer that is
 //! named for nothing. So the peer entry must name pods by their labels (not everybody, not a namespace, not
@@ -22,13 +23,11 @@ use ir::port::Protocol;
 use ir::selector::{Attribute, Operator, Selector};
 use rayon::prelude::*;
 
-use crate::algebra::GaveUp;
-use crate::algebra::cube::{Addresses, Cube, Fact};
-use crate::algebra::pod::{Mentioned, Role};
-use crate::algebra::values::Attributes;
+use crate::algebra::pod::Mentioned;
 use crate::answer::{Report, Undecided};
 use crate::error::VerifierError;
-use crate::oracle::Oracle;
+use crate::oracle::between::{Between, Pod};
+use crate::oracle::{Cut, Oracle};
 use crate::question::is_certain;
 use crate::slice::decides;
 
@@ -93,10 +92,7 @@ pub(crate) fn find(oracle: &Oracle<'_>, told: &BTreeSet<RuleId>) -> Result<Repor
     for ((rule, ..), answer) in asked.into_iter().zip(answers) {
         match answer {
             Ok(found) => report.found.extend(found),
-            Err(GaveUp) => report.undecided.push(Undecided {
-                rule,
-                reason: "whether the other side accepts it meets too many rules".to_owned(),
-            }),
+            Err(reason) => report.undecided.push(Undecided { rule, reason }),
         }
     }
     report.found = told_once(model, report.found);
@@ -185,11 +181,7 @@ struct Ends<'a> {
 }
 
 impl Ends<'_> {
-    fn half_open(
-        &self,
-        number: usize,
-        peer: &Peer,
-    ) -> Result<Result<Option<HalfOpen>, GaveUp>, VerifierError> {
+    fn half_open(&self, number: usize, peer: &Peer) -> Result<Cut<Option<HalfOpen>>, VerifierError> {
         if self.subjects.len() * self.peers.len() > MOST_PAIRS {
             return Ok(Ok(None));
         }
@@ -203,17 +195,23 @@ impl Ends<'_> {
                     continue;
                 }
                 tried = true;
-                match self.pair((*subject_id, subject_pod), (*peer_id, peer_pod), peer) {
-                    Ok(Pair::Closed(flow)) => {
+                let (subject, peer_pod) = ((*subject_id, *subject_pod), (*peer_id, *peer_pod));
+                match self.pair(subject, peer_pod, peer)? {
+                    Ok(Between::Closed {
+                        protocol,
+                        port,
+                        is_v6,
+                    }) => {
+                        let flow = self.flow((subject, peer_pod), (protocol, port), is_v6);
                         if refused.is_none()
                             && let Some(because) = self.replay(flow)?
                         {
                             refused = Some((flow, because));
                         }
                     }
-                    Ok(Pair::Open) => return Ok(Ok(None)),
-                    Ok(Pair::Silent) => {}
-                    Err(GaveUp) => return Ok(Err(GaveUp)),
+                    Ok(Between::Open) => return Ok(Ok(None)),
+                    Ok(Between::Silent) => {}
+                    Err(reason) => return Ok(Err(reason)),
                 }
             }
             if !tried {
@@ -230,92 +228,44 @@ impl Ends<'_> {
         })))
     }
 
-    /// What becomes of the flows between two pods that the rule's own side lets through by this peer.
-    fn pair(
-        &self,
-        (subject_id, subject): (EndpointId, &Endpoint),
-        (peer_id, peer): (EndpointId, &Endpoint),
-        entry: &Peer,
-    ) -> Result<Pair, GaveUp> {
-        let (oracle, algebra) = (self.oracle, self.oracle.algebra());
-        let (words, cluster) = (algebra.words(), &oracle.model.cluster);
-        let steps = oracle.patient_steps();
-        let (Some(policy), Some(rule)) = (
-            oracle.model.policy(self.rule.policy),
-            oracle.model.rule(self.rule),
-        ) else {
-            return Ok(Pair::Silent);
-        };
-        let both = |subject: &Endpoint, peer: &Endpoint| {
-            let subjects = words.as_pod(cluster, subject, Role::Subject, self.mentioned);
-            let peers = words.as_pod(cluster, peer, Role::Peer, self.mentioned);
-            let pairs: Vec<Cube> = subjects
-                .iter()
-                .flat_map(|subject| peers.iter().filter_map(|peer| subject.and(peer, words)))
-                .map(|cube| Cube {
-                    classes: crate::algebra::cube::Bits::POD,
-                    ..cube
-                })
-                .collect();
-            pairs
+    /// What becomes of the flows between two pods that the rule matches by this peer.
+    fn pair(&self, subject: Pod<'_>, peer: Pod<'_>, entry: &Peer) -> Result<Cut<Between>, VerifierError> {
+        let Some(rule) = self.oracle.model.rule(self.rule) else {
+            return Ok(Ok(Between::Silent));
         };
         let only = Rule {
             peers: Peers::OneOf(vec![entry.clone()]),
             ..rule.clone()
         };
-        let here = both(subject, peer);
-        let through: Vec<Cube> = words
-            .region(policy, &only)
-            .iter()
-            .flat_map(|region| here.iter().filter_map(|pair| region.and(pair, words)))
-            .collect();
-        let Some(some) = algebra.allowed(&through, rule.direction, steps)? else {
-            return Ok(Pair::Silent);
+        self.oracle
+            .between(self.mentioned, (self.rule, &only), subject, peer)
+    }
+
+    fn flow(
+        &self,
+        (subject, peer): (Pod<'_>, Pod<'_>),
+        (protocol, port): (Protocol, u16),
+        is_v6: bool,
+    ) -> Flow {
+        let direction = self.oracle.model.rule(self.rule).map(|rule| rule.direction);
+        let (source, destination) = match direction {
+            Some(Direction::Ingress) => (peer, subject),
+            Some(Direction::Egress) | None => (subject, peer),
         };
-        let there = both(peer, subject);
-        let mirrored: Vec<Cube> = through
-            .iter()
-            .map(mirror)
-            .flat_map(|cube| there.iter().filter_map(move |pair| cube.and(pair, words)))
-            .collect();
-        if algebra
-            .allowed(&mirrored, rule.direction.opposite(), steps)?
-            .is_some()
-        {
-            return Ok(Pair::Open);
-        }
-        let ports = some.possible_ports();
-        let (protocol, port) = ports
-            .lowest()
-            .map_or((Protocol::Tcp, 1), crate::algebra::cube::PortKey::parts);
-        // Port 0 is reserved (IANA).
-        let port = if port == 0
-            && protocol.has_ports()
-            && ports.contains(crate::algebra::cube::PortKey::of(protocol, 1))
-        {
-            1
-        } else {
-            port
-        };
-        let (source, destination) = match rule.direction {
-            Direction::Ingress => ((peer_id, peer), (subject_id, subject)),
-            Direction::Egress => ((subject_id, subject), (peer_id, peer)),
-        };
-        let family = some.addresses.v4.is_empty();
-        let party = |(id, pod): (EndpointId, &Endpoint)| Party::Endpoint {
+        let party = |(id, pod): Pod<'_>| Party::Endpoint {
             id,
             address: pod
                 .addresses
                 .iter()
                 .copied()
-                .find(|address| address.is_ipv6() == family),
+                .find(|address| address.is_ipv6() == is_v6),
         };
-        Ok(Pair::Closed(Flow {
+        Flow {
             source: party(source),
             destination: party(destination),
             protocol,
             port,
-        }))
+        }
     }
 
     /// The evaluator's word: why the other side denies the flow; `None` where it does not, for want of an address.
@@ -344,38 +294,6 @@ impl Ends<'_> {
             });
         }
         Ok(None)
-    }
-}
-
-enum Pair {
-    /// The other side denies all of it, this flow among them.
-    Closed(Flow),
-    /// Something gets through.
-    Open,
-    /// The rule lets nothing through between the two.
-    Silent,
-}
-
-/// The same flows seen from the other side: of what is settled, the ports are the same ones, and everything else is
-/// said by the pods.
-fn mirror(cube: &Cube) -> Cube {
-    Cube {
-        subject: Attributes::default(),
-        peer: Attributes::default(),
-        addresses: Addresses::all(),
-        facts: cube
-            .facts
-            .iter()
-            .filter_map(|(fact, value)| {
-                let fact = match fact {
-                    Fact::SubjectName(name) => Fact::PeerName(*name),
-                    Fact::PeerName(name) => Fact::SubjectName(*name),
-                    Fact::Resolved(_) | Fact::ApiServer => return None,
-                };
-                Some((fact, *value))
-            })
-            .collect(),
-        ..cube.clone()
     }
 }
 

@@ -17,6 +17,7 @@
 #[cfg(test)]
 mod agreement;
 pub(crate) mod assignment;
+mod defaults;
 mod flow;
 pub(crate) mod kept;
 mod matching;
@@ -33,6 +34,7 @@ use ir::model::Model;
 use ir::policy::{Action, Direction, Policy, PolicyId, Rule, RuleId, Subject, Tier};
 use z3::ast::Bool;
 
+use self::defaults::by_admin;
 use self::flow::SymbolicFlow;
 use self::matching::Matching;
 pub(crate) use self::smallest::Preferred;
@@ -233,13 +235,7 @@ impl<'m> Encoder<'m> {
                 .filter(|(_, other, _)| other.rank.tier == Tier::Namespaced && other.action == action)
                 .map(|(_, _, term)| term.clone()))
         };
-        let admin = rules
-            .iter()
-            .rev()
-            .filter(|(_, other, _)| other.rank.tier == Tier::Admin)
-            .fold(constant(false), |rest, (_, other, term)| {
-                choose(term, &constant(other.action != Action::Pass), &rest)
-            });
+        let admin = by_admin(&rules);
         let earlier = match own.rank.tier {
             Tier::Admin => earlier_in(Tier::Admin),
             Tier::Namespaced if undenied => any([admin, with_action(Action::Deny)]),

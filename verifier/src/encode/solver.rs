@@ -19,6 +19,25 @@ pub(crate) enum Found {
     Unknown(String),
 }
 
+impl Found {
+    /// As it is kept between runs; what is not known is not.
+    pub(crate) fn written(&self) -> Option<String> {
+        match self {
+            Self::Some => Some("some".to_owned()),
+            Self::None => Some("none".to_owned()),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    pub(crate) fn read(kept: &str) -> Option<Self> {
+        match kept {
+            "some" => Some(Self::Some),
+            "none" => Some(Self::None),
+            _ => None,
+        }
+    }
+}
+
 /// Runs `work` in a solver context of its own, whose memory is freed at the end. Terms never leave it.
 pub(crate) fn in_own_context<R: Send + Sync>(work: impl FnOnce() -> R + Send + Sync) -> R {
     with_z3_config(&Config::new(), work)

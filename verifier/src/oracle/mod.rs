@@ -3,6 +3,11 @@
 //! Both answer for every flow between pods that could exist. Which of them does depends on the policies alone, never
 //! on time or threads.
 
+#[cfg(test)]
+mod agreement;
+pub(crate) mod between;
+pub(crate) mod pods;
+
 use std::collections::BTreeSet;
 
 use ir::model::Model;
@@ -17,7 +22,7 @@ use crate::encode::{self, Encoder, Found, Preferred, in_own_context};
 use crate::error::VerifierError;
 use crate::options::Options;
 use crate::question::{Presence, Question};
-use crate::slice::{Neighbours, Slice, preferred, preferred_subjects};
+use crate::slice::{Neighbours, Slice, preferred};
 use crate::witness::Witness;
 
 /// A question that the budget cut short, and why.
@@ -54,7 +59,7 @@ impl<'m> Oracle<'m> {
         }
     }
 
-    /// The steps that it may take where no solver is asked after it.
+    /// The steps that it may take where the solver would have to be asked for each of many pods.
     pub(crate) fn patient_steps(&self) -> u32 {
         self.algebra_steps().saturating_mul(PATIENCE)
     }
@@ -100,22 +105,14 @@ impl<'m> Oracle<'m> {
     ) -> Result<Found, VerifierError> {
         self.options.answers.to(
             || self.text("flow?", question, presence).done(),
-            |kept| match kept {
-                "some" => Some(Found::Some),
-                "none" => Some(Found::None),
-                _ => None,
-            },
+            Found::read,
             || {
                 in_own_context(|| {
                     let asked = self.formulas(question, presence)?;
                     asked.encoder.ask(&asked.question, &asked.presence)
                 })
             },
-            |found| match found {
-                Found::Some => Some("some".to_owned()),
-                Found::None => Some("none".to_owned()),
-                Found::Unknown(_) => None,
-            },
+            Found::written,
         )
     }
 
@@ -222,50 +219,6 @@ impl<'m> Oracle<'m> {
         }
     }
 
-    /// The same, of the flows of some cubes; only the algebra can tell.
-    pub(crate) fn example_within(
-        &self,
-        question: Question,
-        within: &[Cube],
-        allowed: bool,
-    ) -> Result<Option<Witness>, GaveUp> {
-        let direction = self.model.rule(question.rule()).map(|rule| rule.direction);
-        direction.map_or(Ok(None), |direction| {
-            self.choose(
-                question,
-                &|_| Some(true),
-                within,
-                (direction, allowed),
-                self.patient_steps(),
-            )
-        })
-    }
-
-    /// A flow of the policy's pods that no rule decides and that is denied by default.
-    pub(crate) fn denied_by_default(
-        &self,
-        policy: PolicyId,
-        direction: Direction,
-    ) -> Result<Option<Witness>, GaveUp> {
-        let steps = self.patient_steps();
-        let words = self.algebra.words();
-        let pods = self
-            .model
-            .policy(policy)
-            .and_then(|policy| words.in_force(policy, direction));
-        let (Some(pods), 1..) = (pods, steps) else {
-            return if steps == 0 { Err(GaveUp) } else { Ok(None) };
-        };
-        let within = std::slice::from_ref(&pods);
-        let (rules, mut policies) = self.algebra.near(within, direction);
-        policies.push(policy);
-        let preferred = preferred_subjects(self.model, policy);
-        self.pick(&rules, policies, direction, &preferred, false, &|cubes| {
-            let cubes: Vec<Cube> = cubes.iter().filter_map(|cube| cube.and(&pods, words)).collect();
-            self.algebra.denied_by_default(&cubes, direction, steps)
-        })
-    }
-
     fn choose(
         &self,
         question: Question,
@@ -328,9 +281,32 @@ impl<'m> Oracle<'m> {
         allowed: bool,
     ) -> Result<Cut<Option<Witness>>, VerifierError> {
         let slice = self.slice(question);
+        let asked = OneFlow {
+            policies: &slice.policies,
+            rules: &slice.rules,
+            direction,
+            allowed,
+        };
+        self.by_solver(
+            &asked,
+            || self.text("which flow?", question, presence),
+            || preferred(self.model, question.rule()),
+            || self.formulas(question, presence),
+        )
+    }
+
+    /// The smallest flow of a question to the solver, which is the text with the direction and the cluster.
+    fn by_solver(
+        &self,
+        asked: &OneFlow<'_>,
+        text: impl FnOnce() -> Text,
+        preferred: impl FnOnce() -> Preferred + Send + Sync,
+        formulas: impl FnOnce() -> Result<Formulas<'m>, VerifierError> + Send + Sync,
+    ) -> Result<Cut<Option<Witness>>, VerifierError> {
+        let direction = asked.direction;
         let vocabulary = Vocabulary::of(
-            slice.policies.iter().filter_map(|id| self.model.policy(*id)),
-            slice.rules.iter().filter_map(|id| self.model.rule(*id)),
+            asked.policies.iter().filter_map(|id| self.model.policy(*id)),
+            asked.rules.iter().filter_map(|id| self.model.rule(*id)),
         );
         let words = Kept {
             model: self.model,
@@ -338,7 +314,7 @@ impl<'m> Oracle<'m> {
         };
         let found = self.options.answers.to(
             || {
-                self.text("which flow?", question, presence)
+                text()
                     .with("direction", &direction)
                     .with_cluster(&self.cluster, &self.model.cluster)
                     .done()
@@ -349,11 +325,12 @@ impl<'m> Oracle<'m> {
             },
             || {
                 in_own_context(|| {
-                    let asked = self.formulas(question, presence)?;
-                    let preferred = preferred(self.model, question.rule());
-                    asked
-                        .encoder
-                        .smallest(&asked.question, &asked.presence, direction, &preferred)
+                    let Formulas {
+                        encoder,
+                        question,
+                        presence,
+                    } = formulas()?;
+                    encoder.smallest(&question, &presence, direction, &preferred())
                 })
             },
             |found| match found {
@@ -363,12 +340,22 @@ impl<'m> Oracle<'m> {
             },
         )?;
         Ok(found.map(|values| {
-            values.map(|values| Witness::build(self.model, &vocabulary, &values, direction, allowed))
+            values.map(|values| Witness::build(self.model, &vocabulary, &values, direction, asked.allowed))
         }))
     }
 }
 
-/// How much longer a walk may be that has no solver behind it.
+/// One flow that is looked for on the side of a pod.
+struct OneFlow<'a> {
+    /// Who has a say in it.
+    policies: &'a BTreeSet<PolicyId>,
+    rules: &'a BTreeSet<RuleId>,
+    direction: Direction,
+    /// Its verdict.
+    allowed: bool,
+}
+
+/// How much longer a walk may be whose question is one of many like it: each would be a solver of its own.
 const PATIENCE: u32 = 100;
 
 /// More steps than this are worth less than the solver. Measured (`examples/measure_redundancy`): on policies of one
