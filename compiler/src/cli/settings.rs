@@ -71,11 +71,12 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Says what came of it, where answers are kept.
+    /// Makes room for the next run and says what came of this one, where answers are kept.
     pub(super) fn tell(&self, quiet: bool, err: &mut dyn Write) -> io::Result<()> {
         let Some(directory) = &self.directory else {
             return Ok(());
         };
+        directory.make_room();
         if let Some(trouble) = directory.trouble() {
             let place = self.place.display().to_string();
             writeln!(

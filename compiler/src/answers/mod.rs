@@ -1,16 +1,21 @@
 //! The solver's answers in a directory, for the next run: a file for each, named by the SHA-256 of its question.
 //!
 //! A question's text names everything that its answer depends on ([`verifier::answers`]), so that a file never has to
-//! be thrown away for being wrong: what no question leads to is left lying, and deleting the directory, or any of it, at
-//! any time costs the asking and nothing else. Files are put in place whole. One that is not as it was written is none.
+//! be thrown away for being wrong: what no question leads to lies there until there is no room for it ([`room`]), and
+//! deleting the directory, or any of it, at any time costs the asking and nothing else. Files are put in place whole.
+//! One that is not as it was written is none.
+
+mod room;
 
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::time::SystemTime;
 use verifier::answers::Store;
 
 /// The first line of every file.
@@ -25,6 +30,8 @@ pub struct Directory {
     place: PathBuf,
     /// Tells the temporary files of one run apart.
     written: AtomicU64,
+    /// The directories that it wrote to.
+    grown: Mutex<BTreeSet<PathBuf>>,
     /// The first thing that went wrong in writing.
     trouble: OnceLock<String>,
 }
@@ -36,6 +43,7 @@ impl Directory {
         Self {
             place,
             written: AtomicU64::new(0),
+            grown: Mutex::default(),
             trouble: OnceLock::new(),
         }
     }
@@ -44,6 +52,15 @@ impl Directory {
     #[must_use]
     pub fn trouble(&self) -> Option<&str> {
         self.trouble.get().map(String::as_str)
+    }
+
+    /// Throws away what there is no room for, where something was written; to be called when a run ends.
+    pub fn make_room(&self) {
+        let grown = self.grown.lock().map(|mut grown| std::mem::take(&mut *grown));
+        let now = SystemTime::now();
+        for directory in grown.unwrap_or_default() {
+            room::make(&directory, now);
+        }
     }
 
     /// The file of a question: two hexadecimal digits of its hash name a directory, the others the file.
@@ -57,6 +74,11 @@ impl Directory {
         let file = self.file(&hash);
         let beside = file.parent().unwrap_or(&self.place);
         fs::create_dir_all(beside)?;
+        if let Ok(mut grown) = self.grown.lock()
+            && !grown.contains(beside)
+        {
+            grown.insert(beside.to_owned());
+        }
         let number = self.written.fetch_add(1, Ordering::Relaxed);
         let temporary = beside.join(format!(".{}-{number}.tmp", std::process::id()));
         let text = format!("{MARK}\n{hash}\n{}\n{answer}", sha256(answer));
@@ -71,11 +93,16 @@ impl Directory {
 impl Store for Directory {
     fn get(&self, question: &str) -> Option<String> {
         let hash = sha256(question);
-        let text = read(&self.file(&hash))?;
+        let file = self.file(&hash);
+        let text = read(&file)?;
         let rest = text.strip_prefix(MARK)?.strip_prefix('\n')?;
         let (named, rest) = rest.split_once('\n')?;
         let (sum, answer) = rest.split_once('\n')?;
-        (named == hash && sum == sha256(answer)).then(|| answer.to_owned())
+        let is_whole = named == hash && sum == sha256(answer);
+        is_whole.then(|| {
+            room::used(&file, SystemTime::now());
+            answer.to_owned()
+        })
     }
 
     fn put(&self, question: &str, answer: &str) {
@@ -166,6 +193,46 @@ mod tests {
         // Nor can one be written there; that is no failure of the run.
         directory.put("why?", "because");
         assert!(directory.trouble().is_some());
+        fs::remove_dir_all(&place).unwrap();
+    }
+
+    #[test]
+    fn a_run_makes_room_where_it_wrote() {
+        let place = scratch("room");
+        let month = std::time::Duration::from_secs(31 * 24 * 60 * 60);
+        let directory = Directory::at(place.clone());
+        let questions: Vec<String> = (0..2_000).map(|number| format!("question {number}")).collect();
+        let (mine, others) = questions.split_at(1);
+        for question in &questions {
+            directory.put(question, "yes");
+        }
+        let old = |question: &str| {
+            let file = fs::File::options()
+                .write(true)
+                .open(directory.file(&sha256(question)));
+            file.unwrap().set_modified(SystemTime::now() - month).unwrap();
+        };
+        questions.iter().for_each(|question| old(question));
+        // What is asked for stays; what another run wrote goes only from where this one writes to.
+        let run = Directory::at(place.clone());
+        assert!(run.get(&mine[0]).is_some());
+        run.put("a new question", "yes");
+        run.make_room();
+        let there = |question: &String| directory.file(&sha256(question)).exists();
+        assert!(there(&mine[0]));
+        let beside = &sha256("a new question")[..2];
+        for question in others {
+            assert_eq!(
+                there(question),
+                !sha256(question).starts_with(beside),
+                "{question}"
+            );
+        }
+        assert!(run.get("a new question").is_some());
+        assert!(
+            others.iter().any(|question| !there(question)),
+            "nobody shares its directory"
+        );
         fs::remove_dir_all(&place).unwrap();
     }
 }
