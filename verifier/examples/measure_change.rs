@@ -9,8 +9,9 @@
     reason = "a measurement for people, not part of the product"
 )]
 
+mod sets;
+
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -18,6 +19,7 @@ use ir::model::Model;
 use portcullis_verifier::answers::{Answers, Store};
 use portcullis_verifier::change::compare;
 use portcullis_verifier::options::Options;
+use sets::App;
 
 #[derive(Default)]
 struct Memory(Mutex<BTreeMap<String, String>>);
@@ -33,31 +35,17 @@ impl Store for Memory {
     }
 }
 
-/// As repositories look: many namespaces, each policy about its own application.
 fn apps(policies: usize, changed: &str) -> Model {
-    let mut text = String::new();
-    for number in 0..policies {
-        let (ns, app) = (number / 8, number % 8);
-        let first = if number == policies / 2 { changed } else { "" };
-        write!(
-            text,
-            "
-policy NetworkPolicy ns{ns}/app{app} on pods [ns=ns{ns}, app=app{app}] denies both {{
-  allow ingress from pods [ns=ns{ns}, app in (app{}, app{})] ports http/TCP, 9090/TCP{first}
-  allow ingress from pods [ns:team=t{}] ports {}/TCP
-  allow egress to cidr 10.{}.0.0/16 except 10.{}.1.0/24 ports 443/TCP
-  allow egress to pods [ns=ns{ns}]
-}}",
-            (app + 1) % 8,
-            (app + 2) % 8,
-            number % 5,
-            8000 + number % 50,
-            number % 250,
-            number % 250,
-        )
-        .unwrap();
-    }
-    ir::text::parse(&text).unwrap()
+    let texts = (0..policies).map(|number| {
+        let app = App {
+            number,
+            more_ports: if number == policies / 2 { changed } else { "" },
+            block: "cidr",
+            within_namespace: true,
+        };
+        app.text()
+    });
+    ir::text::parse(&texts.collect::<String>()).unwrap()
 }
 
 fn main() {

@@ -8,12 +8,15 @@
     reason = "a measurement for people, not part of the product"
 )]
 
+mod sets;
+
 use std::fmt::Write as _;
 use std::time::Instant;
 
 use ir::model::Model;
 use portcullis_verifier::impact::impacts;
 use portcullis_verifier::options::Options;
+use sets::App;
 
 /// As repositories look: many namespaces, each with its default deny, and policies about one application each.
 fn apps(policies: usize, pods: bool, everywhere: bool) -> Model {
@@ -40,24 +43,13 @@ fn apps(policies: usize, pods: bool, everywhere: bool) -> Model {
             .unwrap();
             continue;
         }
-        write!(
-            text,
-            "
-policy NetworkPolicy ns{ns}/app{app} on pods [ns=ns{ns}, app=app{app}] denies both {{
-  allow ingress from pods [ns=ns{ns}, app in (app{}, app{})] ports http/TCP, 9090/TCP
-  allow ingress from pods [ns:team=t{}] ports {}/TCP
-  allow egress to outside 10.{}.0.0/16 except 10.{}.1.0/24 ports 443/TCP
-  allow egress to pods [ns=ns{ns}]
-}}
-",
-            (app + 1) % 8,
-            (app + 2) % 8,
-            number % 5,
-            8000 + number % 50,
-            number % 250,
-            number % 250,
-        )
-        .unwrap();
+        let app = App {
+            number,
+            more_ports: "",
+            block: "outside",
+            within_namespace: true,
+        };
+        text += &app.text();
     }
     ir::text::parse(&text).unwrap()
 }

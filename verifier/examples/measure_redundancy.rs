@@ -12,35 +12,27 @@
     reason = "a measurement for people, not part of the product"
 )]
 
+mod sets;
+
 use std::fmt::Write as _;
 use std::time::Instant;
 
 use ir::model::Model;
 use portcullis_verifier::conflicts;
 use portcullis_verifier::options::Options;
+use sets::App;
 
 fn apps(rules: usize) -> String {
-    let mut text = String::new();
-    for number in 0..rules.div_ceil(3) {
-        let (ns, app) = (number / 8, number % 8);
-        write!(
-            text,
-            "
-policy NetworkPolicy ns{ns}/app{app} on pods [ns=ns{ns}, app=app{app}] denies both {{
-  allow ingress from pods [ns=ns{ns}, app in (app{}, app{})] ports http/TCP, 9090/TCP
-  allow ingress from pods [ns:team=t{}] ports {}/TCP
-  allow egress to cidr 10.{}.0.0/16 except 10.{}.1.0/24 ports 443/TCP
-}}",
-            (app + 1) % 8,
-            (app + 2) % 8,
-            number % 5,
-            8000 + number % 50,
-            number % 250,
-            number % 250,
-        )
-        .unwrap();
-    }
-    text
+    let policies = (0..rules.div_ceil(3)).map(|number| {
+        let app = App {
+            number,
+            more_ports: "",
+            block: "cidr",
+            within_namespace: false,
+        };
+        app.text()
+    });
+    policies.collect()
 }
 
 fn one_subject(rules: usize, subject: &str) -> String {
