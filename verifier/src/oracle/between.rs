@@ -55,7 +55,11 @@ impl Between {
                     .into_iter()
                     .find(|known| known.to_string() == protocol)?,
                 port: port.parse().ok()?,
-                is_v6: is_v6 == "1",
+                is_v6: match is_v6 {
+                    "0" => false,
+                    "1" => true,
+                    _ => return None,
+                },
             },
             _ => return None,
         })
@@ -235,5 +239,42 @@ fn mirror(cube: &Cube) -> Cube {
         addresses: Addresses::all(),
         facts,
         ..cube.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_read_again_and_nothing_else_is() {
+        for between in [
+            Between::Open,
+            Between::Silent,
+            Between::Closed {
+                protocol: Protocol::Icmpv6,
+                port: 128,
+                is_v6: true,
+            },
+            Between::Closed {
+                protocol: Protocol::Tcp,
+                port: 65535,
+                is_v6: false,
+            },
+        ] {
+            assert_eq!(Between::read(&between.written()), Some(between));
+        }
+        for other in [
+            "",
+            "shut",
+            "open 1",
+            "TCP 80",
+            "TCP 80 2",
+            "TCP 65536 0",
+            "XYZ 80 0",
+            "TCP 80 0 0",
+        ] {
+            assert_eq!(Between::read(other), None, "{other}");
+        }
     }
 }
