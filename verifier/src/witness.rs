@@ -15,9 +15,8 @@ use ir::policy::Direction;
 use ir::port::Protocol;
 use ir::selector::{Attribute, Labels};
 
-use crate::encode::assignment::{Assignment, Class, PodValues};
+use crate::encode::assignment::{Assignment, Class, EndValues, PodValues, WholeAssignment};
 use crate::encode::vocabulary::{Domain, Value, Vocabulary};
-use crate::encode::whole::{EndValues, WholeAssignment};
 
 /// One concrete flow in a cluster just large enough to hold it.
 ///
@@ -75,17 +74,22 @@ impl Witness {
         allowed: bool,
     ) -> Self {
         let mut cast = Cast::new(model, vocabulary);
-        let mut subject = cast.pod(&values.subject, values.protocol, values.port);
-        let node = (values.class == Class::Node).then(|| cast.node(&values.node_labels, values.address));
+        let mut subject = cast.pod(&values.subject, values.packet.protocol, values.packet.port);
+        let node = (values.peer.class == Class::Node)
+            .then(|| cast.node(&values.packet.node_labels, values.peer.address));
         // Whether a node is the subject's own is part of the flow: the subject's node has to be known.
         if let Some(node) = &node {
             let other = "other-node".to_owned();
-            subject.node = Some(if values.own_node { node.name.clone() } else { other });
+            subject.node = Some(if values.packet.own_node {
+                node.name.clone()
+            } else {
+                other
+            });
         }
-        let peer = (values.class == Class::Pod).then(|| {
-            let mut pod = cast.pod(&values.peer, values.protocol, values.port);
-            if values.peer.existing.is_none() && vocabulary.addresses_matter {
-                pod.addresses.push(values.address);
+        let peer = (values.peer.class == Class::Pod).then(|| {
+            let mut pod = cast.pod(&values.peer.pod, values.packet.protocol, values.packet.port);
+            if values.peer.pod.existing.is_none() && vocabulary.addresses_matter {
+                pod.addresses.push(values.peer.address);
             }
             pod
         });
@@ -105,22 +109,24 @@ impl Witness {
         };
         let subject_party = Party::Endpoint {
             id: find(&subject, 0),
-            address: subject.address(Family::of(values.address)),
+            address: subject.address(Family::of(values.peer.address)),
         };
-        let peer_party = match (values.class, &peer) {
+        let peer_party = match (values.peer.class, &peer) {
             (Class::Pod, Some(pod)) => Party::Endpoint {
                 id: find(pod, usize::from(*pod == subject)),
-                address: (vocabulary.addresses_matter || !pod.addresses.is_empty()).then_some(values.address),
+                address: (vocabulary.addresses_matter || !pod.addresses.is_empty())
+                    .then_some(values.peer.address),
             },
             (Class::Node, _) => Party::Node {
                 id: NodeId(0),
-                address: Some(values.address),
+                address: Some(values.peer.address),
             },
             (Class::SomeNode, _) => Party::SomeNode,
-            (Class::Outside | Class::Pod, _) => Party::Outside(values.address),
+            (Class::Outside | Class::Pod, _) => Party::Outside(values.peer.address),
         };
         let subject_invented = values.subject.existing.is_none();
-        let peer_invented = values.class == Class::Node || (peer.is_some() && values.peer.existing.is_none());
+        let peer_invented =
+            values.peer.class == Class::Node || (peer.is_some() && values.peer.pod.existing.is_none());
         let (source, destination, source_invented, destination_invented) = match direction {
             Direction::Ingress => (peer_party, subject_party, peer_invented, subject_invented),
             Direction::Egress => (subject_party, peer_party, subject_invented, peer_invented),
@@ -130,14 +136,14 @@ impl Witness {
             flow: Flow {
                 source,
                 destination,
-                protocol: values.protocol,
-                port: values.port,
+                protocol: values.packet.protocol,
+                port: values.packet.port,
             },
             direction,
             allowed,
             source_invented,
             destination_invented,
-            resolved: values.resolved.clone(),
+            resolved: values.packet.resolved.clone(),
             api_server: false,
             invented_namespaces,
             asked: asked(vocabulary),
@@ -151,7 +157,7 @@ impl Witness {
         let ends = [&values.source, &values.destination];
         let mut pods = ends.map(|end| {
             (end.class == Class::Pod).then(|| {
-                let mut pod = cast.pod(&end.pod, values.protocol, values.port);
+                let mut pod = cast.pod(&end.pod, values.packet.protocol, values.packet.port);
                 if pod.addresses.is_empty() && vocabulary.addresses_matter {
                     pod.addresses.push(end.address);
                 }
@@ -161,9 +167,9 @@ impl Witness {
         // Whether a node is the pod's own is part of the flow: the pod's node has to be known.
         let mut node = None;
         if let Some(end) = ends.into_iter().find(|end| end.class == Class::Node) {
-            let mut made_up = cast.node(&values.node_labels, end.address);
+            let mut made_up = cast.node(&values.packet.node_labels, end.address);
             for pod in pods.iter_mut().flatten() {
-                if values.own_node {
+                if values.packet.own_node {
                     made_up.name = pod.node.get_or_insert(made_up.name).clone();
                 } else {
                     pod.node.get_or_insert_with(|| "other-node".to_owned());
@@ -210,14 +216,14 @@ impl Witness {
             flow: Flow {
                 source,
                 destination,
-                protocol: values.protocol,
-                port: values.port,
+                protocol: values.packet.protocol,
+                port: values.packet.port,
             },
             direction: Direction::Ingress,
             allowed: false,
             source_invented: invented(&values.source),
             destination_invented: invented(&values.destination),
-            resolved: values.resolved.clone(),
+            resolved: values.packet.resolved.clone(),
             api_server: values.api_server,
             invented_namespaces,
             asked: asked(vocabulary),

@@ -17,9 +17,11 @@ use super::ranges::Ranges;
 use super::values::{ABSENT, Attributes, Values, Word};
 use super::words::Words;
 use crate::encode::Preferred;
-use crate::encode::assignment::{Assignment, Class, PodValues, TRIED, likely_addresses};
+use crate::encode::assignment::{
+    Assignment, Class, EndValues, Packet, PodValues, TRIED, WholeAssignment, likely_addresses,
+};
 use crate::encode::vocabulary::{Domain, Vocabulary};
-use crate::encode::whole::{EndValues, WholeAssignment, can_be_two};
+use crate::encode::whole::can_be_two;
 
 /// Some flows out of those of the cubes that answer the question.
 pub(crate) type Ask<'a> = &'a dyn Fn(&[Cube]) -> Result<Option<Cube>, GaveUp>;
@@ -61,22 +63,18 @@ impl Choice<'_> {
         };
         let values = self.drive(&mut search)?;
         search.prefer(&[Cube {
-            addresses: Addresses::of(&values.address.into()),
+            addresses: Addresses::of(&values.peer.address.into()),
             ..Cube::all()
         }])?;
-        let own = own_address(&mut search, values.address)?;
+        let own = own_address(&mut search, values.peer.address)?;
         let api_server =
-            values.class != Class::Pod && !search.prefer(&[with_fact(Fact::ApiServer, false)])?;
+            values.peer.class != Class::Pod && !search.prefer(&[with_fact(Fact::ApiServer, false)])?;
         let subject = EndValues {
             class: Class::Pod,
             pod: values.subject,
             address: own,
         };
-        let peer = EndValues {
-            class: values.class,
-            pod: values.peer,
-            address: values.address,
-        };
+        let peer = values.peer;
         let (source, destination) = match self.direction {
             Direction::Ingress => (peer, subject),
             Direction::Egress => (subject, peer),
@@ -84,11 +82,7 @@ impl Choice<'_> {
         Ok(Some(WholeAssignment {
             source,
             destination,
-            node_labels: values.node_labels,
-            own_node: values.own_node,
-            protocol: values.protocol,
-            port: values.port,
-            resolved: values.resolved,
+            packet: values.packet,
             api_server,
         }))
     }
@@ -183,18 +177,22 @@ impl Choice<'_> {
                 attributes: subject_attributes,
                 names: subject_names,
             },
-            class,
-            peer: PodValues {
-                existing: peer,
-                attributes: peer_attributes,
-                names: peer_names,
+            peer: EndValues {
+                class,
+                pod: PodValues {
+                    existing: peer,
+                    attributes: peer_attributes,
+                    names: peer_names,
+                },
+                address,
             },
-            node_labels,
-            own_node,
-            address,
-            protocol,
-            port,
-            resolved,
+            packet: Packet {
+                node_labels,
+                own_node,
+                protocol,
+                port,
+                resolved,
+            },
         })
     }
 

@@ -39,23 +39,44 @@ pub(crate) struct PodValues {
     pub(crate) names: Vec<String>,
 }
 
-/// Values for everything that the formulas of one flow mention.
+/// What stands at one end of a flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EndValues {
+    pub(crate) class: Class,
+    /// Of use where `class` is [`Class::Pod`].
+    pub(crate) pod: PodValues,
+    pub(crate) address: IpAddr,
+}
+
+/// What there is to know of a flow beside its pods and its addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Packet {
+    /// Of use where one end is a node.
+    pub(crate) node_labels: BTreeMap<String, u64>,
+    /// Whether that node runs the pod at the other end.
+    pub(crate) own_node: bool,
+    pub(crate) protocol: Protocol,
+    pub(crate) port: u16,
+    /// The DNS patterns that the address outside answers to.
+    pub(crate) resolved: Vec<DomainPattern>,
+}
+
+/// Values for everything that the formulas of one side of a flow mention.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Assignment {
     pub(crate) subject: PodValues,
-    pub(crate) class: Class,
-    /// Of use where `class` is [`Class::Pod`].
-    pub(crate) peer: PodValues,
-    /// Of use where `class` is [`Class::Node`].
-    pub(crate) node_labels: BTreeMap<String, u64>,
-    /// Whether the peer is the node that runs the subject.
-    pub(crate) own_node: bool,
-    /// The peer's address.
-    pub(crate) address: IpAddr,
-    pub(crate) protocol: Protocol,
-    pub(crate) port: u16,
-    /// The DNS patterns that the peer's address answers to.
-    pub(crate) resolved: Vec<DomainPattern>,
+    pub(crate) peer: EndValues,
+    pub(crate) packet: Packet,
+}
+
+/// Values for everything that the formulas of one whole flow mention.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WholeAssignment {
+    pub(crate) source: EndValues,
+    pub(crate) destination: EndValues,
+    pub(crate) packet: Packet,
+    /// Whether the end that is no pod is the API server.
+    pub(crate) api_server: bool,
 }
 
 /// At most this many existing pods are tried for each side of a witness before one is made up.

@@ -2,15 +2,13 @@
 //! cluster is nobody's: it gives no value.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use ir::cluster::EndpointId;
 use ir::model::Model;
 use ir::port::Protocol;
 
-use super::assignment::{Assignment, Class, PodValues};
+use super::assignment::{Assignment, Class, EndValues, Packet, PodValues, WholeAssignment};
 use super::vocabulary::Vocabulary;
-use super::whole::{EndValues, WholeAssignment};
 
 /// What one pod's values and a packet's are written with, and read against.
 pub(crate) struct Words<'a> {
@@ -21,88 +19,60 @@ pub(crate) struct Words<'a> {
 impl Words<'_> {
     /// A whole flow on one line.
     pub(crate) fn write_whole(&self, values: &WholeAssignment) -> String {
-        let end = |end: &EndValues| {
-            format!(
-                "{} {} {}",
-                end.class.code(),
-                self.pod_as_text(&end.pod),
-                end.address
-            )
-        };
         format!(
             "{} {} {} {}",
-            end(&values.source),
-            end(&values.destination),
-            self.packet_as_text(
-                &values.node_labels,
-                values.own_node,
-                values.protocol,
-                values.port,
-                &values.resolved
-            ),
+            self.end_as_text(&values.source),
+            self.end_as_text(&values.destination),
+            self.packet_as_text(&values.packet),
             u8::from(values.api_server)
         )
     }
 
     pub(crate) fn read_whole(&self, text: &str) -> Option<WholeAssignment> {
         let mut words = text.split(' ');
-        let mut end = || {
-            Some(EndValues {
-                class: class(words.next()?)?,
-                pod: self.pod(&mut words)?,
-                address: words.next()?.parse().ok()?,
-            })
+        let values = WholeAssignment {
+            source: self.end(&mut words)?,
+            destination: self.end(&mut words)?,
+            packet: self.packet(&mut words)?,
+            api_server: flag(words.next()?)?,
         };
-        let (source, destination) = (end()?, end()?);
-        let (node_labels, own_node, protocol, port, resolved) = self.packet(&mut words)?;
-        let api_server = flag(words.next()?)?;
-        words.next().is_none().then_some(WholeAssignment {
-            source,
-            destination,
-            node_labels,
-            own_node,
-            protocol,
-            port,
-            resolved,
-            api_server,
-        })
+        words.next().is_none().then_some(values)
     }
 
     /// One side of a flow on one line.
     pub(crate) fn write(&self, values: &Assignment) -> String {
         format!(
-            "{} {} {} {} {}",
+            "{} {} {}",
             self.pod_as_text(&values.subject),
-            values.class.code(),
-            self.pod_as_text(&values.peer),
-            values.address,
-            self.packet_as_text(
-                &values.node_labels,
-                values.own_node,
-                values.protocol,
-                values.port,
-                &values.resolved
-            )
+            self.end_as_text(&values.peer),
+            self.packet_as_text(&values.packet)
         )
     }
 
     pub(crate) fn read(&self, text: &str) -> Option<Assignment> {
         let mut words = text.split(' ');
-        let subject = self.pod(&mut words)?;
-        let class = class(words.next()?)?;
-        let peer = self.pod(&mut words)?;
-        let address: IpAddr = words.next()?.parse().ok()?;
-        let (node_labels, own_node, protocol, port, resolved) = self.packet(&mut words)?;
-        words.next().is_none().then_some(Assignment {
-            subject,
-            class,
-            peer,
-            node_labels,
-            own_node,
-            address,
-            protocol,
-            port,
-            resolved,
+        let values = Assignment {
+            subject: self.pod(&mut words)?,
+            peer: self.end(&mut words)?,
+            packet: self.packet(&mut words)?,
+        };
+        words.next().is_none().then_some(values)
+    }
+
+    fn end_as_text(&self, end: &EndValues) -> String {
+        format!(
+            "{} {} {}",
+            end.class.code(),
+            self.pod_as_text(&end.pod),
+            end.address
+        )
+    }
+
+    fn end<'t>(&self, words: &mut impl Iterator<Item = &'t str>) -> Option<EndValues> {
+        Some(EndValues {
+            class: class(words.next()?)?,
+            pod: self.pod(words)?,
+            address: words.next()?.parse().ok()?,
         })
     }
 
@@ -145,42 +115,22 @@ impl Words<'_> {
         })
     }
 
-    fn packet_as_text(
-        &self,
-        node_labels: &BTreeMap<String, u64>,
-        own_node: bool,
-        protocol: Protocol,
-        port: u16,
-        resolved: &[ir::peer::DomainPattern],
-    ) -> String {
-        let labels = self
-            .vocabulary
-            .nodes
-            .keys()
-            .map(|key| node_labels.get(key).copied());
-        let patterns = self.vocabulary.patterns.iter().map(|one| resolved.contains(one));
+    fn packet_as_text(&self, packet: &Packet) -> String {
+        let labels = self.vocabulary.nodes.keys();
+        let labels = labels.map(|key| packet.node_labels.get(key).copied());
+        let patterns = self.vocabulary.patterns.iter();
+        let patterns = patterns.map(|one| packet.resolved.contains(one));
         format!(
-            "{} {} {protocol} {port} {}",
+            "{} {} {} {} {}",
             numbers(labels),
-            u8::from(own_node),
+            u8::from(packet.own_node),
+            packet.protocol,
+            packet.port,
             flags(patterns)
         )
     }
 
-    #[expect(
-        clippy::type_complexity,
-        reason = "the fields that both kinds of values share"
-    )]
-    fn packet<'t>(
-        &self,
-        words: &mut impl Iterator<Item = &'t str>,
-    ) -> Option<(
-        BTreeMap<String, u64>,
-        bool,
-        Protocol,
-        u16,
-        Vec<ir::peer::DomainPattern>,
-    )> {
+    fn packet<'t>(&self, words: &mut impl Iterator<Item = &'t str>) -> Option<Packet> {
         let codes = read_numbers(words.next()?, self.vocabulary.nodes.len())?;
         let mut node_labels = BTreeMap::new();
         for ((key, domain), code) in self.vocabulary.nodes.iter().zip(codes) {
@@ -196,16 +146,16 @@ impl Words<'_> {
         let port = words.next()?.parse().ok()?;
         let given = read_flags(words.next()?, self.vocabulary.patterns.len())?;
         let resolved = self.vocabulary.patterns.iter().zip(given);
-        Some((
+        Some(Packet {
             node_labels,
             own_node,
             protocol,
             port,
-            resolved
+            resolved: resolved
                 .filter(|(_, given)| *given)
                 .map(|(pattern, _)| pattern.clone())
                 .collect(),
-        ))
+        })
     }
 }
 

@@ -12,11 +12,10 @@ use ir::policy::Direction;
 use ir::port::{PortMatch, Ports, Protocol, ProtocolSet};
 use ir::selector::Attribute;
 
-use super::assignment::Class;
+use super::assignment::{Class, EndValues, WholeAssignment};
 use super::solver::Found;
 use super::terms::{all, any, at_most, constant, is, not};
 use super::vocabulary::{Domain, Value};
-use super::whole::{EndValues, WholeAssignment};
 use super::{Encoder, Formula};
 
 /// A thing that can be asked about a flow.
@@ -133,7 +132,7 @@ impl Encoder<'_> {
             Class::Outside => {
                 found.push(self.addresses(side, end));
                 for (pattern, term) in &view.resolved {
-                    let own = values.resolved.contains(pattern);
+                    let own = values.packet.resolved.contains(pattern);
                     found.push(yes_or_no(Asked::Domain(pattern.0.clone()), term, own));
                 }
             }
@@ -142,10 +141,15 @@ impl Encoder<'_> {
                     let Some(domain) = self.vocabulary.nodes.get(key) else {
                         continue;
                     };
-                    let own = values.node_labels.get(key).copied().unwrap_or(Domain::ABSENT);
+                    let own = values
+                        .packet
+                        .node_labels
+                        .get(key)
+                        .copied()
+                        .unwrap_or(Domain::ABSENT);
                     found.push(of_domain(Asked::NodeLabel(key.clone()), domain, term, own));
                 }
-                found.push(yes_or_no(Asked::OwnNode, &view.own_node, values.own_node));
+                found.push(yes_or_no(Asked::OwnNode, &view.own_node, values.packet.own_node));
                 if self.vocabulary.addresses_matter {
                     found.push(self.addresses(side, end));
                 }
@@ -187,7 +191,7 @@ impl Encoder<'_> {
             }
             let ends = starts.iter().skip(1).map(|next| next - 1).chain([last]);
             for (first, end) in starts.iter().copied().zip(ends) {
-                if values.protocol == protocol && (first..=end).contains(&values.port) {
+                if values.packet.protocol == protocol && (first..=end).contains(&values.packet.port) {
                     own = pieces.len();
                 }
                 let formula = all([

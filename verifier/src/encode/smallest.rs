@@ -15,7 +15,7 @@ use ir::port::Protocol;
 use z3::Model;
 use z3::ast::{BV, Bool};
 
-use super::assignment::{Assignment, Class, PodValues, TRIED, likely_addresses};
+use super::assignment::{Assignment, Class, EndValues, Packet, PodValues, TRIED, likely_addresses};
 use super::flow::{Pod, SymbolicFlow, protocol_code};
 use super::matching::Matching;
 use super::solver::{Found, Session, value};
@@ -121,15 +121,54 @@ impl Encoder<'_> {
             }
             pods.push((existing, attributes));
         }
-        let mut node_labels = BTreeMap::new();
-        for (key, term) in &flow.node_labels {
-            node_labels.insert(key.clone(), search.minimise(term)?);
+        let node = Self::node(search, flow)?;
+        let (packet, names) = Self::packet(search, flow, [&flow.subject, &flow.peer], node)?;
+        let address = self.address(search, flow, class)?;
+
+        let mut sides = pods
+            .into_iter()
+            .zip(names)
+            .map(|((existing, attributes), names)| PodValues {
+                existing,
+                attributes,
+                names,
+            });
+        let (Some(subject), Some(pod)) = (sides.next(), sides.next()) else {
+            return Err(VerifierError::Solver("give every variable a value in its domain"));
+        };
+        if let Some(reason) = search.gave_up.take() {
+            return Ok(Err(reason));
         }
-        let own_node = !search.prefer(&!&flow.own_node)?;
+        Ok(Ok(Some(Assignment {
+            subject,
+            peer: EndValues { class, pod, address },
+            packet,
+        })))
+    }
+
+    /// The labels of the node at one end, and whether it is the other end's own.
+    pub(super) fn node(
+        search: &mut Search<'_>,
+        flow: &SymbolicFlow,
+    ) -> Result<(BTreeMap<String, u64>, bool), VerifierError> {
+        let mut labels = BTreeMap::new();
+        for (key, term) in &flow.node_labels {
+            labels.insert(key.clone(), search.minimise(term)?);
+        }
+        Ok((labels, !search.prefer(&!&flow.own_node)?))
+    }
+
+    /// What is left beside the ends, and the names that two pods give to the port.
+    pub(super) fn packet(
+        search: &mut Search<'_>,
+        flow: &SymbolicFlow,
+        pods: [&Pod; 2],
+        (node_labels, own_node): (BTreeMap<String, u64>, bool),
+    ) -> Result<(Packet, Vec<Vec<String>>), VerifierError> {
         let protocol = search.minimise(&flow.protocol)?;
         let port = search.minimise(&flow.port)?;
         let mut names = vec![];
-        for pod in [&flow.subject, &flow.peer] {
+        for pod in pods {
             let mut given = vec![];
             for (name, term) in &pod.names {
                 if !search.prefer(&!term)? {
@@ -144,38 +183,20 @@ impl Encoder<'_> {
                 resolved.push(pattern.clone());
             }
         }
-        let address = self.address(search, flow, class)?;
-
         let protocol = Protocol::ALL
             .into_iter()
             .find(|one| protocol_code(*one) == protocol);
-        let mut sides = pods
-            .into_iter()
-            .zip(names)
-            .map(|((existing, attributes), names)| PodValues {
-                existing,
-                attributes,
-                names,
-            });
-        let (Some(subject), Some(peer), Some(protocol), Ok(port)) =
-            (sides.next(), sides.next(), protocol, u16::try_from(port))
-        else {
+        let (Some(protocol), Ok(port)) = (protocol, u16::try_from(port)) else {
             return Err(VerifierError::Solver("give every variable a value in its domain"));
         };
-        if let Some(reason) = search.gave_up.take() {
-            return Ok(Err(reason));
-        }
-        Ok(Ok(Some(Assignment {
-            subject,
-            class,
-            peer,
+        let packet = Packet {
             node_labels,
             own_node,
-            address,
             protocol,
             port,
             resolved,
-        })))
+        };
+        Ok((packet, names))
     }
 
     /// The first of `candidates` that the symbolic pod can be; pods that look alike are tried once, and at most

@@ -8,18 +8,15 @@
 //! Flows that no policy decides are none: from a pod's own node to it, and between two ends that are no pods.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use ir::cluster::{Endpoint, EndpointId};
 use ir::model::Model;
-use ir::peer::DomainPattern;
 use ir::policy::{Action, Direction, PolicyId, Rule, RuleId};
 use ir::port::Protocol;
 use z3::ast::{BV, Bool};
 
-use super::assignment::TRIED;
-use super::assignment::{Class, PodValues};
-use super::flow::{SymbolicFlow, protocol_code};
+use super::assignment::{Class, EndValues, PodValues, TRIED, WholeAssignment};
+use super::flow::SymbolicFlow;
 use super::smallest::{Search, counted};
 use super::solver::Session;
 use super::terms::{all, any, at_most, constant, is, not};
@@ -28,32 +25,6 @@ use super::{Encoder, Formula, Question};
 use crate::error::VerifierError;
 use crate::options::Options;
 use crate::region::{Clause, Ends, Region, Who};
-
-/// Values for everything that the formulas of one whole flow mention.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct WholeAssignment {
-    pub(crate) source: EndValues,
-    pub(crate) destination: EndValues,
-    /// Of use where one end is a node.
-    pub(crate) node_labels: BTreeMap<String, u64>,
-    /// Whether that node runs the pod at the other end.
-    pub(crate) own_node: bool,
-    pub(crate) protocol: Protocol,
-    pub(crate) port: u16,
-    /// The DNS patterns that the outside end answers to.
-    pub(crate) resolved: Vec<DomainPattern>,
-    /// Whether the end that is no pod is the API server.
-    pub(crate) api_server: bool,
-}
-
-/// One end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct EndValues {
-    pub(crate) class: Class,
-    /// Of use where `class` is [`Class::Pod`].
-    pub(crate) pod: PodValues,
-    pub(crate) address: IpAddr,
-}
 
 /// Pods of the input that an end can be *as such*, and not only as a pod like any other: for each end the position in
 /// the list plus one of the pod that it is, 0 for none of them.
@@ -337,41 +308,17 @@ impl<'m> Encoder<'m> {
             }
             attributes.push(values);
         }
-        let mut node_labels = BTreeMap::new();
-        for (key, term) in &sent.node_labels {
-            node_labels.insert(key.clone(), search.minimise(term)?);
-        }
-        let own_node = !search.prefer(&!&sent.own_node)?;
+        let node = Self::node(search, sent)?;
         let api_server = match &sent.api_server {
             Some(term) => !search.prefer(&!term)?,
             None => false,
         };
-        let protocol = search.minimise(&sent.protocol)?;
-        let port = search.minimise(&sent.port)?;
-        let mut names = vec![];
-        for view in [received, sent] {
-            let mut given = vec![];
-            for (name, term) in &view.peer.names {
-                if !search.prefer(&!term)? {
-                    given.push(name.clone());
-                }
-            }
-            names.push(given);
-        }
-        let mut resolved = vec![];
-        for (pattern, term) in &sent.resolved {
-            if !search.prefer(&!term)? {
-                resolved.push(pattern.clone());
-            }
-        }
+        let (packet, names) = Self::packet(search, sent, [&received.peer, &sent.peer], node)?;
         let mut addresses = vec![];
         for (view, class) in [(received, *source), (sent, *destination)] {
             addresses.push(self.address(search, view, class)?);
         }
 
-        let protocol = Protocol::ALL
-            .into_iter()
-            .find(|one| protocol_code(*one) == protocol);
         let mut ends = [*source, *destination]
             .into_iter()
             .zip(existing)
@@ -386,9 +333,7 @@ impl<'m> Encoder<'m> {
                 },
                 address,
             });
-        let (Some(source), Some(destination), Some(protocol), Ok(port)) =
-            (ends.next(), ends.next(), protocol, u16::try_from(port))
-        else {
+        let (Some(source), Some(destination)) = (ends.next(), ends.next()) else {
             return Err(VerifierError::Solver("give every variable a value in its domain"));
         };
         if let Some(reason) = search.gave_up.take() {
@@ -397,11 +342,7 @@ impl<'m> Encoder<'m> {
         Ok(Ok(Some(WholeAssignment {
             source,
             destination,
-            node_labels,
-            own_node,
-            protocol,
-            port,
-            resolved,
+            packet,
             api_server,
         })))
     }

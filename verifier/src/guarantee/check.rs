@@ -16,9 +16,10 @@ use ir::policy::{Action, BeyondKind, Direction, PolicyId, Rule, RuleId, Subject}
 
 use super::meaning::Guarantee;
 use crate::answers::{Described, Text};
+use crate::encode::assignment::WholeAssignment;
 use crate::encode::kept::Words;
 use crate::encode::vocabulary::Vocabulary;
-use crate::encode::whole::{Allows, WholeAssignment};
+use crate::encode::whole::Allows;
 use crate::encode::{Encoder, Formula, Found, in_own_context};
 use crate::error::VerifierError;
 use crate::options::Options;

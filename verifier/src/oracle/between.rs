@@ -208,8 +208,8 @@ impl Oracle<'_> {
                     let flow = encoder.smallest_whole(&here, [&[], &[]])?;
                     Ok(flow.map(|flow| {
                         flow.map_or(Between::Silent, |flow| Between::Closed {
-                            protocol: flow.protocol,
-                            port: flow.port,
+                            protocol: flow.packet.protocol,
+                            port: flow.packet.port,
                             is_v6: flow.source.address.is_ipv6(),
                         })
                     }))
