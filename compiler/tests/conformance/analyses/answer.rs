@@ -125,6 +125,7 @@ pub(crate) fn answers(sets: &Sets, question: &Question) -> Result<Answers, Faile
                     Ok(sum + usize::from(second) + 2 * usize::from(first))
                 })
         }),
+        "interferes" => count(with_first(), &interferes),
         "pairwiseInterferes" => {
             let there = pairs();
             let back = there.iter().map(|(one, other)| (*other, *one));
