@@ -6,6 +6,37 @@
 //!
 //! Method: Junker, "QuickXplain: Preferred Explanations and Relaxations for Over-Constrained Problems", AAAI 2004.
 
+use crate::encode::Found;
+use crate::error::VerifierError;
+use crate::oracle::Cut;
+
+/// Ends a search early: the budget cut it short, or there is a mistake.
+pub(crate) enum Stop {
+    Cut(String),
+    Mistake(VerifierError),
+}
+
+impl Stop {
+    /// Whether there is no flow, where that is known.
+    pub(crate) fn no_flow(answer: Result<Found, VerifierError>) -> Result<bool, Self> {
+        match answer {
+            Ok(Found::None) => Ok(true),
+            Ok(Found::Some) => Ok(false),
+            Ok(Found::Unknown(reason)) => Err(Self::Cut(reason)),
+            Err(mistake) => Err(Self::Mistake(mistake)),
+        }
+    }
+
+    /// What a search came to; only a mistake is an error.
+    pub(crate) fn settled<T>(found: Result<T, Self>) -> Result<Cut<T>, VerifierError> {
+        match found {
+            Ok(found) => Ok(Ok(found)),
+            Err(Self::Cut(reason)) => Ok(Err(reason)),
+            Err(Self::Mistake(mistake)) => Err(mistake),
+        }
+    }
+}
+
 /// Finds an irreducible subset of `all` for which `holds` is true; `holds(all)` must be.
 ///
 /// `holds` must be monotone: adding members to a set for which it is true leaves it true. Members that come first are

@@ -12,11 +12,10 @@ use ir::policy::{Action, Direction, Policy, PolicyId, PolicyKind, RuleId};
 use rayon::prelude::*;
 
 use crate::answer::{Report, Undecided};
-use crate::encode::Found;
 use crate::error::VerifierError;
 use crate::oracle::{Cut, Oracle};
 use crate::replay::Stage;
-use crate::support::irreducible;
+use crate::support::{Stop, irreducible};
 use crate::witness::Witness;
 
 /// A policy whose "no default deny" is overruled.
@@ -118,25 +117,10 @@ fn isolating_all(
     direction: Direction,
     isolating: &[PolicyId],
 ) -> Result<Cut<Option<Vec<PolicyId>>>, VerifierError> {
-    /// Ends the search early without being an error.
-    enum Stop {
-        Cut(String),
-        Mistake(VerifierError),
-    }
-    let mut isolate = |some: &[PolicyId]| match oracle.leave_free(id, direction, some) {
-        Ok(Found::None) => Ok(true),
-        Ok(Found::Some) => Ok(false),
-        Ok(Found::Unknown(reason)) => Err(Stop::Cut(reason)),
-        Err(mistake) => Err(Stop::Mistake(mistake)),
-    };
-    let set = match isolate(isolating) {
+    let mut isolate = |some: &[PolicyId]| Stop::no_flow(oracle.leave_free(id, direction, some));
+    Stop::settled(match isolate(isolating) {
         Ok(true) => irreducible(isolating, &mut isolate).map(Some),
         Ok(false) => Ok(None),
         Err(stop) => Err(stop),
-    };
-    match set {
-        Ok(set) => Ok(Ok(set)),
-        Err(Stop::Cut(reason)) => Ok(Err(reason)),
-        Err(Stop::Mistake(mistake)) => Err(mistake),
-    }
+    })
 }

@@ -54,7 +54,7 @@ use crate::oracle::{Cut, Oracle};
 use crate::question::{Question, is_certain};
 use crate::replay::Stage;
 use crate::slice::decides;
-use crate::support::irreducible;
+use crate::support::{Stop, irreducible};
 use crate::witness::Witness;
 
 /// Why a redundant rule makes no difference; the order is that of precedence.
@@ -373,11 +373,6 @@ fn cover(
     others: &[RuleId],
     gone: &(dyn Fn(RuleId) -> bool + Sync),
 ) -> Result<Cut<Vec<RuleId>>, VerifierError> {
-    /// Ends the search early without being an error.
-    enum Stop {
-        Cut(String),
-        Mistake(VerifierError),
-    }
     let mut covers = |rules: &[RuleId]| {
         let chosen: BTreeSet<RuleId> = rules.iter().copied().collect();
         let presence = |other| match (gone(other), chosen.contains(&other)) {
@@ -385,12 +380,7 @@ fn cover(
             (false, true) => Some(true),
             (false, false) => None,
         };
-        match oracle.ask(question, &presence) {
-            Ok(Found::None) => Ok(true),
-            Ok(Found::Some) => Ok(false),
-            Ok(Found::Unknown(reason)) => Err(Stop::Cut(reason)),
-            Err(mistake) => Err(Stop::Mistake(mistake)),
-        }
+        Stop::no_flow(oracle.ask(question, &presence))
     };
     // A guardrail is best covered by guardrails.
     let admin: Vec<RuleId> = others
@@ -403,7 +393,7 @@ fn cover(
             true => admin.as_slice(),
             false => others,
         };
-        let set = irreducible(others, &mut covers)?;
+        let mut set = irreducible(others, &mut covers)?;
         if set.len() > 1 {
             for other in others {
                 if covers(std::slice::from_ref(other))? {
@@ -411,16 +401,10 @@ fn cover(
                 }
             }
         }
+        set.sort();
         Ok(set)
     };
-    match search() {
-        Ok(mut set) => {
-            set.sort();
-            Ok(Ok(set))
-        }
-        Err(Stop::Cut(reason)) => Ok(Err(reason)),
-        Err(Stop::Mistake(mistake)) => Err(mistake),
-    }
+    Stop::settled(search())
 }
 
 pub(crate) fn is_admin(model: &Model, rule: RuleId) -> bool {
