@@ -1,4 +1,5 @@
-//! Checks where the algebra gives up: the solver finds what is there, and proves what is not.
+//! Checks where the algebra needs its patience, and where it gives up: the solver finds what is there then, and proves
+//! what is not.
 
 use std::fmt::Write as _;
 
@@ -17,13 +18,16 @@ fn options() -> Options {
     }
 }
 
-/// Subjects that hold everybody between them, which is seen at the last one only: who has not both of `a00` and `b00`,
-/// …, of `a15` and `b15` lacks one of each pair, which is 65,536 sets of pods, until all of those without `a00` and
-/// without `b00` go too, in two halves each.
+/// Pairs that are too many for the algebra.
+const MANY: usize = 16;
+
+/// Who goes last: all without `a00` and all without `b00`, in two halves each.
 const LAST: [&str; 4] = ["!a00, c", "!a00, !c", "!b00, d", "!b00, !d"];
 
-fn pieces(last: &[&str]) -> Vec<String> {
-    let pairs = (0..16).map(|number| format!("a{number:02}, b{number:02}"));
+/// Subjects that hold everybody between them, which is seen at the last one only: who has not both of `a00` and `b00`,
+/// not both of `a01` and `b01`, … lacks one of each pair, which is 65,536 sets of pods for 16 pairs, until [`LAST`].
+fn pieces(pairs: usize, last: &[&str]) -> Vec<String> {
+    let pairs = (0..pairs).map(|number| format!("a{number:02}, b{number:02}"));
     pairs.chain(last.iter().map(|one| (*one).to_owned())).collect()
 }
 
@@ -31,11 +35,11 @@ fn parse(text: &str) -> Model {
     ir::text::parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
-fn isolating(last: &[&str]) -> Model {
+fn isolating(pairs: usize, last: &[&str]) -> Model {
     let mut text =
         "namespace shop\npolicy CiliumNetworkPolicy shop/open on pods [ns=shop] applies ingress {\n  allow ingress from pods [app=x]\n}\n"
             .to_owned();
-    for (number, subject) in pieces(last).iter().enumerate() {
+    for (number, subject) in pieces(pairs, last).iter().enumerate() {
         writeln!(
             text,
             "policy NetworkPolicy shop/p{number:02} on pods [ns=shop, {subject}] denies ingress {{\n}}"
@@ -47,7 +51,7 @@ fn isolating(last: &[&str]) -> Model {
 
 #[test]
 fn a_default_deny_of_many_pieces_overrules_the_switch() {
-    let model = isolating(&LAST);
+    let model = isolating(MANY, &LAST);
     let options = options();
     let report = default_deny_disagreement::find(&Oracle::of(&model, &options)).unwrap();
     assert_eq!(report.undecided, []);
@@ -63,14 +67,28 @@ fn a_default_deny_of_many_pieces_overrules_the_switch() {
     assert_eq!(names(&one.isolated_by), ["p00", "p16", "p17", "p18", "p19"]);
 }
 
+/// 256 sets of pods are more than a hundred steps, and fewer than ten thousand.
+#[test]
+fn what_patience_decides_is_not_asked_of_the_solver() {
+    let options = options();
+    let oracle = |model| Oracle::of(model, &options);
+    let (isolating, reopening) = (isolating(8, &LAST), reopening(8, &LAST));
+    let hurried = oracle(&isolating).algebra_steps();
+    let report = default_deny_disagreement::find(&oracle(&isolating)).unwrap();
+    assert_eq!((report.found.len(), report.undecided.len()), (1, 0));
+    let report = exception_reopened::find(&oracle(&reopening)).unwrap();
+    assert_eq!((report.found.len(), report.undecided.len()), (0, 0));
+    assert_eq!((hurried, options.answers.asked()), (100, 0));
+}
+
 #[test]
 fn a_default_deny_of_many_pieces_that_leaves_somebody_free_does_not() {
-    let model = isolating(&LAST[..3]);
+    let model = isolating(MANY, &LAST[..3]);
     let report = default_deny_disagreement::find(&Oracle::of(&model, &options())).unwrap();
     assert_eq!((report.found.len(), report.undecided.len()), (0, 0));
 }
 
-fn reopening(last: &[&str]) -> Model {
+fn reopening(pairs: usize, last: &[&str]) -> Model {
     let mut text = "\
 namespace shop
 policy NetworkPolicy shop/all-but on pods [ns=shop] denies egress {
@@ -81,7 +99,7 @@ policy NetworkPolicy shop/part on pods [ns=shop] denies egress {
 }
 "
     .to_owned();
-    for (number, subject) in pieces(last).iter().enumerate() {
+    for (number, subject) in pieces(pairs, last).iter().enumerate() {
         writeln!(
             text,
             "policy CiliumNetworkPolicy shop/guard{number:02} on pods [ns=shop, {subject}] applies egress {{\n  deny egress to outside 10.0.0.0/8\n}}"
@@ -93,13 +111,13 @@ policy NetworkPolicy shop/part on pods [ns=shop] denies egress {
 
 #[test]
 fn denies_of_many_pieces_keep_an_exception_closed() {
-    let model = reopening(&LAST);
+    let model = reopening(MANY, &LAST);
     let options = options();
     let report = exception_reopened::find(&Oracle::of(&model, &options)).unwrap();
     assert_eq!((report.found.len(), report.undecided.len()), (0, 0));
     assert!(options.answers.asked() > 0, "the algebra did not give up");
     // Without the last of them, one pod is left.
-    let model = reopening(&LAST[..3]);
+    let model = reopening(MANY, &LAST[..3]);
     let report = exception_reopened::find(&Oracle::of(&model, &options)).unwrap();
     assert_eq!((report.found.len(), report.undecided.len()), (1, 0));
 }
