@@ -108,7 +108,7 @@ def small_report(browser, path):
 
     # A search for a code leaves its findings.
     page.keyboard.type("PC201")
-    seen = page.locator(".finding:visible > summary > code").all_inner_texts()
+    seen = page.locator(".finding:visible > summary > .kind code").all_inner_texts()
     check(seen and set(seen) == {"PC201"}, f"a search for PC201 leaves {seen}")
     page.context.close()
 
@@ -180,6 +180,40 @@ def large_report(browser, path):
     check(target == "outside" or reached > 0, f"a search for {source} hides {target}, which it reaches")
     page.fill("#search", "")
     check(rows.count() == whole, "an empty search does not bring the rows back")
+
+    # In a group a finding does not say again what the group is about: to the eye. It is said aloud, and printed.
+    first = page.locator(".group > .finding > summary").first
+    card = first.inner_text()
+    check("PC" in card, f"a finding of a group has lost its code: {card}")
+    wide = "(card) => card.querySelector('.kind').getBoundingClientRect().width"
+    check(first.evaluate(wide) <= 1, "a finding of a group shows its code again")
+    page.emulate_media(media="print")
+    check(first.evaluate(wide) > 50, "a finding of a group is printed without its code")
+    page.emulate_media(media="screen")
+
+    # No line runs below a box that it does not begin or end at, in any view.
+    page.evaluate("for (const view of document.querySelectorAll('#graph details')) view.open = true")
+    below = page.evaluate(
+        """() => {
+          let lines = 0;
+          const wrong = [];
+          for (const view of document.querySelectorAll("#graph details")) {
+            const boxes = [...view.querySelectorAll(".box rect")].map((box) => box.getBBox());
+            const within = (point, box) => point.x > box.x + 0.2 && point.x < box.x + box.width - 0.2
+              && point.y > box.y + 0.2 && point.y < box.y + box.height - 0.2;
+            for (const path of view.querySelectorAll(".edge path")) {
+              lines += 1;
+              for (let at = 0; at < path.getTotalLength(); at += 4) {
+                const point = path.getPointAtLength(at);
+                if (boxes.some((box) => within(point, box))) { wrong.push(path.getAttribute("d")); break; }
+              }
+            }
+          }
+          return { lines, wrong };
+        }"""
+    )
+    check(below["lines"] >= 40, f"only {below['lines']} lines in all views")
+    check(not below["wrong"], f"lines below boxes: {below['wrong']}")
 
     # No label lies under a box, and no two boxes on each other.
     hidden = page.evaluate(

@@ -59,15 +59,29 @@ fn group(report: &Contents<'_>, run: &[&Finding], few: bool) -> Markup {
                     code { (first.code) } " "
                     span.name { (first.code.name()) }
                 }
-                @for one in run { (finding(report, one, run.len() == 1)) }
+                @for one in run { (finding(report, one, Stands::InGroup)) }
             }
         } @else {
-            @for one in run { (finding(report, one, unfolded)) }
+            @for one in run { (finding(report, one, Stands::Alone { unfolded })) }
         }
     }
 }
 
-fn finding(report: &Contents<'_>, finding: &Finding, unfolded: bool) -> Markup {
+/// Where a finding is shown.
+#[derive(Clone, Copy)]
+enum Stands {
+    /// In a fold, whose line says what it is already: to those who see the page.
+    InGroup,
+    Alone {
+        unfolded: bool,
+    },
+}
+
+fn finding(report: &Contents<'_>, finding: &Finding, stands: Stands) -> Markup {
+    let (in_group, unfolded) = match stands {
+        Stands::InGroup => (true, false),
+        Stands::Alone { unfolded } => (false, unfolded),
+    };
     let severity = finding.severity.as_str();
     let objects: Vec<_> = finding
         .objects
@@ -84,10 +98,12 @@ fn finding(report: &Contents<'_>, finding: &Finding, unfolded: bool) -> Markup {
     html! {
         details.finding.(severity) open[unfolded] data-name=(name) {
             summary {
-                span.severity { (severity) } " "
-                @if !finding.counts() { span.tag { "accepted" } " " }
-                code { (finding.code) } " "
-                span.name { (finding.code.name()) }
+                span.kind.said[in_group] {
+                    span.severity { (severity) } " "
+                    @if !finding.counts() { span.tag { "accepted" } " " }
+                    code { (finding.code) } " "
+                    span.name { (finding.code.name()) }
+                }
                 span.message { (code_marks(&finding.message)) }
                 @if let Some(label) = finding.primary() {
                     span.about { (objects.join(", ")) @if !objects.is_empty() { " · " } span.where { (label.origin) } }

@@ -51,6 +51,30 @@ fn the_page_shows_findings_names_graph_matrix_and_reasons() {
 }
 
 #[test]
+fn in_a_group_the_kind_of_a_finding_is_said_and_not_shown_again() {
+    // More findings of one kind than are shown one after the other.
+    let policies: String = (0..30)
+        .map(|at| {
+            format!(
+                "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: p{at}, namespace: a}}\nspec: {{podSelector: {{}}, egress: [{{ports: [{{port: {at}53}}]}}]}}\n---\n"
+            )
+        })
+        .collect();
+    let page = page(&[("all.yaml", &policies)]);
+    let kind = |class: &str| {
+        format!("<span class=\"{class}\"><span class=\"severity\">warning</span> <code>PC607</code>")
+    };
+    assert_eq!(page.matches(&kind("kind said")).count(), 30);
+    assert_eq!(page.matches(&kind("kind")).count(), 0);
+    assert_eq!(
+        self::page(&[("policies.yaml", POLICIES)])
+            .matches("kind said")
+            .count(),
+        0
+    );
+}
+
+#[test]
 fn nothing_is_loaded_from_elsewhere_and_the_script_is_the_one_that_is_allowed() {
     let page = page(&[("policies.yaml", POLICIES)]);
     assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("src="));
