@@ -17,6 +17,7 @@ mod formats;
 mod guides;
 mod impact;
 mod lsp;
+mod neovim;
 mod ports;
 mod program;
 mod prove;
