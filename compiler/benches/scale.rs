@@ -77,7 +77,7 @@ fn cluster(pods: usize, table: &mut Table) {
     table.time("identities and the tables of one node's pods", || {
         Resolved::of_endpoints(&model, on_node)
     });
-    table.time("checks without a solver", || lints::findings(&model, &[]));
+    table.time("checks without a solver", || lints::findings(&model, &[], &[]));
 }
 
 fn read(files: &[Manifest]) -> load::Input {

@@ -118,7 +118,7 @@ pub fn check(
     checked.undecided.extend(proved.undecided);
     let (objects, model) = (&understood.input.objects, &understood.model);
     let (wrong, careless) = rayon::join(
-        || lints::findings(model, &understood.services),
+        || lints::findings(model, &understood.services, objects),
         || lints::hygiene(objects, model),
     );
     checked.findings.extend(wrong);

@@ -52,6 +52,22 @@ impl Route {
         Self(self.0.iter().chain(&tail.0).cloned().collect())
     }
 
+    /// The route that is displayed so; nothing where it has keys in quotes.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let mut steps = Vec::new();
+        for part in text.split('.').filter(|_| !text.is_empty()) {
+            let (key, indices) = part.split_at(part.find('[').unwrap_or(part.len()));
+            if !key.is_empty() {
+                steps.push(is_plain(key).then(|| Step::from(key))?);
+            }
+            for index in indices.split_terminator(']') {
+                steps.push(Step::Index(index.strip_prefix('[')?.parse().ok()?));
+            }
+        }
+        Some(Self(steps))
+    }
+
     /// The steps, root first.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
@@ -122,5 +138,19 @@ mod tests {
         assert_eq!(route![0, "", "a\"b"].to_string(), r#"[0][""]["a\"b"]"#);
         assert_eq!(Route::root().to_string(), "");
         assert_eq!(route!["a"].join(&route![1, "b"]), route!["a", 1, "b"]);
+    }
+
+    #[test]
+    fn what_is_displayed_is_read_back() {
+        for route in [
+            Route::root(),
+            route!["spec", "ingress", 0, "ports", 1, "port"],
+            route!["items", 3, "spec", "specs", 12, 0, "k8s-app"],
+            route![0, "a"],
+        ] {
+            assert_eq!(Route::read(&route.to_string()), Some(route));
+        }
+        assert_eq!(Route::read(&route!["a", "b.c"].to_string()), None);
+        assert_eq!(Route::read(&route!["a]", 1].to_string()), None);
     }
 }

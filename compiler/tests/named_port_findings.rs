@@ -269,7 +269,7 @@ proptest! {
 
     #[test]
     fn findings_say_what_is_so_and_nothing_else(model in models(Profile::everything())) {
-        let findings = lints::about_port_names(&model, &[]);
+        let findings = lints::about_port_names(&model, &[], &[]);
         for one in uses(&model) {
             let codes = codes_at(&findings, &one.port.origin);
             let has = |code: &str| codes.contains(code);

@@ -6,6 +6,7 @@ use super::terminal::Terminal;
 use super::{Failure, Status, count, read_with, refuse_blocked, scope_line, settings};
 use crate::check::Checked;
 use crate::diagnostic::{self, Counts, human as findings_for_people, json::Scope};
+use crate::fixes;
 use crate::lints;
 use crate::ports::{self, human, json, rows};
 use crate::triage::{self, Triage};
@@ -57,10 +58,15 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
     let found = understood.findings.iter().cloned();
     let mut checked = Checked {
         findings: found
-            .chain(lints::about_port_names(model, &understood.services))
+            .chain(lints::about_port_names(
+                model,
+                &understood.services,
+                &understood.input.objects,
+            ))
             .collect(),
         undecided: Vec::new(),
     };
+    fixes::narrow(&mut checked.findings, &understood.input.sources);
     diagnostic::sort(&mut checked.findings);
     let mut findings = triage::triage(&checked, &understood, &how).findings;
     // What is wrong with acceptances is said by `check`, which knows what they could be for.

@@ -123,10 +123,12 @@ const FIXABLE: &[(Code, Applicability)] = &[
     (Code::INVALID_VALUE, Applicability::Safe),
     (Code::NAMED_PORT_UNDEFINED, Applicability::Suggestion),
     (Code::NAMED_PORT_UNDEFINED_DENY, Applicability::Suggestion),
+    (Code::NAMED_PORT_OTHER_PROTOCOL, Applicability::Suggestion),
     (Code::PORT_NAME_INVALID, Applicability::Safe),
     (Code::SERVICE_PORT_IN_POLICY, Applicability::Suggestion),
     (Code::POLICY_TYPES_OMITTED, Applicability::Safe),
     (Code::UNUSED_ACCEPTANCE, Applicability::Safe),
+    (Code::SECTION_WITHOUT_ITS_TYPE, Applicability::Suggestion),
 ];
 
 impl Code {

@@ -7,6 +7,7 @@
 //! [`surroundings`] and [`probes`] are the machinery of `PC6xx` and `PC7xx`: what was written, what is selected, and what
 //! a new pod would meet.
 
+mod beside;
 mod blocks;
 pub mod cilium_names;
 pub mod conflicts;
@@ -72,17 +73,17 @@ use ir::port::Protocol;
 use probes::{Probes, Probing};
 use surroundings::Surroundings;
 
-/// Everything that can be found without a solver, unsorted.
+/// Everything that can be found without a solver, unsorted. Fixes are written into the `objects` that the model is made of.
 #[must_use]
-pub fn findings(model: &Model, services: &[Service]) -> Vec<Finding> {
-    let mut findings = about_port_names(model, services);
+pub fn findings(model: &Model, services: &[Service], objects: &[Object]) -> Vec<Finding> {
+    let mut findings = about_port_names(model, services, objects);
     findings.extend(pc310_same_priority::check(model));
     findings
 }
 
 /// The findings about port names (`PC2xx`) that are read from a model, unsorted.
 #[must_use]
-pub fn about_port_names(model: &Model, services: &[Service]) -> Vec<Finding> {
+pub fn about_port_names(model: &Model, services: &[Service], objects: &[Object]) -> Vec<Finding> {
     let hazards = named_port_hazards::Hazards::of(model, services);
     let mut findings = pc201_named_port_many_numbers::check(&hazards);
     findings.extend(pc206_named_port_partly_defined::check(&hazards));
@@ -97,7 +98,7 @@ pub fn about_port_names(model: &Model, services: &[Service]) -> Vec<Finding> {
     findings.extend(pc203_named_port_ambiguous_deny::check(&hazards));
     findings.extend(pc204_named_port_undefined::check(&hazards));
     findings.extend(pc205_named_port_undefined_deny::check(&hazards));
-    findings.extend(pc207_named_port_other_protocol::check(&hazards));
+    findings.extend(pc207_named_port_other_protocol::check(&hazards, objects));
     findings.extend(pc208_named_port_twice_in_pod::check(&hazards));
     findings.extend(pc209_named_port_on_init_container::check(&hazards));
     findings.extend(pc212_service_port_in_policy::check(&hazards));

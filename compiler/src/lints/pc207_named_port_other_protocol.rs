@@ -23,26 +23,32 @@
 //! ```
 //!
 //! ## How to fix it
-//! Write the protocol: `{port: dns, protocol: UDP}`. For both, write two entries.
+//! Write the protocol: `{port: dns, protocol: UDP}`. For both, write two entries. Where all pods that define the name agree
+//! on the protocol, `check --fix --unsafe-fixes` writes it: it decides what is allowed, so it asks to be looked at.
 
+use super::beside::{InFront, own_key, written_at};
 use super::named_port_hazards::{Case, Hazards, Judged, is_named};
 use super::named_port_report::{at_use, egress_engines, pod, with_engines, with_witness, witness};
 use crate::diagnostic::named_ports::NamedPorts;
-use crate::diagnostic::{Code, Finding};
+use crate::diagnostic::{Code, Finding, Fix};
 use crate::lints::cilium_names::and;
+use crate::load::Object;
+use crate::route::Route;
 use ir::cluster::ContainerRole;
+use ir::origin::Origin;
+use ir::port::Protocol;
 use std::collections::BTreeSet;
 
-/// Finds rules with such a name.
+/// Finds rules with such a name, which `objects` say.
 #[must_use]
-pub fn check(hazards: &Hazards<'_>) -> Vec<Finding> {
+pub fn check(hazards: &Hazards<'_>, objects: &[Object]) -> Vec<Finding> {
     let uses = hazards.uses.iter();
     uses.filter(|judged| judged.case == Case::OtherProtocol)
-        .map(|judged| finding(hazards, judged))
+        .map(|judged| finding(hazards, judged, objects))
         .collect()
 }
 
-fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Finding {
+fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>, objects: &[Object]) -> Finding {
     let one = &judged.one;
     let mut table = NamedPorts::default();
     let mut protocols = BTreeSet::new();
@@ -82,10 +88,34 @@ fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Finding {
         "write the protocol of the port: {}",
         and(protocols.iter().map(|protocol| format!("`protocol: {protocol}`")))
     );
+    if let (Some(protocol), 1) = (protocols.first(), protocols.len()) {
+        finding
+            .fixes
+            .extend(writing(*protocol, &one.port.origin, objects));
+    }
     let denies = judged.denies();
     let flow = witness(hazards, judged, flows, |tried| {
         tried.judgement.allowed() == denies
     });
     let finding = finding.named_ports(table).help(help);
     with_witness(with_engines(finding, egress_engines(hazards, judged)), flow)
+}
+
+/// Writing the protocol beside the name.
+fn writing(protocol: Protocol, name: &Origin, objects: &[Object]) -> Option<Fix> {
+    let (object, port) = written_at(objects, name)?;
+    let (_, entry) = port.steps().split_last()?;
+    let written = Route::from_iter(entry.iter().cloned()).then("protocol");
+    let fix = Fix::suggestion(format!("write `protocol: {protocol}`"));
+    if object.has(&written) {
+        own_key(object, &written)?;
+        let place = &object.place;
+        let was = place
+            .document
+            .scalar(place.document.find(place.node, &written)?.value)?;
+        return Some(fix.reword(object.origin(&written), &*was.text, protocol.to_string()));
+    }
+    let place = InFront::of(object, &port)?;
+    let entry = place.entry("protocol", &place.word(&protocol.to_string()));
+    Some(fix.replace(place.at, entry))
 }

@@ -38,11 +38,11 @@
 //! `check --fix` adds `policyTypes: [Ingress, Egress]` where there are rules of both directions: it says what is meant
 //! already. Elsewhere what the policy means and what it looks like differ, and you choose; an editor offers both.
 
+use super::beside::InFront;
 use super::surroundings::Surroundings;
 use crate::diagnostic::{Applicability, Code, Finding, Fix, Severity, Witness};
-use crate::load::{Object, ObjectKind, Place};
+use crate::load::{Object, ObjectKind};
 use crate::route;
-use crate::source::Span;
 use ir::cluster::EndpointId;
 use ir::flow::{Because, Party};
 use ir::policy::{Direction, PolicyId, PolicyKind};
@@ -129,50 +129,14 @@ fn finding(around: &Surroundings<'_>, object: &Object) -> Option<Finding> {
 
 /// `policyTypes` in front of `egress`, written as its neighbours are.
 fn spelt_out(object: &Object, types: &[&str], applicability: Applicability) -> Option<Fix> {
-    let egress = route!["spec", "egress"];
     if object.has(&route!["spec", "policyTypes"]) {
         return None;
     }
-    let Place { document, source, .. } = &object.place;
-    let spec = document.find(object.place.node, &route!["spec"])?;
-    let key = document
-        .node(document.find(object.place.node, &egress)?.key?)
-        .span;
-    let spec = document.node(spec.value).span;
-    // Brought by a merge key, it stands elsewhere, and means something for others too.
-    if !spec.contains(key) {
-        return None;
-    }
-    let at = object.place.origin_at(&egress, Span::new(key.start, key.start));
-    let in_braces = source.slice(spec).starts_with('{');
-    let is_quoted = source.slice(key).starts_with('"');
-    let quote = |word: &str| {
-        if is_quoted {
-            format!("\"{word}\"")
-        } else {
-            word.to_owned()
-        }
-    };
-    let list: Vec<_> = types.iter().map(|word| quote(word)).collect();
-    let entry = format!("{}: [{}]", quote("policyTypes"), list.join(", "));
-    let separator = if in_braces {
-        ", ".to_owned()
-    } else {
-        let (start, line) = source.line(at.line)?;
-        let indent = line.get(..key.start.checked_sub(start)? as usize)?;
-        // An alias may lead here, or `? `: there a line more would stand wrong.
-        if !indent.bytes().all(|byte| byte == b' ') {
-            return None;
-        }
-        let end = start as usize + line.len();
-        let is_crlf = source
-            .text()
-            .get(end..)
-            .is_some_and(|rest| rest.starts_with("\r\n"));
-        format!("{}{indent}", if is_crlf { "\r\n" } else { "\n" })
-    };
+    let place = InFront::of(object, &route!["spec", "egress"])?;
+    let list: Vec<_> = types.iter().map(|word| place.word(word)).collect();
+    let entry = place.entry("policyTypes", &format!("[{}]", list.join(", ")));
     let title = format!("add `policyTypes: [{}]`", types.join(", "));
-    Some(Fix::new(applicability, title).replace(at, format!("{entry}{separator}")))
+    Some(Fix::new(applicability, title).replace(place.at, entry))
 }
 
 /// A flow to one of the policy's pods that it alone denies.

@@ -20,7 +20,8 @@
 //! ```
 //!
 //! ## How to fix it
-//! List the direction, or remove the rules.
+//! List the direction, or remove the rules. `check --fix --unsafe-fixes` lists it: what Cilium enforces already is what
+//! Kubernetes' text says then.
 //! ```yaml
 //! apiVersion: networking.k8s.io/v1
 //! kind: NetworkPolicy
@@ -30,8 +31,9 @@
 //!   policyTypes: [Ingress]
 //! ```
 
+use super::beside::one_more;
 use super::surroundings::Surroundings;
-use crate::diagnostic::{Code, Finding};
+use crate::diagnostic::{Code, Finding, Fix};
 use crate::load::{Object, ObjectKind};
 use crate::route;
 
@@ -66,11 +68,18 @@ fn of_object(object: &Object) -> Vec<Finding> {
         .filter(|(_, of_type, has_rules)| *has_rules && !types.is_empty() && types.iter().all(|one| one != of_type))
         .map(|(section, of_type, _)| {
             let message = format!("`{section}` has rules and `policyTypes` leaves `{of_type}` out: Kubernetes ignores them, Cilium enforces them");
-            Finding::new(Code::SECTION_WITHOUT_ITS_TYPE, message)
+            let mut finding = Finding::new(Code::SECTION_WITHOUT_ITS_TYPE, message)
                 .at(object.key_origin(&route!["spec", section]), "says nothing by Kubernetes' text")
                 .because(object.origin(&route!["spec", "policyTypes"]), format!("`{of_type}` is not here"))
                 .about(object.name.clone())
-                .help(format!("add `{of_type}` to `policyTypes`, or remove the section"))
+                .help(format!("add `{of_type}` to `policyTypes`, or remove the section"));
+            // By Kubernetes' text it changes what is allowed: a person looks at it.
+            finding.fixes.extend(
+                one_more(object, &route!["spec", "policyTypes"], of_type).map(|(place, text)| {
+                    Fix::suggestion(format!("add `{of_type}` to `policyTypes`")).replace(place, text)
+                }),
+            );
+            finding
         })
         .collect()
 }

@@ -125,3 +125,22 @@ fn the_order_of_input_does_not_matter() {
     assert_eq!(json(&forwards, "1"), json(&backwards, "4"));
     assert!(json(&forwards, "1").contains("PC201"));
 }
+
+#[test]
+fn a_fix_covers_what_it_replaces_and_no_more() {
+    let scratch = Scratch::new("ports-fix");
+    let file = scratch.file(
+        "a.yaml",
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: shop}\nspec:\n  podSelector: {}\n  policyTypes: [Ingress]\n  ingress: [{ports: [{port: dns, protocol: \"TCP\"}]}]\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: dns, namespace: shop}\nspec: {containers: [{name: c, image: c, ports: [{name: dns, containerPort: 53, protocol: UDP}]}]}\n",
+    );
+    let output = run(&["ports", &file, "--format", "json"]);
+    let answer: serde_json::Value = serde_json::from_str(&out(&output)).unwrap();
+    let edit = &answer["findings"][0]["fixes"][0]["edits"][0];
+    // What stands between the quotes.
+    assert_eq!(
+        (&edit["line"], &edit["column"], &edit["end_column"]),
+        (&7.into(), &45.into(), &48.into()),
+        "{answer:#}"
+    );
+    assert_eq!(edit["replacement"], "UDP");
+}
