@@ -19,13 +19,16 @@ mod analysis;
 mod cursor;
 mod diagnostics;
 mod documents;
+mod handshake;
 mod hover;
 mod memory;
 mod navigate;
 mod position;
+mod replies;
 mod selected;
 mod server;
 mod uri;
+mod worker;
 mod workspace;
 
 pub use server::serve;

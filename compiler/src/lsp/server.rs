@@ -1,23 +1,22 @@
 //! The conversation with the editor.
 
-use super::analysis::{self, Analysis, Job, Outcome};
+use super::analysis::{Analysis, Job, Outcome};
+use super::diagnostics;
 use super::documents::Documents;
-use super::{actions, diagnostics, hover, navigate, uri};
+use super::handshake::{Abilities, capabilities, roots, watching};
+use super::replies::{self, parsed};
+use super::worker::Worker;
 use crate::limits::Limits;
 use lsp_server::{ErrorCode, Message, Notification, Request, RequestId, Response};
 use lsp_types::{
-    CodeActionParams, DidChangeTextDocumentParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams,
-    GotoDefinitionParams, HoverParams, InitializeParams, Location, Position, ReferenceParams,
-    TextDocumentPositionParams,
+    DidChangeTextDocumentParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams, InitializeParams,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -109,19 +108,6 @@ enum Phase {
     Waiting,
     Serving,
     ShutDown,
-}
-
-/// What the client can do.
-#[derive(Clone, Copy, Debug, Default)]
-struct Abilities {
-    related: bool,
-    versioned_edits: bool,
-    watches: bool,
-}
-
-struct Worker {
-    jobs: Sender<Job>,
-    newest: Arc<AtomicU64>,
 }
 
 /// When the next analysis starts.
@@ -257,40 +243,10 @@ impl Server {
     }
 
     fn initialize(&mut self, params: &InitializeParams) -> io::Result<()> {
-        let text = params.capabilities.text_document.as_ref();
-        let workspace = params.capabilities.workspace.as_ref();
-        self.abilities = Abilities {
-            related: text
-                .and_then(|text| text.publish_diagnostics.as_ref())
-                .and_then(|publishing| publishing.related_information)
-                .unwrap_or(false),
-            versioned_edits: workspace
-                .and_then(|workspace| workspace.workspace_edit.as_ref())
-                .and_then(|edit| edit.document_changes)
-                .unwrap_or(false),
-            watches: workspace
-                .and_then(|workspace| workspace.did_change_watched_files.as_ref())
-                .and_then(|watching| watching.dynamic_registration)
-                .unwrap_or(false),
-        };
-        let (jobs, to_do) = channel();
-        let (tell, outcomes) = channel();
-        let newest = Arc::new(AtomicU64::new(0));
-        let (limits, seen, roots) = (self.limits.clone(), newest.clone(), roots(params));
-        thread::Builder::new()
-            .name("analysis".to_owned())
-            .spawn(move || analysis::work(roots, limits, &to_do, &seen, &tell))?;
+        self.abilities = Abilities::of(params);
         let events = self.events.clone();
-        thread::Builder::new()
-            .name("outcomes".to_owned())
-            .spawn(move || {
-                for outcome in outcomes {
-                    if events.send(Event::Done(outcome)).is_err() {
-                        return;
-                    }
-                }
-            })?;
-        self.worker = Some(Worker { jobs, newest });
+        let tell = move |outcome| events.send(Event::Done(outcome)).is_ok();
+        self.worker = Some(Worker::start(roots(params), self.limits.clone(), tell)?);
         self.phase = Phase::Serving;
         self.changed_on_disk();
         Ok(())
@@ -346,18 +302,7 @@ impl Server {
             return;
         }
         self.requests += 1;
-        let request = Request {
-            id: RequestId::from(self.requests),
-            method: "client/registerCapability".to_owned(),
-            params: json!({"registrations": [{
-                "id": "files",
-                "method": "workspace/didChangeWatchedFiles",
-                "registerOptions": {"watchers": [
-                    {"globPattern": "**/*.{yaml,yml,json,guarantees}"},
-                    {"globPattern": "**/portcullis.toml"},
-                ]},
-            }]}),
-        };
+        let request = watching(RequestId::from(self.requests));
         self.send(request);
     }
 
@@ -406,14 +351,13 @@ impl Server {
         let Some(worker) = &self.worker else {
             return;
         };
-        worker.newest.store(self.generation, Ordering::Relaxed);
         let job = Job {
             generation: self.generation,
             opened: self.documents.opened(&self.limits),
             scan: std::mem::take(&mut self.scan),
             thorough: std::mem::take(&mut self.thorough),
         };
-        if worker.jobs.send(job).is_err() {
+        if !worker.begin(job) {
             self.log("the analysis has ended; restart the server");
         }
     }
@@ -501,7 +445,10 @@ impl Server {
     /// Answers a question about the newest analysis.
     fn question(&mut self, request: Request) {
         let Request { id, method, params } = request;
-        let answered = catch_unwind(AssertUnwindSafe(|| self.reply(&method, &params)));
+        let answered = catch_unwind(AssertUnwindSafe(|| match &self.latest {
+            Some(analysis) => replies::reply(analysis, &self.documents, self.abilities, &method, &params),
+            None => Ok(Value::Null),
+        }));
         match answered {
             Ok(Ok(value)) => self.answer(id, value),
             Ok(Err(error)) => self.refuse(id, ErrorCode::InvalidParams, error),
@@ -510,54 +457,6 @@ impl Server {
                 self.refuse(id, ErrorCode::InternalError, sentence);
             }
         }
-    }
-
-    fn reply(&self, method: &str, params: &Value) -> Result<Value, String> {
-        let Some(analysis) = &self.latest else {
-            return Ok(Value::Null);
-        };
-        let uri = |name: &str| self.documents.uri(name);
-        let locations = |origins: Vec<ir::origin::Origin>| -> Vec<Location> {
-            let origins = origins.iter();
-            origins
-                .filter(|origin| !analysis.stale.contains(&origin.file))
-                .filter_map(|origin| diagnostics::location(analysis, origin, &uri))
-                .collect()
-        };
-        Ok(match method {
-            "textDocument/hover" => {
-                let params: HoverParams = parsed(params)?;
-                let (file, at) = place(&params.text_document_position_params);
-                value(hover::hover(analysis, &file, at))
-            }
-            "textDocument/definition" => {
-                let params: GotoDefinitionParams = parsed(params)?;
-                let (file, at) = place(&params.text_document_position_params);
-                value(locations(navigate::definitions(analysis, &file, at)))
-            }
-            "textDocument/references" => {
-                let params: ReferenceParams = parsed(params)?;
-                let (file, at) = place(&params.text_document_position);
-                let with_definition = params.context.include_declaration;
-                value(locations(navigate::references(
-                    analysis,
-                    &file,
-                    at,
-                    with_definition,
-                )))
-            }
-            _ => {
-                let params: CodeActionParams = parsed(params)?;
-                let file = uri::name(params.text_document.uri.as_str());
-                let documents = actions::Documents {
-                    uri: &uri,
-                    version: &|name| self.documents.version(name),
-                    versioned: self.abilities.versioned_edits,
-                    related: self.abilities.related,
-                };
-                Value::Array(actions::actions(analysis, &file, &params, &documents))
-            }
-        })
     }
 
     fn read<T: DeserializeOwned>(&mut self, method: &str, params: &Value) -> Option<T> {
@@ -594,51 +493,4 @@ impl Server {
         // With nobody to read it, the end of input is on its way.
         let _ = self.client.send(message.into());
     }
-}
-
-fn parsed<T: DeserializeOwned>(params: &Value) -> Result<T, String> {
-    T::deserialize(params).map_err(|error| error.to_string())
-}
-
-fn value(answer: impl serde::Serialize) -> Value {
-    serde_json::to_value(answer).unwrap_or_default()
-}
-
-fn place(params: &TextDocumentPositionParams) -> (String, Position) {
-    (uri::name(params.text_document.uri.as_str()), params.position)
-}
-
-/// The directories that the client opened.
-fn roots(params: &InitializeParams) -> Vec<PathBuf> {
-    #[expect(deprecated, reason = "what older clients say instead of folders")]
-    let older = params
-        .root_uri
-        .as_ref()
-        .map(|uri| uri::name(uri.as_str()))
-        .or_else(|| params.root_path.clone());
-    let folders = params.workspace_folders.iter().flatten();
-    let mut roots: Vec<PathBuf> = folders
-        .map(|folder| uri::name(folder.uri.as_str()).into())
-        .collect();
-    if roots.is_empty() {
-        roots.extend(older.map(PathBuf::from));
-    }
-    roots.retain(|root| root.is_absolute());
-    roots
-}
-
-fn capabilities() -> Value {
-    let files = json!({"filters": [{"scheme": "file", "pattern": {"glob": "**/*"}}]});
-    json!({
-        "capabilities": {
-            "positionEncoding": "utf-16",
-            "textDocumentSync": {"openClose": true, "change": 2, "save": true},
-            "hoverProvider": true,
-            "definitionProvider": true,
-            "referencesProvider": true,
-            "codeActionProvider": {"codeActionKinds": ["quickfix", "source.fixAll.portcullis"]},
-            "workspace": {"fileOperations": {"didCreate": files, "didRename": files, "didDelete": files}},
-        },
-        "serverInfo": {"name": "portcullis", "version": env!("CARGO_PKG_VERSION")},
-    })
 }
