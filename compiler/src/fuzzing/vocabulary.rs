@@ -7,63 +7,7 @@ use super::shape::{
 };
 
 /// Two namespaces, a port name with two numbers, one on the host network, a node, a Service and a group of blocks.
-pub(super) const CLUSTER: &str = r"
-apiVersion: v1
-kind: Namespace
-metadata: {name: shop, labels: {team: blue}}
----
-apiVersion: v1
-kind: Namespace
-metadata: {name: ledger, labels: {team: red}}
----
-apiVersion: v1
-kind: Node
-metadata: {name: node-a, labels: {zone: one}}
-spec: {podCIDR: 10.0.0.0/24}
-status: {addresses: [{type: InternalIP, address: 192.168.0.1}]}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: web-0, namespace: shop, labels: {app: web, tier: front}}
-spec:
-  nodeName: node-a
-  serviceAccountName: web
-  containers: [{name: a, ports: [{name: http, containerPort: 8080}, {name: dns, containerPort: 53, protocol: UDP}]}]
-status: {podIP: 10.0.0.1, podIPs: [{ip: 10.0.0.1}, {ip: 'fd00::1'}]}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: web-1, namespace: shop, labels: {app: web}}
-spec:
-  containers: [{name: a, ports: [{name: http, containerPort: 80}]}, {name: b, ports: [{name: http, containerPort: 81}]}]
-status: {podIP: 10.0.0.2}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: db, namespace: ledger}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: db}}
-  template:
-    metadata: {labels: {app: db}}
-    spec: {containers: [{name: a, ports: [{name: http, containerPort: 5432}, {containerPort: 9090}]}]}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: agent, namespace: shop, labels: {app: agent}}
-spec: {hostNetwork: true, nodeName: node-a, containers: [{name: a, ports: [{name: http, containerPort: 9100}]}]}
-status: {podIP: 192.168.0.1}
----
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: shop, labels: {app: web}}
-spec: {selector: {app: web}, ports: [{name: web, port: 80, targetPort: http}]}
----
-apiVersion: cilium.io/v2
-kind: CiliumCIDRGroup
-metadata: {name: office, labels: {site: north}}
-spec: {externalCIDRs: [203.0.113.0/24, 10.0.0.0/30]}
-";
+pub(super) const CLUSTER: &str = include_str!("cluster.yaml");
 
 pub(super) const KINDS: &[(&str, Shape)] = &[
     (
@@ -225,14 +169,12 @@ const POLICY_PORT: Shape = Map(&[
     maybe("port", &NAME_OR_NUMBER),
     rare("endPort", &Text(&["65535", "9090"])),
 ]);
-const POLICY_INGRESS: Shape = Map(&[
-    maybe("from", &List(&PEER, 3)),
-    maybe("ports", &List(&POLICY_PORT, 3)),
-]);
-const POLICY_EGRESS: Shape = Map(&[
-    maybe("to", &List(&PEER, 3)),
-    maybe("ports", &List(&POLICY_PORT, 3)),
-]);
+const fn policy_rule(peers: &'static str) -> [Field; 2] {
+    [
+        maybe(peers, &List(&PEER, 3)),
+        maybe("ports", &List(&POLICY_PORT, 3)),
+    ]
+}
 const NETWORK_POLICY: Shape = Map(&[
     required("podSelector", &PLAIN),
     maybe(
@@ -242,8 +184,8 @@ const NETWORK_POLICY: Shape = Map(&[
             &["[ingress]"],
         ),
     ),
-    maybe("ingress", &List(&POLICY_INGRESS, 3)),
-    maybe("egress", &List(&POLICY_EGRESS, 3)),
+    maybe("ingress", &List(&Map(&policy_rule("from")), 3)),
+    maybe("egress", &List(&Map(&policy_rule("to")), 3)),
 ]);
 
 // Cilium.
@@ -367,31 +309,29 @@ const PORTS: [Field; 3] = [
     rare("icmps", &List(&ICMP, 2)),
     rare("authentication", &AUTHENTICATION),
 ];
-const CILIUM_INGRESS: Shape = OneOf(
-    &[
-        maybe("fromEndpoints", &SELECTORS),
-        maybe("fromCIDRSet", &List(&CIDR_RULE, 2)),
-        maybe("fromEntities", &ENTITIES),
-        maybe("fromCIDR", &List(&BLOCK, 2)),
-        maybe("fromNodes", &SELECTORS),
-        maybe("toPorts", &List(&PORT_RULE, 2)),
-        maybe("fromGroups", &Text(&["[{aws: {region: r}}]", "[]"])),
-    ],
-    &PORTS,
-);
-const CILIUM_EGRESS: Shape = OneOf(
-    &[
-        maybe("toEndpoints", &SELECTORS),
-        maybe("toCIDRSet", &List(&CIDR_RULE, 2)),
-        maybe("toEntities", &ENTITIES),
-        maybe("toCIDR", &List(&BLOCK, 2)),
-        maybe("toFQDNs", &List(&FQDN, 2)),
-        maybe("toServices", &List(&SERVICE, 2)),
-        maybe("toNodes", &SELECTORS),
-        maybe("toPorts", &List(&PORT_RULE, 2)),
-        maybe("toGroups", &Text(&["[{aws: {region: r}}]", "[]"])),
-    ],
-    &PORTS,
+/// A rule: the peers of either side, and those of one alone.
+macro_rules! cilium_rule {
+    ($side:literal $(, $alone:expr)*) => {
+        OneOf(
+            &[
+                maybe(concat!($side, "Endpoints"), &SELECTORS),
+                maybe(concat!($side, "CIDRSet"), &List(&CIDR_RULE, 2)),
+                maybe(concat!($side, "Entities"), &ENTITIES),
+                maybe(concat!($side, "CIDR"), &List(&BLOCK, 2)),
+                $($alone,)*
+                maybe(concat!($side, "Nodes"), &SELECTORS),
+                maybe("toPorts", &List(&PORT_RULE, 2)),
+                maybe(concat!($side, "Groups"), &Text(&["[{aws: {region: r}}]", "[]"])),
+            ],
+            &PORTS,
+        )
+    };
+}
+const CILIUM_INGRESS: Shape = cilium_rule!("from");
+const CILIUM_EGRESS: Shape = cilium_rule!(
+    "to",
+    maybe("toFQDNs", &List(&FQDN, 2)),
+    maybe("toServices", &List(&SERVICE, 2))
 );
 const CILIUM: Shape = OneOf(
     &[
@@ -465,34 +405,25 @@ const PROTOCOLS: Shape = AtLeastOne(
 );
 const ACTION: Shape = Words(&["Accept", "Deny", "Pass"], &["Allow"]);
 const PRIORITY: Shape = Words(&["10", "0", "1000", "11"], &["1001", "-1"]);
+const PROTOCOL_LIST: Field = maybe("protocols", &PROTOCOLS);
 const CLUSTER_POLICY: Shape = Map(&[
     required("tier", &Words(&["Admin", "Baseline"], &["admin"])),
     required("priority", &PRIORITY),
     required("subject", &SUBJECT),
     maybe(
         "ingress",
-        &List(
-            &Map(&[
-                required("action", &ACTION),
-                required("from", &AtLeastOne(&SUBJECT, 2)),
-                maybe("protocols", &PROTOCOLS),
-                seldom("name", &VALUE),
-            ]),
-            3,
-        ),
+        &List(&Map(&tiered_rule(&ACTION, FROM, PROTOCOL_LIST)), 3),
     ),
-    maybe(
-        "egress",
-        &List(
-            &Map(&[
-                required("action", &ACTION),
-                required("to", &AtLeastOne(&CLUSTER_EGRESS_PEER, 2)),
-                maybe("protocols", &PROTOCOLS),
-            ]),
-            3,
-        ),
-    ),
+    maybe("egress", &List(&Map(&tiered_rule(&ACTION, TO, PROTOCOL_LIST)), 3)),
 ]);
+const FROM: Field = required("from", &AtLeastOne(&SUBJECT, 2));
+const TO: Field = required("to", &AtLeastOne(&CLUSTER_EGRESS_PEER, 2));
+
+/// A rule of either direction and either API.
+const fn tiered_rule(action: &'static Shape, peers: Field, ports: Field) -> [Field; 4] {
+    [required("action", action), peers, ports, seldom("name", &VALUE)]
+}
+
 const ADMIN_PORTS: Shape = AtLeastOne(
     &OneOf(
         &[
@@ -514,29 +445,17 @@ const ADMIN_PORTS: Shape = AtLeastOne(
     ),
     2,
 );
+const ADMIN_ACTION: Shape = Words(&["Allow", "Deny", "Pass"], &["Accept"]);
+const ADMIN_PORT_LIST: Field = maybe("ports", &ADMIN_PORTS);
 const ADMIN: Shape = Map(&[
     required("priority", &PRIORITY),
     required("subject", &SUBJECT),
     maybe(
         "ingress",
-        &List(
-            &Map(&[
-                required("action", &Words(&["Allow", "Deny", "Pass"], &["Accept"])),
-                required("from", &AtLeastOne(&SUBJECT, 2)),
-                maybe("ports", &ADMIN_PORTS),
-            ]),
-            3,
-        ),
+        &List(&Map(&tiered_rule(&ADMIN_ACTION, FROM, ADMIN_PORT_LIST)), 3),
     ),
     maybe(
         "egress",
-        &List(
-            &Map(&[
-                required("action", &Words(&["Allow", "Deny", "Pass"], &["Accept"])),
-                required("to", &AtLeastOne(&CLUSTER_EGRESS_PEER, 2)),
-                maybe("ports", &ADMIN_PORTS),
-            ]),
-            3,
-        ),
+        &List(&Map(&tiered_rule(&ADMIN_ACTION, TO, ADMIN_PORT_LIST)), 3),
     ),
 ]);
