@@ -161,19 +161,8 @@ const TOKENS: [&str; 44] = [
     " # c\n", "&a ", "*a", "*a ", "!!str ", "! ", "---\n", "\n---\n", "%", "@", "~",
 ];
 
-/// A thousand cases each, or what `PROPTEST_CASES` says.
-fn config() -> ProptestConfig {
-    let default = ProptestConfig::default();
-    let cases = if std::env::var_os("PROPTEST_CASES").is_some() {
-        default.cases
-    } else {
-        1000
-    };
-    ProptestConfig { cases, ..default }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(ir::testing::cases(1000))]
 
     #[test]
     fn byte_soup_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {

@@ -63,19 +63,8 @@ fn edited(seed: &Seed, edits: Vec<Edit>) -> Vec<u8> {
     bytes
 }
 
-/// So many edited seeds for each target, or what `PROPTEST_CASES` says.
-fn config() -> ProptestConfig {
-    let default = ProptestConfig::default();
-    let cases = if std::env::var_os("PROPTEST_CASES").is_some() {
-        default.cases
-    } else {
-        200
-    };
-    ProptestConfig { cases, ..default }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(ir::testing::cases(200))]
 
     #[test]
     fn edited_seeds_are_answered(seed in prop::sample::select(&SEEDS[..]), edits in edits()) {

@@ -97,24 +97,13 @@ fn in_model(model: &Model, party: &Party) -> ir::flow::Party {
     }
 }
 
-/// So many sets of policies, or what `PROPTEST_CASES` says.
-fn config() -> ProptestConfig {
-    let default = ProptestConfig::default();
-    let cases = if std::env::var_os("PROPTEST_CASES").is_some() {
-        default.cases
-    } else {
-        200
-    };
-    ProptestConfig { cases, ..default }
-}
-
 #[test]
 fn the_documentation_and_the_evaluator_say_the_same() {
     let counts = RefCell::new((0, 0));
     let said: RefCell<BTreeMap<&str, usize>> = RefCell::default();
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
         failure_persistence: None,
-        ..config()
+        ..ir::testing::cases(200)
     });
     let outcome = runner.run(&policy::sets(), |policies| {
         let (open, closed) = agree(&policies).map_err(TestCaseError::fail)?;

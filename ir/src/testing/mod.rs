@@ -34,6 +34,17 @@ mod policy;
 pub use agreement::Comparison;
 pub use flow::{parties, ports};
 
+/// How often a property is tried: so many times, or what the environment variable `PROPTEST_CASES` says.
+#[must_use]
+pub fn cases(usual: u32) -> ProptestConfig {
+    let default = ProptestConfig::default();
+    let is_said = std::env::var_os("PROPTEST_CASES").is_some();
+    ProptestConfig {
+        cases: if is_said { default.cases } else { usual },
+        ..default
+    }
+}
+
 /// What generated models may contain beyond what every NetworkPolicy may.
 #[derive(Clone, Copy, Debug)]
 #[expect(
