@@ -27,30 +27,35 @@ spec:
           protocol: UDP
 ";
 
-/// The set-ups of the page that a version of Neovim (0.11 is 11) understands, by the version they are for.
-fn set_ups(version: u32) -> Vec<(u32, String)> {
-    let page = fs::read_to_string(Path::new(ROOT).join("docs/editors.md")).unwrap();
+/// The set-ups of the page, and the short one of the front page, that a version of Neovim (0.11 is 11) understands, by what
+/// they are called here.
+fn set_ups(version: u32) -> Vec<(String, String)> {
+    let read = |name: &str| fs::read_to_string(Path::new(ROOT).join(name)).unwrap();
+    let lua = |text: &str| text.split_once("```").unwrap().0.to_owned();
+    let page = read("docs/editors.md");
     let all: Vec<(u32, String)> = page
         .split("<!-- neovim 0.")
         .skip(1)
         .map(|part| {
             let (since, rest) = part.split_once(" -->\n```lua\n").unwrap();
-            (
-                since.parse().unwrap(),
-                rest.split_once("```").unwrap().0.to_owned(),
-            )
+            (since.parse().unwrap(), lua(rest))
         })
         .collect();
     assert_eq!(all.len(), 3, "{all:?}");
-    let newest = all
-        .iter()
-        .map(|(since, _)| *since)
-        .filter(|since| *since <= version)
-        .max();
-    all.into_iter()
+    let understood = all.iter().map(|(since, _)| *since);
+    let newest = understood.filter(|since| *since <= version).max();
+    let mut set_ups: Vec<(String, String)> = all
+        .into_iter()
         // What is for 0.7 alone calls what later versions do without.
         .filter(|(since, _)| Some(*since) == newest || (*since == 8 && version > 8))
-        .collect()
+        .map(|(since, set_up)| (format!("since-0.{since}"), set_up))
+        .collect();
+    let front = read("README.md");
+    let (_, rest) = front.split_once("In Neovim 0.11:\n\n```lua\n").unwrap();
+    if version >= 11 {
+        set_ups.push(("front-page".to_owned(), lua(rest)));
+    }
+    set_ups
 }
 
 /// The second part of its version, if it is there.
@@ -124,8 +129,8 @@ fn the_set_up_of_the_page_works_in_neovim() {
         eprintln!("SKIPPED: nvim is missing: ./dev setup installs it");
         return;
     };
-    for (since, set_up) in set_ups(version) {
-        let scratch = Scratch::new(&format!("neovim-{since}"));
+    for (name, set_up) in set_ups(version) {
+        let scratch = Scratch::new(&format!("neovim-{name}"));
         for entry in fs::read_dir(Path::new(ROOT).join(EXAMPLE)).unwrap() {
             let path = entry.unwrap().path();
             let text = fs::read_to_string(&path).unwrap();
@@ -137,7 +142,7 @@ fn the_set_up_of_the_page_works_in_neovim() {
         scratch.file("work/portcullis.toml", "");
         scratch.file("work/policies/scrape.yaml", SCRAPE);
         let seen = session(&scratch, &set_up);
-        eprintln!("tried with Neovim {}, as set up since 0.{since}", seen["version"]);
+        eprintln!("tried with Neovim {}: {name}", seen["version"]);
 
         let codes = seen["codes"].as_array().unwrap();
         assert!(codes.contains(&"PC607".into()), "{seen:#}");
