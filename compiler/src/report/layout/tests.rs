@@ -140,6 +140,17 @@ fn lines_there_and_back_are_two() {
 }
 
 #[test]
+fn a_ring_is_unrolled_and_one_line_runs_back() {
+    // Numbered so that no order of numbers unrolls it.
+    let ring = [(0, 3), (3, 1), (1, 4), (4, 2), (2, 0)];
+    let layout = check(&graph(5, &ring));
+    let x = |node: usize| layout.places[node].x;
+    let back = ring.iter().filter(|(from, to)| x(*from) > x(*to)).count();
+    let within = ring.iter().filter(|(from, to)| x(*from) == x(*to)).count();
+    assert_eq!((back, within), (1, 0));
+}
+
+#[test]
 fn what_nobody_reaches_stands_beside_what_it_reaches() {
     let layout = check(&graph(5, &[(0, 1), (1, 2), (2, 3), (4, 3)]));
     assert_eq!(layout.places[4].x, layout.places[2].x);
