@@ -265,7 +265,7 @@ impl<'m> Examples<'m> {
         Ok(values.map(|values| {
             // Messages of one family's ICMP are between its addresses, also where nothing near says so: a pod without
             // an address would be in the blocks of both.
-            let of_one_family = matches!(values.protocol, Protocol::Icmp | Protocol::Icmpv6);
+            let of_one_family = matches!(values.packet.protocol, Protocol::Icmp | Protocol::Icmpv6);
             vocabulary.addresses_matter |= of_one_family && self.speaks_of_addresses;
             Witness::of_whole_flow(self.model, &vocabulary, &values)
         }))
