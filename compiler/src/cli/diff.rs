@@ -50,9 +50,11 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
     if is_stdin(&arguments.old) && is_stdin(&arguments.new) {
         return Err(Failure::said("standard input cannot be both sides"));
     }
+    let side = |path| read(std::slice::from_ref(path), &arguments.run);
+    let (old, new) = rayon::join(|| side(&arguments.old), || side(&arguments.new));
     let mut sides = Vec::new();
-    for path in [&arguments.old, &arguments.new] {
-        let understood = read(std::slice::from_ref(path), &arguments.run)?;
+    for understood in [old, new] {
+        let understood = understood?;
         if let Some(status) = refuse_blocked(&understood, &arguments.run, terminal)? {
             return Ok(status);
         }

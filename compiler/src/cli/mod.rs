@@ -175,7 +175,7 @@ fn read(paths: &[PathBuf], run: &Run) -> Result<Kept, Failure> {
 /// [`read`], and files of guarantees, for a verb that has read the configuration already.
 fn read_with(paths: &[PathBuf], guarantees: &[PathBuf], run: &Run, config: &Config) -> Result<Kept, Failure> {
     let options = reading(guarantees, run, config);
-    Ok(Kept(understand(paths, &options, &mut io::stdin().lock())?))
+    Ok(Kept(understand(paths, &options, &mut io::stdin())?))
 }
 
 /// How input is read.

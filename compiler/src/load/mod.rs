@@ -80,7 +80,7 @@ pub struct Input {
 /// # Errors
 /// When a path does not exist or cannot be read. What is wrong *in* a file is a finding.
 pub fn load(paths: &[PathBuf], limits: &Limits) -> Result<Input, LoadError> {
-    load_with(paths, limits, &mut io::stdin().lock())
+    load_with(paths, limits, &mut io::stdin())
 }
 
 /// [`load`] with another standard input.
