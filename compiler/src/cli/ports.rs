@@ -104,7 +104,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
             scope_line(&understood)
         )?;
     }
-    let level = settings::fail_on(&arguments.triage, &config);
+    let level = settings::fail_on(arguments.triage.fail_on, &config);
     let fails = findings
         .iter()
         .any(|finding| finding.counts() && level.is_some_and(|level| finding.severity <= level));

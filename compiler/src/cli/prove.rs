@@ -1,10 +1,10 @@
 //! `portcullis prove`
 
-use super::args::{Common, Format, Kept};
+use super::args::{Common, FailOn, Format, Kept};
 use super::terminal::Terminal;
 use super::{Failure, Status, count, read_with, refuse_blocked, scope_line, settings, smt_dump};
 use crate::diagnostic::Code;
-use crate::prove::{self, human, json};
+use crate::prove::{self, Answered, human, json};
 use clap::Args;
 use std::io::Write;
 use std::path::PathBuf;
@@ -17,9 +17,10 @@ A guarantee is a line such as
 
   never ns:dev -> ns:prod except port 443/TCP
   payments-closed: isolated ns:payments
+  warning never ns:payments -> world
 
 docs/guarantees.md has the grammar. Files that end in .guarantees are found in directories, beside the manifests.
-Exit status: 0 all hold, 1 one does not, 2 no answer, 3 the solver gave up on one.")]
+Exit status: 0 all hold, 1 one does not that is an error (--fail-on), 2 no answer, 3 the solver gave up on one.")]
 pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) common: Common,
@@ -35,6 +36,10 @@ pub(super) struct Arguments {
     /// Write every question to the solver into this directory, as SMT-LIB text with the answer
     #[arg(long, value_name = "DIR")]
     smt_dump: Option<PathBuf>,
+
+    /// Exit with 1 when a guarantee at this level or above does not hold; error unless said
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    fail_on: Option<FailOn>,
 
     #[command(flatten)]
     kept: Kept,
@@ -109,11 +114,15 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
         )?;
         return Ok(Status::Failed);
     }
-    let any = |is: fn(&Outcome) -> bool| proved.answers.iter().any(|answer| is(&answer.outcome));
-    if any(|outcome| matches!(outcome, Outcome::Violated(_))) {
+    let level = settings::fail_on(arguments.fail_on, &config);
+    let any = |is: &dyn Fn(&Answered) -> bool| proved.answers.iter().any(is);
+    if any(&|answer| {
+        let counts = level.is_some_and(|level| answer.stated.severity <= level);
+        counts && matches!(answer.outcome, Outcome::Violated(_))
+    }) {
         return Ok(Status::Found);
     }
-    if any(|outcome| matches!(outcome, Outcome::Unknown(_))) {
+    if any(&|answer| matches!(answer.outcome, Outcome::Unknown(_))) {
         return Ok(Status::Incomplete);
     }
     Ok(Status::Fine)

@@ -54,7 +54,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
         )?;
         return Ok(Status::Failed);
     }
-    let level = settings::fail_on(&arguments.triage, &config);
+    let level = settings::fail_on(arguments.triage.fail_on, &config);
     let fails = |finding: &Finding| finding.counts() && level.is_some_and(|level| finding.severity <= level);
     Ok(if findings.iter().any(fails) {
         Status::Found

@@ -1,7 +1,7 @@
 //! What the flags and the configuration file say together. Flags count more.
 
 use super::Failure;
-use super::args::{Kept, Run, TriageFlags};
+use super::args::{self, Kept, Run, TriageFlags};
 use crate::answers::Directory;
 use crate::config::{self, Config, FailOn};
 use crate::diagnostic::{Severity, escape};
@@ -102,8 +102,8 @@ impl Memory {
 }
 
 /// The lowest severity that fails the run.
-pub(super) fn fail_on(flags: &TriageFlags, config: &Config) -> Option<Severity> {
-    match (flags.fail_on, config.fail_on) {
+pub(super) fn fail_on(flag: Option<args::FailOn>, config: &Config) -> Option<Severity> {
+    match (flag, config.fail_on) {
         (Some(flag), _) => flag.level(),
         (None, Some(FailOn::Level(level))) => Some(level),
         (None, Some(FailOn::Never)) => None,

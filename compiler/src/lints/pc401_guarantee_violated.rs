@@ -4,7 +4,8 @@
 //!
 //! ## What is wrong
 //! The finding shows one such flow, between pods of the input or pods that could be created tomorrow, and the lines
-//! that decide it. It was found by a solver and confirmed by the reference evaluator.
+//! that decide it. It was found by a solver and confirmed by the reference evaluator. It is an error, unless the
+//! guarantee begins with `warning` or `note`.
 //!
 //! ## Example
 //! ```text
@@ -14,7 +15,8 @@
 //!
 //! ## How to fix it
 //! Change the rules that decide the flow; or, where the flow is meant to be as it is, say so in the guarantee
-//! (`except from … to … port …`). `for existing` restricts a guarantee to the pods of the input.
+//! (`except from … to … port …`). `for existing` restricts a guarantee to the pods of the input. A guarantee that
+//! does not hold yet begins with `warning` until it does.
 
 use super::{object_name, policy_name};
 use crate::diagnostic::{Code, Finding};
@@ -33,6 +35,7 @@ pub fn finding(model: &Model, stated: &Stated, example: &Counterexample) -> Find
     let mut finding = Finding::new(Code::GUARANTEE_VIOLATED, message)
         .at(stated.origin.clone(), "does not hold")
         .witness(super::witness(witness));
+    finding.severity = stated.severity;
     let mut silent = vec![];
     for (direction, decision, party) in [
         (Direction::Egress, &example.judgement.egress, witness.flow.source),

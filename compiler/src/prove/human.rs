@@ -1,7 +1,7 @@
 //! Answers for people: a line for each guarantee, then what is wrong.
 
 use super::Proved;
-use crate::diagnostic::{escape, human};
+use crate::diagnostic::{Severity, escape, human};
 use crate::source::Sources;
 use std::io::{self, Write};
 use verifier::guarantee::Outcome;
@@ -17,12 +17,18 @@ pub fn write(
     options: human::Options,
 ) -> io::Result<()> {
     for answer in &proved.answers {
-        let name = match &answer.stated.name {
+        let stated = &answer.stated;
+        // As it is written in the file: an error goes without saying.
+        let severity = match stated.severity {
+            Severity::Error => String::new(),
+            less => format!("{} ", less.as_str()),
+        };
+        let name = match &stated.name {
             Some(name) => format!("{name}: "),
             None => String::new(),
         };
         let word = word(&answer.outcome);
-        let line = format!("{word:9} {name}{}", answer.stated.text);
+        let line = format!("{word:9} {severity}{name}{}", stated.text);
         writeln!(out, "{}", escape::message(&line))?;
     }
     if !proved.findings.is_empty() {

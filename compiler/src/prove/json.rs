@@ -38,6 +38,7 @@ struct Summary {
 #[derive(Serialize)]
 struct WireGuarantee<'a> {
     name: Option<&'a str>,
+    severity: &'static str,
     text: &'a str,
     answer: &'static str,
     /// Why it is unknown.
@@ -106,6 +107,7 @@ fn guarantee<'a>(answer: &'a Answered, shown: Option<&'a Shown>) -> WireGuarante
     let stated = &answer.stated;
     WireGuarantee {
         name: stated.name.as_deref(),
+        severity: stated.severity.as_str(),
         text: &stated.text,
         answer: word(&answer.outcome),
         reason: match &answer.outcome {

@@ -8,7 +8,7 @@ pub mod json;
 mod tests;
 
 use crate::check::{CheckError, Understood};
-use crate::diagnostic::{self, Finding};
+use crate::diagnostic::{self, Finding, Severity};
 use crate::lints::{
     pc401_guarantee_violated, pc402_guarantee_vacuous, pc404_guarantee_unreadable,
     pc405_guarantee_names_nothing,
@@ -18,15 +18,17 @@ use ir::origin::Origin;
 use rayon::prelude::*;
 use std::ops::Range;
 use verifier::guarantee::meaning::unknown_namespaces;
-use verifier::guarantee::syntax::Statement;
+use verifier::guarantee::syntax::{self, Statement};
 use verifier::guarantee::{self, Guarantee, Outcome};
 
 /// A guarantee as it stands in its file.
 #[derive(Clone, Debug)]
 pub struct Stated {
+    /// How much it matters that it holds.
+    pub severity: Severity,
     /// Its name, if it has one.
     pub name: Option<String>,
-    /// The sentence, on one line.
+    /// The sentence, on one line, without what stands before it.
     pub text: String,
     /// Where it is.
     pub origin: Origin,
@@ -160,6 +162,11 @@ fn stated(source: &Source, statement: &Statement) -> Stated {
         .map(|line| line.split('#').next().unwrap_or_default());
     let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
     Stated {
+        severity: match statement.severity {
+            syntax::Severity::Error => Severity::Error,
+            syntax::Severity::Warning => Severity::Warning,
+            syntax::Severity::Note => Severity::Note,
+        },
         name: statement.name.as_ref().map(|name| name.value.clone()),
         text: words.join(" "),
         origin: origin(source, &statement.span),

@@ -35,6 +35,7 @@ never ns:dev to ns:shop
 never ns:pyaments -> ns:payments
 never pod:shop/wbe -> pods
 never host -> pods
+warning quiet: never ns:shop -> ns:payments port 443
 ";
 
 /// Everything of the manifests and the guarantees.

@@ -64,6 +64,52 @@ fn guarantees_beside_the_manifests_are_found_and_checked() {
     assert_eq!(status(&["check", &policies, "--no-solver"]), 0);
 }
 
+/// A violated guarantee that is marked as a warning is told, and fails nothing that does not ask for it.
+#[test]
+fn a_guarantee_says_how_much_its_failing_matters() {
+    let scratch = with_policy("severity");
+    let policies = scratch.path("shop");
+    let file = scratch.file("shop/payments.guarantees", "warning isolated ns:payments\n");
+    let output = run(&["prove", &policies]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        out(&output).starts_with("violated  warning isolated ns:payments\n"),
+        "{}",
+        out(&output)
+    );
+    assert!(out(&output).contains("warning[PC401]"));
+    assert_eq!(status(&["prove", &policies, "--fail-on", "warning"]), 1);
+    let output = run(&["check", &policies]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(out(&output).contains("warning[PC401]"), "{}", out(&output));
+    assert_eq!(status(&["check", &policies, "--fail-on", "warning"]), 1);
+    assert_eq!(status(&["check", &policies, "--severity", "PC401=error"]), 1);
+
+    fs::write(&file, "note isolated ns:payments\n").unwrap();
+    assert_eq!(status(&["prove", &policies, "--fail-on", "warning"]), 0);
+    assert_eq!(status(&["prove", &policies, "--fail-on", "note"]), 1);
+    assert!(out(&run(&["check", &policies])).contains("note[PC401]"));
+
+    // One that is an error counts beside one that is none.
+    fs::write(
+        &file,
+        "warning isolated ns:payments\nnever ns:shop -> ns:payments\n",
+    )
+    .unwrap();
+    assert_eq!(status(&["prove", &policies]), 1);
+    assert_eq!(status(&["check", &policies]), 1);
+    assert_eq!(status(&["prove", &policies, "--fail-on", "never"]), 0);
+
+    // What the repository decided counts as in `check`.
+    fs::write(&file, "warning isolated ns:payments\n").unwrap();
+    let config = scratch.file("strict.toml", "fail-on = \"warning\"\n");
+    assert_eq!(status(&["prove", &policies, "--config", &config]), 1);
+    assert_eq!(
+        status(&["prove", &policies, "--config", &config, "--fail-on", "error"]),
+        0
+    );
+}
+
 /// Needs `z3`, which `./dev setup` installs.
 #[test]
 fn another_run_of_a_solver_gives_the_answers_that_the_dump_says() {

@@ -17,9 +17,11 @@ pub struct Spanned<T> {
 /// One guarantee.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
+    /// How much it matters.
+    pub severity: Severity,
     /// Its name, if it has one.
     pub name: Option<Spanned<String>>,
-    /// The sentence, without the name.
+    /// The sentence, without severity and name.
     pub span: Range<usize>,
     /// What it says.
     pub form: Form,
@@ -29,6 +31,18 @@ pub struct Statement {
     pub exceptions: Vec<Exception>,
     /// Whether it speaks only of pods that are in the input.
     pub existing: bool,
+}
+
+/// How much it matters that a guarantee does not hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Severity {
+    /// It must hold.
+    #[default]
+    Error,
+    /// It should.
+    Warning,
+    /// It is good to know.
+    Note,
 }
 
 /// The forms of guarantees.

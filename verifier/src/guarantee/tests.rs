@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use super::check::{Outcome, prove};
 use super::meaning::{resolve, unknown_namespaces};
 use super::parse;
+use super::syntax::Severity;
 use crate::options::Options;
 
 fn model(text: &str) -> Model {
@@ -61,6 +62,11 @@ twice: isolated ns:a
 twice: isolated ns:b
 never ns:Dev -> pods
 never ünï -> pods
+warn never ns:dev -> pods
+warning note never ns:dev -> pods
+payments closed: isolated ns:payments
+warning nevr ns:dev -> pods
+warning
 "
     ));
 }
@@ -79,10 +85,42 @@ only-api: only ns:shop[app = api,tier!=old , team notin (a,b), here] -> pod:db/p
 isolated ns:{env=prod, !shared}[app==web]
 never world, 203.0.113.0/24, 2001:db8::7 -> account:shop/robot[app=x], pods, nodes[zone=a] port icmp/8, */ANY
 isolated ns:*{env=prod}
+warning guarantee calm: isolated ns:shop
 ",
     );
     assert_eq!(problems, vec![]);
     insta::assert_debug_snapshot!(statements);
+}
+
+/// A word is a severity unless a colon makes it a name.
+#[test]
+fn a_guarantee_says_how_much_it_matters() {
+    let said = |text: &str| {
+        let (statements, problems) = parse(text);
+        assert_eq!(problems, vec![], "{text}");
+        let [statement] = statements.as_slice() else {
+            panic!("{text}");
+        };
+        let name = statement.name.clone().map(|name| name.value);
+        (statement.severity, name, text[statement.span.clone()].to_owned())
+    };
+    let sentence = "isolated ns:shop";
+    for (head, severity, name) in [
+        ("", Severity::Error, None),
+        ("error ", Severity::Error, None),
+        ("warning ", Severity::Warning, None),
+        ("note ", Severity::Note, None),
+        ("warning shop: ", Severity::Warning, Some("shop")),
+        ("note guarantee shop: ", Severity::Note, Some("shop")),
+        ("warning\n  shop:\n  ", Severity::Warning, Some("shop")),
+        ("warning: ", Severity::Error, Some("warning")),
+        ("note : ", Severity::Error, Some("note")),
+        ("warning note: ", Severity::Warning, Some("note")),
+        ("guarantee warning: ", Severity::Error, Some("warning")),
+    ] {
+        let expected = (severity, name.map(str::to_owned), sentence.to_owned());
+        assert_eq!(said(&format!("{head}{sentence}")), expected, "{head}");
+    }
 }
 
 proptest! {
@@ -100,7 +138,7 @@ proptest! {
         "never ", "always ", "only ", "isolated ", "-> ", "ns:", "pod:", "shop", "/", "*", "[", "]", "{", "}", "app",
         "=", "!=", "!", " in ", "notin", "(", ")", ",", "port ", "http", "80", "-", "/TCP", "icmp/8", "except ",
         "from ", "to ", "for existing", "name", ": ", "world", "10.0.0.0/8", "::/0", "é", "#", "\n", "\n  ", " ",
-        "guarantee ", "65536", "account:",
+        "guarantee ", "65536", "account:", "warning ", "note ", "error",
     ][..]), 0..24)) {
         places_are_sound(&words.concat())?;
     }
