@@ -71,21 +71,18 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
     }
     let understood = check::understand_input(texts.input(&reading.limits), &reading);
     let memory = settings::answers(&arguments.kept, &config);
-    let solver = how.solver.then(|| verifier::options::Options {
+    let options = verifier::options::Options {
         steps: arguments.solver_steps,
         answers: memory.answers.clone(),
         ..verifier::options::Options::default()
-    });
-    let mut checked = check::check(&understood, solver.as_ref()).map_err(Failure::said)?;
+    };
+    let solver = how.solver.then_some(&options);
+    let mut checked = check::check(&understood, solver).map_err(Failure::said)?;
     if !arguments.against.is_empty() && !understood.blocked() {
         let before = read(&arguments.against, &common.run)?;
         if let Some(status) = refuse_blocked(&before, &common.run, terminal)? {
             return Ok(status);
         }
-        let options = verifier::options::Options {
-            answers: memory.answers.clone(),
-            ..verifier::options::Options::default()
-        };
         let new_access = pc403_new_access::check(&before, &understood, arguments.no_new_access, &options)
             .map_err(Failure::said)?;
         checked.findings.extend(new_access.findings);

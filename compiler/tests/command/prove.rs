@@ -189,6 +189,76 @@ fn check_against_reports_what_a_change_opens() {
     assert_eq!(shown(&["check", &old, "--against", &new, "--no-new-access"]).0, 0);
 }
 
+/// Guarantees are asked of the new policies, whatever the old ones promised, and new access is told beside them.
+#[test]
+fn check_against_proves_guarantees_too() {
+    let scratch = with_policy("against-guarantees");
+    let old = scratch.path("shop");
+    let opened = POLICY.replace("podSelector: {}\n", "podSelector: {matchLabels: {app: api}}\n");
+    scratch.file("wide/policy.yaml", &opened);
+    let same = scratch.path("same");
+    scratch.file("same/policy.yaml", POLICY);
+    let kept = "never world -> ns:payments\n";
+    let broken = "isolated ns:payments\n";
+    let shown = |new: &str, guarantees: &str, flags: &[&str]| {
+        let file = scratch.path(new);
+        fs::write(format!("{file}/payments.guarantees"), guarantees).unwrap();
+        let mut arguments = vec!["check", file.as_str(), "--against", old.as_str()];
+        arguments.extend(flags);
+        let output = run(&arguments);
+        let codes = ["error[PC401]", "warning[PC401]", "error[PC403]", "note[PC403]"];
+        let told: Vec<_> = codes
+            .into_iter()
+            .filter(|code| out(&output).contains(code))
+            .collect();
+        (output.status.code().unwrap(), told)
+    };
+    let strict = &["--no-new-access"][..];
+    assert_eq!(shown("same", kept, strict), (0, vec![]));
+    assert_eq!(shown("same", broken, strict), (1, vec!["error[PC401]"]));
+    assert_eq!(
+        shown(
+            "wide",
+            "never ns:payments[app=api] -> ns:payments[app=api]\n",
+            strict
+        ),
+        (1, vec!["error[PC403]"])
+    );
+    assert_eq!(
+        shown("wide", broken, strict),
+        (1, vec!["error[PC401]", "error[PC403]"])
+    );
+    assert_eq!(
+        shown("wide", broken, &[]),
+        (1, vec!["error[PC401]", "note[PC403]"])
+    );
+    assert_eq!(
+        shown("wide", &format!("warning {broken}"), strict),
+        (1, vec!["warning[PC401]", "error[PC403]"])
+    );
+    assert_eq!(
+        shown("wide", &format!("warning {broken}"), &[]),
+        (0, vec!["warning[PC401]", "note[PC403]"])
+    );
+
+    // One that lies beside the old policies is not asked: what must hold is what the change says.
+    fs::write(scratch.path("shop/old.guarantees"), "isolated ns:payments\n").unwrap();
+    assert_eq!(shown("same", kept, strict), (0, vec![]));
+    fs::remove_file(format!("{same}/payments.guarantees")).unwrap();
+    let promised = [
+        "check",
+        &same,
+        "--against",
+        &old,
+        "--no-new-access",
+        "--guarantees",
+        &scratch.path("shop/old.guarantees"),
+    ];
+    assert_eq!(status(&promised), 1);
+    // A file of guarantees that cannot be read proves nothing, new access or not.
+    assert_eq!(shown("wide", "isolated\n", strict).0, 1);
+}
+
 #[test]
 fn doctor_says_what_answers() {
     let output = run(&["doctor", "--format", "json"]);
