@@ -5,7 +5,8 @@
 
 use super::args::Check;
 use super::terminal::Terminal;
-use super::{Failure, Status, check, tell};
+use super::{Failure, Status, check, settings, tell};
+use crate::config;
 use crate::load::states;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -20,9 +21,10 @@ pub(super) fn run(arguments: &Check, terminal: &mut Terminal) -> Result<Status, 
     if arguments.common.paths.iter().any(|path| path.as_os_str() == "-") {
         return Err(Failure::Said("standard input cannot be watched".to_owned()));
     }
-    let paths = watched(arguments);
     let clears = io::stdout().is_terminal();
     loop {
+        // The configuration may name others by now.
+        let paths = watched(arguments);
         // Taken first: what changes during the check is seen behind it.
         let seen = states(&paths);
         if clears {
@@ -57,11 +59,23 @@ pub(super) fn run(arguments: &Check, terminal: &mut Terminal) -> Result<Status, 
 
 /// The inputs, and the files that decide what is said of them.
 fn watched(arguments: &Check) -> Vec<PathBuf> {
+    let run = &arguments.common.run;
     let mut paths = arguments.common.paths.clone();
-    paths.extend(arguments.common.run.config.clone());
+    paths.extend(arguments.guarantees.clone());
+    paths.extend(arguments.against.clone());
+    paths.extend(run.config.clone());
     paths.extend(arguments.triage.baseline.clone());
-    if arguments.common.run.config.is_none() && !arguments.common.run.no_config {
-        paths.push(crate::config::FILE.into());
+    if run.config.is_none() && !run.no_config {
+        // It may come to be here, where it hides the one above.
+        paths.push(config::FILE.into());
+        paths.extend(std::env::current_dir().ok().and_then(|here| config::above(&here)));
+    }
+    // One that each check writes would never be as it was.
+    if arguments.triage.baseline.is_none()
+        && arguments.write_baseline.is_none()
+        && let Ok(config) = settings::config(run)
+    {
+        paths.extend(config.baseline);
     }
     paths
 }

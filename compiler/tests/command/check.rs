@@ -1,9 +1,8 @@
 //! `check`: exit statuses, what goes where, and what does not depend on chance.
 
-use crate::program::{EXAMPLE, POLICY, ROOT, Scratch, err, out, program, run, run_with, status};
+use crate::program::{EXAMPLE, POLICY, ROOT, Scratch, err, out, run, run_with, status};
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
 
 #[test]
 fn check_exits_with_what_it_found() {
@@ -139,38 +138,6 @@ fn verbs_that_answer_refuse_input_that_is_refused() {
     let target = scratch.path("out");
     assert_eq!(status(&["compile", EXAMPLE, &bad, "--place", "-o", &target]), 2);
     assert!(!Path::new(&target).exists());
-}
-
-#[test]
-fn watching_checks_again_when_a_file_is_saved() {
-    use std::io::{BufRead, BufReader};
-    let scratch = Scratch::new("watch");
-    let file = scratch.file("a.yaml", POLICY);
-    let mut child = program(ROOT)
-        .args([
-            "check",
-            "--no-solver",
-            "--watch",
-            "--no-config",
-            &scratch.path(""),
-        ])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    // Ends at the latest when the child is killed: the pipe closes.
-    let mut summary = || {
-        lines
-            .find_map(|line| line.ok().filter(|line| line.contains(" in 1 policy")))
-            .unwrap()
-    };
-    assert!(!summary().contains("error"));
-    fs::write(&file, POLICY.replace("podSelector", "podSelecter")).unwrap();
-    assert!(summary().contains("1 error"));
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert_eq!(status(&["check", "--watch", "-"]), 2);
 }
 
 #[test]

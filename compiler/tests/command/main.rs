@@ -23,3 +23,4 @@ mod program;
 mod prove;
 mod published;
 mod triage;
+mod watch;
