@@ -5,6 +5,8 @@
 //! [`Cube::is_empty`] knows all of these dependencies, the same that the formulas state
 //! (`encode::flow`, "well formed" and "real").
 
+use std::ops::ControlFlow;
+
 use ipnet::IpNet;
 use ir::port::Protocol;
 
@@ -224,6 +226,14 @@ impl Fact {
     }
 }
 
+/// What is left of a cube.
+#[derive(Debug)]
+pub(crate) enum Left {
+    Nothing,
+    One(Box<Cube>),
+    Several,
+}
+
 /// A product of sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cube {
@@ -334,9 +344,41 @@ impl Cube {
     /// where the peer is one.
     pub(crate) fn without(&self, other: &Self, words: &Words) -> Vec<Self> {
         let mut pieces = vec![];
+        let _ = self.part(other, words, &mut |piece| {
+            pieces.push(piece);
+            ControlFlow::Continue(())
+        });
+        pieces
+    }
+
+    /// What is left without the other, where that is not several cubes.
+    pub(crate) fn left_without(&self, other: &Self, words: &Words) -> Left {
+        let mut left = Left::Nothing;
+        let _ = self.part(other, words, &mut |piece| match left {
+            Left::Nothing => {
+                left = Left::One(Box::new(piece));
+                ControlFlow::Continue(())
+            }
+            Left::One(_) | Left::Several => {
+                left = Left::Several;
+                ControlFlow::Break(())
+            }
+        });
+        left
+    }
+
+    /// Hands out the pieces of this cube without the other, as long as they are taken.
+    fn part(
+        &self,
+        other: &Self,
+        words: &Words,
+        take: &mut dyn FnMut(Self) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         let mut keep = |piece: Self| {
-            if !piece.is_empty(words) {
-                pieces.push(piece);
+            if piece.is_empty(words) {
+                ControlFlow::Continue(())
+            } else {
+                take(piece)
             }
         };
         let mut rest = self.clone();
@@ -344,35 +386,35 @@ impl Cube {
             keep(Self {
                 classes: rest.classes.without(other.classes),
                 ..rest.clone()
-            });
+            })?;
             rest.classes = rest.classes.and(other.classes);
         }
         if !rest.ports.is_inside(&other.ports) {
             keep(Self {
                 ports: rest.ports.without(&other.ports),
                 ..rest.clone()
-            });
+            })?;
             rest.ports = rest.ports.and(&other.ports);
         }
         if !rest.addresses.is_inside(&other.addresses) {
             keep(Self {
                 addresses: rest.addresses.without(&other.addresses),
                 ..rest.clone()
-            });
+            })?;
             rest.addresses = rest.addresses.and(&other.addresses);
         }
         if !rest.subject_addresses.is_inside(&other.subject_addresses) {
             keep(Self {
                 subject_addresses: rest.subject_addresses.without(&other.subject_addresses),
                 ..rest.clone()
-            });
+            })?;
             rest.subject_addresses = rest.subject_addresses.and(&other.subject_addresses);
         }
         if !rest.own_node.without(other.own_node).is_empty() {
             keep(Self {
                 own_node: rest.own_node.without(other.own_node),
                 ..rest.clone()
-            });
+            })?;
             rest.own_node = rest.own_node.and(other.own_node);
         }
         let parts: [fn(&mut Self) -> &mut Attributes; 3] = [
@@ -388,7 +430,7 @@ impl Cube {
                 if !inside {
                     let mut piece = rest.clone();
                     part(&mut piece).restrict(attribute, &values.complement());
-                    keep(piece);
+                    keep(piece)?;
                     part(&mut rest).restrict(attribute, values);
                 }
             }
@@ -396,13 +438,13 @@ impl Cube {
         for (fact, value) in &other.facts {
             let mut piece = rest.clone();
             if piece.settle(*fact, !value) {
-                keep(piece);
+                keep(piece)?;
             }
             if !rest.settle(*fact, *value) {
                 break;
             }
         }
-        pieces
+        ControlFlow::Continue(())
     }
 
     /// The classes that the peer can have after all.

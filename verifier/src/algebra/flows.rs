@@ -3,7 +3,7 @@
 //! A cube without some others falls into many cubes, none of which anybody has written. Kept as "this one, without
 //! these" it stays as short as the policies that it comes from, and whether anything is left of it is a walk.
 
-use super::cube::{Bits, Cube, Fact};
+use super::cube::{Bits, Cube, Fact, Left};
 use super::line::{Entry, Fate, GaveUp, Line, Place, Then};
 use super::values::Attributes;
 use super::words::Words;
@@ -48,18 +48,21 @@ impl Flows {
             if self.except.len() <= FEW {
                 self.except = without_repeated(self.except);
             }
-            // An exception that leaves one cube is no exception, but where the base ends.
-            let smaller = self.except.iter().find_map(|hole| {
-                let mut left = self.base.without(hole, words).into_iter();
-                match (left.next(), left.next()) {
-                    (None, _) => Some(None),
-                    (Some(one), None) => Some(Some(one)),
-                    (Some(_), Some(_)) => None,
+            // An exception that leaves one cube is no exception, but where the base ends. Where there are thousands,
+            // most are such: all are gone through before the rest is looked at again.
+            let mut smaller = false;
+            for hole in &self.except {
+                match self.base.left_without(hole, words) {
+                    Left::Nothing => return None,
+                    Left::One(left) => {
+                        self.base = *left;
+                        smaller = true;
+                    }
+                    Left::Several => {}
                 }
-            });
-            match smaller {
-                None => return Some(self),
-                Some(left) => self.base = left?,
+            }
+            if !smaller {
+                return Some(self);
             }
         }
     }

@@ -126,7 +126,7 @@ impl<'m> Algebra<'m> {
             };
             let denying = (0..).zip(&owned).filter(|(_, owned)| denies(owned));
             Side {
-                index: Index::of(owned.iter().map(|owned| &owned.cube)),
+                index: Index::of(owned.iter().map(|owned| &owned.cube), &words),
                 denying: denying.map(|(number, _)| number).collect(),
                 owned,
             }
@@ -179,7 +179,7 @@ impl<'m> Algebra<'m> {
 
     fn candidates(&self, cube: &Cube, direction: Direction) -> impl Iterator<Item = &Owned> {
         let side = self.side(direction);
-        let near = side.index.near(cube);
+        let near = side.index.near(cube, &self.words);
         near.into_iter()
             .filter_map(|number| side.owned.get(number as usize))
     }
@@ -187,7 +187,7 @@ impl<'m> Algebra<'m> {
     /// Those of the candidates that deny.
     fn denying(&self, cube: &Cube, direction: Direction) -> impl Iterator<Item = &Owned> {
         let side = self.side(direction);
-        let near = side.index.near(cube) & &side.denying;
+        let near = side.index.near(cube, &self.words) & &side.denying;
         near.into_iter()
             .filter_map(|number| side.owned.get(number as usize))
     }
