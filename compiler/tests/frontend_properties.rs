@@ -161,6 +161,13 @@ const TOKENS: [&str; 44] = [
     " # c\n", "&a ", "*a", "*a ", "!!str ", "! ", "---\n", "\n---\n", "%", "@", "~",
 ];
 
+/// The same with tabs everywhere.
+const TABBED: [&str; 32] = [
+    "a", "b", "- ", "-", ": ", ":", "? ", "?", "\n", "\n", "\n  ", "\n ", "\n- ", "\nb: ", " ", "\t", "\t",
+    "\t", "\n\t", "\n \t", "\n  \t", "[", "]", ", ", "|\n", "|\n  c\n", "|1\n", "'", "\"c\"", "# c", "&a ",
+    "\n---\n",
+];
+
 proptest! {
     #![proptest_config(ir::testing::cases(1000))]
 
@@ -185,6 +192,12 @@ proptest! {
 
     #[test]
     fn libyaml_sees_the_same_in_soup(tokens in prop::collection::vec(prop::sample::select(TOKENS.to_vec()), 0..20)) {
+        let text = tokens.concat();
+        prop_assert_eq!(agrees_with_libyaml(&text), Ok(()), "{:?}", text);
+    }
+
+    #[test]
+    fn libyaml_sees_the_same_in_tabbed_soup(tokens in prop::collection::vec(prop::sample::select(TABBED.to_vec()), 0..14)) {
         let text = tokens.concat();
         prop_assert_eq!(agrees_with_libyaml(&text), Ok(()), "{:?}", text);
     }

@@ -118,6 +118,7 @@ fn alone(text: &str) -> Option<String> {
 
 /// Our tree against libyaml's, of which Kubernetes' reader is a port: where both accept a text, both see the same
 /// structure and the same strings. What differs in meaning by design (numbers, booleans, tags, merges) is not compared.
+/// What libyaml refuses for a tab, we refuse, and what we refuse for its sake it refuses.
 ///
 /// # Errors
 /// Where they differ: both, as text.
@@ -126,13 +127,23 @@ pub fn agrees_with_libyaml(text: &str) -> Result<(), String> {
     let stream = tree::parse(&source, &Limits::default());
     // Kubernetes reads JSON as JSON, where a line separator is text like any other.
     let is_json_matter = text.contains(['\u{85}', '\u{2028}', '\u{2029}']);
+    let for_a_tab = |fault: &tree::StreamFault| matches!(&fault.kind, tree::StreamFaultKind::Syntax(reason) if reason.contains("Kubernetes' reader"));
+    if !stream.faults.is_empty() && stream.faults.iter().all(for_a_tab) && by_libyaml(text).is_ok() {
+        return Err(format!("libyaml takes the tab: {:?}", stream.faults));
+    }
     if !stream.faults.is_empty() || text.contains("<<") || is_json_matter {
         return Ok(());
     }
-    let theirs: Result<Vec<serde_yaml::Value>, _> = serde_yaml::Deserializer::from_str(text)
-        .map(serde_yaml::Value::deserialize)
-        .collect();
-    let Ok(theirs) = theirs else { return Ok(()) };
+    let Ok(theirs) = by_libyaml(text) else {
+        // Nothing but tabs is in the way: then they are in Kubernetes' way too, unless it reads JSON.
+        let spaced = text.replace('\t', " ");
+        let only_tabs = spaced != text && by_libyaml(&spaced).is_ok() && !text.trim_start().starts_with('{');
+        return if only_tabs {
+            Err("libyaml refuses a tab".to_owned())
+        } else {
+            Ok(())
+        };
+    };
     if theirs.len() != stream.documents.len() {
         // An empty stream is one null document to one and none to the other.
         let empty = theirs.iter().all(serde_yaml::Value::is_null);
@@ -159,6 +170,12 @@ pub fn agrees_with_libyaml(text: &str) -> Result<(), String> {
         same(document, document.root(), value)?;
     }
     Ok(())
+}
+
+fn by_libyaml(text: &str) -> Result<Vec<serde_yaml::Value>, serde_yaml::Error> {
+    serde_yaml::Deserializer::from_str(text)
+        .map(serde_yaml::Value::deserialize)
+        .collect()
 }
 
 fn same(document: &Document, id: NodeId, theirs: &serde_yaml::Value) -> Result<(), String> {

@@ -9,6 +9,7 @@ mod dialect;
 pub mod merge;
 pub mod parse;
 pub mod scalar;
+mod tabs;
 #[cfg(test)]
 mod tests;
 

@@ -3,6 +3,7 @@
 use super::dialect;
 use super::merge::Written;
 use super::scalar::CoreTag;
+use super::tabs::Tabs;
 use super::{
     Comment, Document, Entry, Mapping, Node, NodeId, Placement, Rare, Scalar, Stream, Style, Tag, Value,
 };
@@ -26,7 +27,7 @@ pub struct StreamFault {
 /// What is wrong with a document. After `Syntax` and `Limit` it is missing from the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamFaultKind {
-    /// It is not YAML; the parser's reason.
+    /// It is not YAML, or not to Kubernetes' reader (see `tabs`); the reason.
     Syntax(String),
     /// It exceeds a bound of [`Limits`]: the bound's name and value.
     Limit(&'static str, u64),
@@ -76,7 +77,10 @@ fn parse_documents(source: &Source, limits: &Limits) -> Stream {
     let mut parser = Parser::new_from_str_with_options(source.text(), options);
     let mut next_document = 0_u32;
     let mut comments = Vec::new();
-    let mut room = Room::default();
+    let mut room = Room {
+        tabs: source.text().contains('\t').then(Tabs::default),
+        ..Room::default()
+    };
     loop {
         let index = next_document;
         if index as usize >= limits.documents {
@@ -95,7 +99,15 @@ fn parse_documents(source: &Source, limits: &Limits) -> Stream {
                 }
                 stream.documents.push(document);
             }
-            Ok(None) => return stream,
+            Ok(None) => {
+                let tabs = room.tabs.take_if(|_| stream.faults.is_empty());
+                if let Some((document, (span, reason))) = tabs.and_then(|tabs| tabs.between(source)) {
+                    let kind = StreamFaultKind::Syntax(reason.to_owned());
+                    stream.faults.push(fault(document, span, kind));
+                    stream.documents.retain(|other| other.index != document);
+                }
+                return stream;
+            }
             Err(stopped) => {
                 stream.faults.push(fault(index, stopped.span, stopped.kind));
                 if !matches!(parser.proceed_next_document(), Ok(true)) {
@@ -138,6 +150,8 @@ struct Room {
     children: Vec<NodeId>,
     /// Short texts of the stream. Keys and most values occur again and again, and share one.
     texts: HashSet<Arc<str>>,
+    /// Where there are any in the stream.
+    tabs: Option<Tabs>,
 }
 
 impl Room {
@@ -224,7 +238,12 @@ impl<'s, 'r> Builder<'s, 'r> {
                 }
                 Event::StreamEnd => return Ok(None),
                 Event::DocumentEnd => return self.finish(span).map(Some),
-                Event::Comment(..) => self.comments.push(self.comment(span)),
+                Event::Comment(..) => {
+                    self.comments.push(self.comment(span));
+                    if let Some(tabs) = &mut self.room.tabs {
+                        tabs.skip(span);
+                    }
+                }
                 Event::Alias(anchor) => self.alias(anchor, span)?,
                 Event::UnresolvedAlias(_) => {
                     return Err(syntax(span, "no anchor of this name stands before it"));
@@ -241,6 +260,7 @@ impl<'s, 'r> Builder<'s, 'r> {
                         ));
                     }
                     self.last_end = span.end;
+                    self.check_tabs(span, style, &text)?;
                     let scalar = self.scalar(&text, style, tag.as_deref(), span);
                     let understood = scalar.is_some();
                     let scalar = scalar
@@ -293,13 +313,7 @@ impl<'s, 'r> Builder<'s, 'r> {
         } else {
             text
         };
-        let style = match style {
-            ScalarStyle::Plain => Style::Plain,
-            ScalarStyle::SingleQuoted => Style::SingleQuoted,
-            ScalarStyle::DoubleQuoted => Style::DoubleQuoted,
-            ScalarStyle::Literal => Style::Literal,
-            ScalarStyle::Folded => Style::Folded,
-        };
+        let style = written(style);
         let text = self.room.text(text);
         match tag {
             None if style == Style::Plain => Some(Scalar::plain(text)),
@@ -398,6 +412,25 @@ impl<'s, 'r> Builder<'s, 'r> {
         }
     }
 
+    /// Whether go-yaml takes the tabs of a scalar.
+    fn check_tabs(&mut self, span: Span, style: ScalarStyle, text: &str) -> Result<(), Stopped> {
+        let Some(tabs) = &mut self.room.tabs else {
+            return Ok(());
+        };
+        let around = self.open.iter().rev().find(|open| !open.flow);
+        let around = around.and_then(|open| self.room.nodes.get(open.id.0 as usize));
+        match tabs.scalar(
+            self.source,
+            span,
+            written(style),
+            text,
+            around.map(|node| node.span.start),
+        ) {
+            None => Ok(()),
+            Some((tab, reason)) => Err(syntax(tab, reason)),
+        }
+    }
+
     fn alias(&mut self, anchor: usize, span: Span) -> Result<(), Stopped> {
         self.check_anchor(span)?;
         let Some(&target) = self.anchors.get(&anchor) else {
@@ -482,6 +515,9 @@ impl<'s, 'r> Builder<'s, 'r> {
         if let Some(node) = self.room.nodes.get_mut(open.id.0 as usize) {
             node.span = Span::new(node.span.start, self.last_end.max(node.span.end));
             node.value = value;
+            if let Some(tabs) = self.room.tabs.as_mut().filter(|_| open.flow) {
+                tabs.skip(node.span);
+            }
         }
         if let Some(extent) = self.room.extents.get_mut(open.id.0 as usize) {
             let height = height.saturating_add(1);
@@ -533,6 +569,9 @@ impl<'s, 'r> Builder<'s, 'r> {
     }
 
     fn finish(&mut self, end: Span) -> Result<Document, Stopped> {
+        if let Some(tabs) = &mut self.room.tabs {
+            tabs.end(end.start);
+        }
         let root = match self.root {
             Some(root) => root,
             None => self.push(
@@ -570,6 +609,16 @@ fn reason(kind: &ErrorKind) -> String {
         _ => return kind.to_string(),
     };
     known.to_owned()
+}
+
+fn written(style: ScalarStyle) -> Style {
+    match style {
+        ScalarStyle::Plain => Style::Plain,
+        ScalarStyle::SingleQuoted => Style::SingleQuoted,
+        ScalarStyle::DoubleQuoted => Style::DoubleQuoted,
+        ScalarStyle::Literal => Style::Literal,
+        ScalarStyle::Folded => Style::Folded,
+    }
 }
 
 fn core_tag(tag: &granit_parser::Tag) -> Option<CoreTag> {

@@ -4,6 +4,7 @@ use super::*;
 use crate::limits::Limits;
 use crate::route;
 use crate::source::Source;
+use serde::Deserialize;
 
 /// A document as text: `kind value @ slice` for every leaf, by route.
 fn leaves(source: &Source, document: &Document) -> Vec<String> {
@@ -351,4 +352,100 @@ fn what_is_not_yaml_is_pointed_at() {
         let at = stream.faults.first().unwrap().span;
         assert_eq!(source.slice(at), wrong, "{text:?}");
     }
+}
+
+/// Tabs are taken where go-yaml takes them: each text with the tabs that are refused in it. libyaml, of which go-yaml is a
+/// port, is asked too.
+#[test]
+fn tabs_are_taken_where_kubernetes_takes_them() {
+    for (text, refused) in [
+        // Behind something on the line.
+        ("a:\tb\n", None),
+        ("a :\tb\n", None),
+        ("a: b\t\n", None),
+        ("a: b\t# c\n", None),
+        ("a: \"b\"\t# c\n", None),
+        ("a:\t\n  b: c\n", None),
+        ("a: !!str\tb\n", None),
+        ("a: &a\tb\n", None),
+        ("- a\t\n- b\n", None),
+        ("---\t# c\na: b\n", None),
+        // Where a key could begin.
+        ("\ta: b\n", Some(0)),
+        ("  \ta: b\n", Some(2)),
+        ("a:\n  \tb: c\n", Some(5)),
+        ("a:\n  \t- b\n", Some(5)),
+        ("a:\n  \tb\n", Some(5)),
+        ("-\ta\n", Some(1)),
+        ("- \ta\n", Some(2)),
+        ("- \t# c\n  a\n", Some(2)),
+        ("- -\ta\n", Some(3)),
+        ("?\ta\n", Some(1)),
+        ("? a\n:\tb\n", Some(5)),
+        // Nothing but blanks or a comment follows.
+        ("\t\na: b\n", Some(0)),
+        ("# c\n\t# d\na: b\n", Some(4)),
+        ("a:\n  \t\n  b: c\n", Some(5)),
+        ("a: \"b\"\n  \t\nc: d\n", Some(9)),
+        ("a: \"b\"\n\t# c\n", Some(7)),
+        ("a: \"b\"\n\t", Some(7)),
+        ("a: [b]\n \t\n", Some(8)),
+        ("a: b # c\n \t\nd: e\n", Some(10)),
+        ("a: \"b\"\n---\n\t\nc: d\n", Some(11)),
+        ("a: \"b\"\n...\n\t# c\n", Some(11)),
+        // A plain scalar takes blanks that stand further in than what is around it.
+        ("a: b\n  \t\nc: d\n", None),
+        ("a: b\n \t# c\nd: e\n", None),
+        ("a: b\n \tc\n", None),
+        ("a: b\n\t\nc: d\n", Some(5)),
+        ("a: b\n\n\t# c\nd: e\n", Some(6)),
+        ("a:\n - b\n  \t\n", None),
+        ("a:\n - b\n \t\n", Some(9)),
+        ("- a: b\n   \t\n  c: d\n", None),
+        ("- a: b\n  \t\n  c: d\n", Some(9)),
+        ("- &x a: b\n   \t\n  c: d\n", None),
+        ("- !!str a: b\n  \t\n  c: d\n", Some(15)),
+        ("a\n\tb\n", None),
+        // In brackets.
+        ("a: [\n \tb,\n \tc,\t\n \t]\n", None),
+        ("a: {\n \tb: c,\n \t}\n", None),
+        ("[\n\tb,\n\tc,\t\n\t]\n", None),
+        ("a: [b\n\t]\n", Some(4)),
+        ("a: [b\n \t]\n", None),
+        ("[b\n\t]\n", None),
+        ("a: [\"b\"\n\t# c\n]\n", None),
+        // In quotes.
+        ("a: \"b\n\tc\"\n", None),
+        ("a: 'b\n\t\n\tc\t'\n", None),
+        // In block scalars: text behind the indentation.
+        ("a: |\t# c\n  b\n", None),
+        ("a: |\n  b\n  \tc\n", None),
+        ("a: |\n  b\t\n", None),
+        ("a: |\n  b\n  \t\n", None),
+        ("a: |2\n  \tb\n", None),
+        ("a: |1-\n \tb\n", None),
+        ("- a: |1\n   \tb\n", None),
+        ("a: |\n  \tb\n", Some(7)),
+        ("a: |\n \t\n  b\n", Some(6)),
+        ("a: |\n  b\n \t\n", Some(10)),
+        ("a: >-\n  b\n\t# c\n", Some(10)),
+        ("a: |\n  b\n\n\t\nc: d\n", Some(10)),
+        ("- a: |1\n  \tb\n", Some(10)),
+        ("a: |\n\n  |\n\t\n", Some(10)),
+        ("a: |\n\t\n", Some(3)),
+        ("a: |+ # | #\nb: |\n  \t\n", Some(19)),
+        ("a | b: > # c | #\n  c\n  \td\n", None),
+    ] {
+        let (_, stream) = parse_text(text);
+        let fault = stream.faults.first();
+        let at = fault.map(|fault| fault.span.start as usize);
+        assert_eq!(at, refused, "{text:?}: {fault:?}");
+        assert!(fault.is_none_or(|fault| matches!(fault.kind, StreamFaultKind::Syntax(_))));
+        let theirs: Result<Vec<serde_yaml::Value>, _> = serde_yaml::Deserializer::from_str(text)
+            .map(serde_yaml::Value::deserialize)
+            .collect();
+        assert_eq!(theirs.is_ok(), refused.is_none(), "{text:?}: {theirs:?}");
+    }
+    // Kubernetes reads JSON as JSON.
+    assert_eq!(parse_text("\t{\"a\":\t1}\n\t\n").1.faults, []);
 }
