@@ -4,6 +4,24 @@
 //! through is worked out from the value by a small oracle ([`oracle`]) that knows Cilium's label arrays and its
 //! documentation, and nothing of our reader, our vocabulary or our evaluator. Both are asked about every flow between a
 //! fixed cluster's parties ([`world`]), on every port that the policies can tell apart.
+//!
+//! That it can fail was tried with 50 mistakes, planted one at a time where Cilium's policies are lowered and evaluated. It
+//! catches each of these kinds, nearly always at the first run:
+//!
+//! - what wins: an allow above a deny, `enableDefaultDeny` ignored, a section of denies that does not isolate, a pod's own
+//!   node kept out, `egressDeny` as an allow, only the first of `specs`, of a list of peers, of `toPorts` or of its ports read;
+//! - what empty things mean: `{}`, an empty list of peers, `toPorts: [{}]`, port 0 and a missing protocol taken for something
+//!   else;
+//! - whom a selector means: the policy's namespace not added, or added beside a namespace's label, a namespace in the
+//!   subject not replaced, `any:` and `k8s:` confused, `reserved.` not read, service accounts taken for labels, `NotIn`
+//!   where the label is absent, who has no labels at all, and that a cluster-wide policy means pods;
+//! - entities and nodes: `world` of one family, `cluster` of pods alone, any node as a remote one, `ingress` and `unmanaged`
+//!   as somebody, the own node by `toNodes`, a pod on its node's network as a pod;
+//! - addresses: exceptions ignored, of a block and of a group, blocks that match pods, an address as its network, the
+//!   first of several groups, names in DNS that open;
+//! - services of another namespace or with other labels, and pods of another namespace behind them;
+//! - ports: `ANY` without SCTP, a range without its end, names of another protocol, of the source, or of another case;
+//! - types of ICMP of the other family, by number and by name.
 #![cfg(test)]
 
 mod oracle;
@@ -78,9 +96,10 @@ fn flow(model: &Model, from: &Party, to: &Party, probe: Probe) -> Flow {
 fn in_model(model: &Model, party: &Party) -> ir::flow::Party {
     let cluster = &model.cluster;
     let address = party.address;
-    let pod = cluster
-        .endpoint_ids()
-        .find(|(_, pod)| !pod.host_network && pod.addresses.contains(&address));
+    let pod = cluster.endpoint_ids().find(|(_, pod)| match party.host_pod {
+        Some(name) => pod.host_network && pod.name == name,
+        None => !pod.host_network && pod.addresses.contains(&address),
+    });
     let node = cluster
         .node_ids()
         .find(|(_, node)| node.addresses.contains(&address));
@@ -103,7 +122,7 @@ fn the_documentation_and_the_evaluator_say_the_same() {
     let said: RefCell<BTreeMap<&str, usize>> = RefCell::default();
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
         failure_persistence: None,
-        ..ir::testing::cases(200)
+        ..ir::testing::cases(300)
     });
     let outcome = runner.run(&policy::sets(), |policies| {
         let (open, closed) = agree(&policies).map_err(TestCaseError::fail)?;

@@ -2,7 +2,7 @@
 //! Cilium, with the tables of `docs/semantics.md`, over label arrays as Cilium keeps them.
 
 use super::policy::{CidrRule, Entry, Operator, Peers, Policy, Port, PortsOrIcmp, Selector, Service};
-use super::world::{Kind, PODS, Party, Pod, Probe};
+use super::world::{Kind, Party, Pod, Probe};
 use ipnet::IpNet;
 use ir::port::Protocol;
 
@@ -110,7 +110,8 @@ fn fits(selector: &Selector, labels: &Labels) -> bool {
 
 /// The source of a key, `any` where none is written, and the rest.
 fn split(key: &str) -> (&str, &str) {
-    key.split_once(':').unwrap_or(("any", key))
+    let older = || Some(("reserved", key.strip_prefix("reserved.")?));
+    key.split_once(':').or_else(older).unwrap_or(("any", key))
 }
 
 fn entry_matches(
@@ -145,10 +146,23 @@ fn entry_matches(
             } else {
                 Protocol::Icmp
             };
-            probe.protocol == protocol && number.parse() == Ok(probe.port)
+            probe.protocol == protocol && message_type(protocol, number) == probe.port
         }),
     };
     peers && ports
+}
+
+/// The number of a type: RFC 792, and RFC 4443.
+fn message_type(protocol: Protocol, written: &str) -> u16 {
+    match (protocol, written) {
+        (Protocol::Icmp, "EchoReply") => 0,
+        (Protocol::Icmp, "DestinationUnreachable") => 3,
+        (Protocol::Icmp, "EchoRequest") => 8,
+        (_, "DestinationUnreachable") => 1,
+        (_, "EchoRequest") => 128,
+        (_, "EchoReply") => 129,
+        _ => written.parse().unwrap(),
+    }
 }
 
 fn port_matches(port: &Port, to: &Party, probe: Probe) -> bool {
@@ -251,10 +265,14 @@ fn cidr_matches(rule: &CidrRule, peer: &Party) -> bool {
             .filter(|(name, site, _)| wanted(name, site))
             .any(|(_, _, blocks)| blocks.iter().any(|block| holds(block, peer)))
     };
+    let (CidrRule::Block(_, except) | CidrRule::Group(_, except) | CidrRule::Groups(_, except)) = rule;
+    if except.iter().any(|hole| holds(hole, peer)) {
+        return false;
+    }
     match rule {
-        CidrRule::Block(block, except) => holds(block, peer) && !except.iter().any(|hole| holds(hole, peer)),
-        CidrRule::Group(name) => any(&|group, _| group == *name),
-        CidrRule::Groups(selector) => any(&|_, site| {
+        CidrRule::Block(block, _) => holds(block, peer),
+        CidrRule::Group(name, _) => any(&|group, _| group == *name),
+        CidrRule::Groups(selector, _) => any(&|_, site| {
             let site = if site == "north" { "north" } else { "south" };
             fits(selector, &vec![("cidrgroup", "site", site)])
         }),
@@ -275,11 +293,17 @@ fn entity_matches(name: &str, pod: &Pod, peer: &Party) -> bool {
     }
 }
 
-/// Whether the pod stands behind the service. Both services select `app: web` in their own namespace.
+/// Whether the pod stands behind the service. Each service selects the pods of its namespace whose `app` is its name, and has
+/// that name in its label `service`.
 fn serves(service: &Service, pod: &Pod) -> bool {
-    let (Service::Named(_, namespace) | Service::Labelled(_, namespace)) = service;
-    let is_web = PODS
-        .iter()
-        .any(|one| one == pod && one.labels.contains(&("app", "web")));
-    is_web && namespace.is_none_or(|namespace| namespace == pod.namespace)
+    const SERVICES: [(&str, &str); 3] = [("web", "shop"), ("web", "ledger"), ("api", "shop")];
+    let (Service::Named(_, within) | Service::Labelled(_, within)) = service;
+    SERVICES.iter().any(|&(name, namespace)| {
+        let is_meant = match service {
+            Service::Named(written, _) => *written == name,
+            Service::Labelled(selector, _) => fits(selector, &vec![("k8s", "service", name)]),
+        };
+        let is_behind = pod.namespace == namespace && pod.labels.contains(&("app", name));
+        is_meant && within.is_none_or(|within| within == namespace) && is_behind
+    })
 }

@@ -8,6 +8,8 @@ use proptest::sample::select;
 /// A CiliumNetworkPolicy of a namespace, or a CiliumClusterwideNetworkPolicy.
 #[derive(Clone, Debug)]
 pub(crate) struct Policy {
+    /// Whether it is an entry of `specs`, of one object with those before it.
+    pub(crate) in_specs: bool,
     pub(crate) namespace: Option<&'static str>,
     pub(crate) subject: Selector,
     pub(crate) ingress: Option<Vec<Entry>>,
@@ -56,8 +58,8 @@ pub(crate) enum Peers {
 #[derive(Clone, Debug)]
 pub(crate) enum CidrRule {
     Block(&'static str, Vec<&'static str>),
-    Group(&'static str),
-    Groups(Selector),
+    Group(&'static str, Vec<&'static str>),
+    Groups(Selector, Vec<&'static str>),
 }
 
 #[derive(Clone, Debug)]
@@ -83,11 +85,12 @@ pub(crate) struct Port {
 }
 
 /// What every run must have said at least once, so that it was compared.
-pub(crate) const WORDS: [&str; 18] = [
+pub(crate) const WORDS: [&str; 21] = [
     "endpoints",
     "cidr",
     "cidrset",
     "except",
+    "except of a group",
     "entities",
     "nodes",
     "services",
@@ -99,9 +102,11 @@ pub(crate) const WORDS: [&str; 18] = [
     "name",
     "port 0",
     "icmp",
+    "icmp by name",
     "deny",
     "default deny off",
     "cluster-wide",
+    "specs",
 ];
 
 impl Policy {
@@ -128,6 +133,9 @@ impl Policy {
         if self.namespace.is_none() {
             words.push("cluster-wide");
         }
+        if self.in_specs {
+            words.push("specs");
+        }
         for entry in self.entries() {
             words.push(match &entry.peers {
                 None => "no peers",
@@ -135,6 +143,7 @@ impl Policy {
                 Some(Peers::Endpoints(_)) => "endpoints",
                 Some(Peers::Cidr(_)) => "cidr",
                 Some(Peers::CidrSet(list)) if list.iter().any(has_except) => "except",
+                Some(Peers::CidrSet(list)) if list.iter().any(is_cut_group) => "except of a group",
                 Some(Peers::CidrSet(_)) => "cidrset",
                 Some(Peers::Entities(_)) => "entities",
                 Some(Peers::Nodes(_)) => "nodes",
@@ -143,6 +152,9 @@ impl Policy {
             });
             match &entry.ports {
                 PortsOrIcmp::Nothing => {}
+                PortsOrIcmp::Icmp(types) if types.iter().any(|(_, kind)| kind.parse::<u8>().is_err()) => {
+                    words.push("icmp by name");
+                }
                 PortsOrIcmp::Icmp(_) => words.push("icmp"),
                 PortsOrIcmp::Ports(lists) => {
                     words.extend(lists.iter().flatten().flatten().map(|port| match port.port {
@@ -162,6 +174,13 @@ fn has_except(rule: &CidrRule) -> bool {
     matches!(rule, CidrRule::Block(_, except) if !except.is_empty())
 }
 
+fn is_cut_group(rule: &CidrRule) -> bool {
+    match rule {
+        CidrRule::Group(_, except) | CidrRule::Groups(_, except) => !except.is_empty(),
+        CidrRule::Block(..) => false,
+    }
+}
+
 /// One to three policies.
 pub(crate) fn sets() -> impl Strategy<Value = Vec<Policy>> {
     vec(policies(), 1..=3)
@@ -179,9 +198,21 @@ fn policies() -> impl Strategy<Value = Policy> {
         rare(Direction::Egress),
         option::weighted(0.25, any::<bool>()),
         option::weighted(0.25, any::<bool>()),
+        proptest::bool::weighted(0.25),
     )
         .prop_map(
-            |(namespace, subject, ingress, ingress_deny, egress, egress_deny, deny_in, deny_out)| Policy {
+            |(
+                namespace,
+                subject,
+                ingress,
+                ingress_deny,
+                egress,
+                egress_deny,
+                deny_in,
+                deny_out,
+                in_specs,
+            )| Policy {
+                in_specs,
                 namespace,
                 subject,
                 ingress,
@@ -251,6 +282,27 @@ fn selectors(keys: &'static [Key], labels: usize, expressions: usize) -> impl St
     })
 }
 
+/// Selectors that only exclude. Whoever has no labels fits them, unless the policy's namespace or the cluster is added.
+fn excluding() -> impl Strategy<Value = Selector> {
+    let keys: Vec<Key> = vec![
+        ("k8s:io.kubernetes.pod.namespace", &["shop", "none"]),
+        ("k8s:io.cilium.k8s.namespace.labels.team", &["red", "none"]),
+        ("io.cilium.k8s.policy.cluster", &["other", "default"]),
+        ("app", &["web", "none"]),
+    ];
+    let expression = select(keys).prop_flat_map(|(key, values)| {
+        let operator = prop_oneof![
+            2 => select(values).prop_map(|value| Operator::NotIn(vec![value])),
+            1 => Just(Operator::DoesNotExist),
+        ];
+        (Just(key), operator)
+    });
+    vec(expression, 1..=3).prop_map(|expressions| Selector {
+        labels: Vec::new(),
+        expressions,
+    })
+}
+
 /// Selectors of at least one group: of a deny that names none there is no answer.
 fn sites() -> impl Strategy<Value = Selector> {
     let labelled = select(vec!["north", "south"]).prop_map(|site| Selector {
@@ -297,7 +349,8 @@ fn entries(direction: Direction, deny: bool) -> impl Strategy<Value = Entry> {
 fn peers(direction: Direction, deny: bool) -> BoxedStrategy<Peers> {
     let endpoints = prop_oneof![
         8 => vec(selectors(&PEER, 2, 1), 0..=2),
-        1 => select(vec!["reserved:host", "reserved:remote-node", "reserved:world"])
+        2 => vec(excluding(), 1..=2),
+        1 => select(vec!["reserved:host", "reserved:remote-node", "reserved:world", "reserved.host", "reserved.world"])
             .prop_map(|key| vec![Selector { labels: vec![(key, "")], expressions: Vec::new() }]),
     ];
     let blocks = vec![
@@ -321,8 +374,9 @@ fn peers(direction: Direction, deny: bool) -> BoxedStrategy<Peers> {
             holes.prop_map(move |holes| CidrRule::Block(block, holes))
         }),
         Just(CidrRule::Block("::/0", vec!["2001:db8:1::/48"])),
-        select(vec!["office", "home"]).prop_map(CidrRule::Group),
-        sites().prop_map(CidrRule::Groups),
+        (select(vec!["office", "home"]), group_holes())
+            .prop_map(|(name, holes)| CidrRule::Group(name, holes)),
+        (sites(), group_holes()).prop_map(|(labels, holes)| CidrRule::Groups(labels, holes)),
     ];
     let entities = vec![
         "all",
@@ -335,6 +389,8 @@ fn peers(direction: Direction, deny: bool) -> BoxedStrategy<Peers> {
         "none",
         "init",
         "health",
+        "ingress",
+        "unmanaged",
     ];
     let everywhere = prop_oneof![
         5 => endpoints.prop_map(Peers::Endpoints),
@@ -346,16 +402,26 @@ fn peers(direction: Direction, deny: bool) -> BoxedStrategy<Peers> {
     if direction == Direction::Ingress {
         return everywhere.boxed();
     }
-    let namespace = || select(vec![None, Some("shop"), Some("ledger")]);
+    // A reference to what is not there has no answer in a deny.
+    let named = || {
+        select(vec![
+            ("web", None),
+            ("web", Some("shop")),
+            ("web", Some("ledger")),
+            ("api", None),
+            ("api", Some("shop")),
+        ])
+    };
     let service = prop_oneof![
-        namespace().prop_map(|namespace| Service::Named("web", namespace)),
-        namespace().prop_map(|namespace| {
-            let labels = vec![("service", "web")];
-            let selector = Selector {
-                labels,
-                expressions: Vec::new(),
+        named().prop_map(|(name, namespace)| Service::Named(name, namespace)),
+        (named(), 0..3usize).prop_map(|((name, namespace), how)| {
+            let other = if name == "web" { "api" } else { "web" };
+            let (labels, expressions) = match how {
+                0 => (vec![("service", name)], vec![]),
+                1 => (vec![], vec![("service", Operator::In(vec![name, "none"]))]),
+                _ => (vec![], vec![("service", Operator::NotIn(vec![other]))]),
             };
-            Service::Labelled(selector, namespace)
+            Service::Labelled(Selector { labels, expressions }, namespace)
         }),
     ];
     let services = vec(service, 1..=2).prop_map(Peers::Services);
@@ -364,6 +430,19 @@ fn peers(direction: Direction, deny: bool) -> BoxedStrategy<Peers> {
     }
     let names = vec(select(vec!["example.com", "*.example.com", "*"]), 1..=2).prop_map(Peers::Fqdns);
     prop_oneof![6 => everywhere, 1 => services, 1 => names].boxed()
+}
+
+/// Exceptions to whatever blocks a group has: a part, a whole block, and what no block has.
+fn group_holes() -> impl Strategy<Value = Vec<&'static str>> {
+    let holes = vec![
+        "203.0.113.0/26",
+        "203.0.113.0/24",
+        "198.51.0.0/16",
+        "198.51.100.9/32",
+        "2001:db8:1::/64",
+        "192.0.2.0/24",
+    ];
+    prop_oneof![1 => Just(Vec::new()), 1 => vec(select(holes), 1..=2)]
 }
 
 fn ports() -> impl Strategy<Value = PortsOrIcmp> {
@@ -385,10 +464,12 @@ fn ports() -> impl Strategy<Value = PortsOrIcmp> {
                 end: Some(end),
                 protocol
             }),
-        (select(vec!["http", "dns", "HTTP", "metrics"]), protocol()).prop_map(|(port, protocol)| Port {
-            port,
-            end: None,
-            protocol
+        (select(vec!["http", "HTTP", "dns", "HTTP", "metrics"]), protocol()).prop_map(|(port, protocol)| {
+            Port {
+                port,
+                end: None,
+                protocol,
+            }
         }),
     ];
     let rule = prop_oneof![
@@ -398,7 +479,15 @@ fn ports() -> impl Strategy<Value = PortsOrIcmp> {
     ];
     let message = (
         select(vec![None, Some("IPv4"), Some("IPv6")]),
-        select(vec!["8", "0", "3", "128"]),
+        select(vec![
+            "8",
+            "0",
+            "3",
+            "128",
+            "EchoRequest",
+            "EchoReply",
+            "DestinationUnreachable",
+        ]),
     );
     prop_oneof![
         3 => Just(PortsOrIcmp::Nothing),

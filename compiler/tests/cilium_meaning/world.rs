@@ -59,6 +59,15 @@ spec:
 status: {podIPs: [{ip: 10.0.1.2}, {ip: 'fd00::2'}]}
 ---
 apiVersion: v1
+kind: Pod
+metadata: {name: monitor, namespace: shop, labels: {app: api, tier: back}}
+spec:
+  hostNetwork: true
+  nodeName: one
+  containers: [{name: c, ports: [{name: http, containerPort: 8080}]}]
+status: {podIPs: [{ip: 192.168.0.1}]}
+---
+apiVersion: v1
 kind: Service
 metadata: {name: web, namespace: shop, labels: {service: web}}
 spec: {selector: {app: web}, ports: [{port: 80, targetPort: http}]}
@@ -67,6 +76,11 @@ apiVersion: v1
 kind: Service
 metadata: {name: web, namespace: ledger, labels: {service: web}}
 spec: {selector: {app: web}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: api, namespace: shop, labels: {service: api}}
+spec: {selector: {app: api}, ports: [{port: 80}]}
 ---
 apiVersion: cilium.io/v2
 kind: CiliumCIDRGroup
@@ -84,6 +98,8 @@ spec: {externalCIDRs: [198.51.100.0/24]}
 pub(crate) struct Party {
     pub(crate) address: IpAddr,
     pub(crate) kind: Kind,
+    /// The pod on the node's network that is meant, to policies the node itself.
+    pub(crate) host_pod: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,6 +234,9 @@ impl Party {
 
 impl fmt::Display for Party {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(pod) = self.host_pod {
+            return write!(f, "{pod}, on its node's network");
+        }
         match self.kind {
             Kind::Pod(pod) => write!(f, "{}/{} ({})", pod.namespace, pod.name, self.address),
             Kind::Node(node) => write!(f, "node {}", node.name),
@@ -230,6 +249,11 @@ pub(crate) fn parties() -> Vec<Party> {
     let party = |address: &str, kind| Party {
         address: address.parse().unwrap(),
         kind,
+        host_pod: None,
+    };
+    let monitor = Party {
+        host_pod: Some("monitor"),
+        ..party(NODES[0].address, Kind::Node(&NODES[0]))
     };
     let pods = PODS.iter().flat_map(|pod| {
         pod.addresses
@@ -238,7 +262,7 @@ pub(crate) fn parties() -> Vec<Party> {
     });
     let nodes = NODES.iter().map(|node| party(node.address, Kind::Node(node)));
     let outside = OUTSIDE.iter().map(|address| party(address, Kind::Outside));
-    pods.chain(nodes).chain(outside).collect()
+    pods.chain(nodes).chain([monitor]).chain(outside).collect()
 }
 
 /// A protocol with a destination port, or a type of message.
@@ -260,7 +284,7 @@ pub(crate) fn probes(ipv4: bool) -> Vec<Probe> {
     probes.extend(ports(Protocol::Udp, &[53, 80]));
     probes.extend(ports(Protocol::Sctp, &[80, 8080]));
     let icmp = if ipv4 { Protocol::Icmp } else { Protocol::Icmpv6 };
-    probes.extend(ports(icmp, &[0, 3, 8, 128]));
+    probes.extend(ports(icmp, &[0, 1, 3, 8, 128, 129]));
     probes.extend(ports(Protocol::Other, &[0]));
     probes
 }

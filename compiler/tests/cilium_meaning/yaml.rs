@@ -4,22 +4,38 @@
 use super::policy::{CidrRule, Entry, Operator, Peers, Policy, Port, PortsOrIcmp, Selector, Service};
 
 pub(crate) fn documents(policies: &[Policy]) -> String {
-    let documents = policies
-        .iter()
+    let together =
+        policies.chunk_by(|one, next| one.in_specs && next.in_specs && one.namespace == next.namespace);
+    let documents = together
         .enumerate()
-        .map(|(number, policy)| document(number, policy));
+        .map(|(number, policies)| document(number, policies));
     documents.collect::<Vec<_>>().join("---\n")
 }
 
-fn document(number: usize, policy: &Policy) -> String {
-    let (kind, namespace) = match policy.namespace {
+/// One policy as `spec`, or some as `specs`.
+fn document(number: usize, policies: &[Policy]) -> String {
+    let first = &policies[0];
+    let (kind, namespace) = match first.namespace {
         Some(namespace) => ("CiliumNetworkPolicy", format!(", namespace: {namespace}")),
         None => ("CiliumClusterwideNetworkPolicy", String::new()),
     };
-    let mut text = format!(
-        "apiVersion: cilium.io/v2\nkind: {kind}\nmetadata: {{name: policy-{number}{namespace}}}\nspec:\n  endpointSelector: {}\n",
-        selector(&policy.subject)
-    );
+    let head =
+        format!("apiVersion: cilium.io/v2\nkind: {kind}\nmetadata: {{name: policy-{number}{namespace}}}\n");
+    if !first.in_specs {
+        return format!(
+            "{head}spec:\n  {}",
+            spec(first).replace('\n', "\n  ").trim_end_matches(' ')
+        );
+    }
+    let entries = policies.iter().map(|policy| {
+        let lines = spec(policy).replace('\n', "\n  ");
+        format!("- {}", lines.trim_end_matches(' '))
+    });
+    format!("{head}specs:\n{}", entries.collect::<String>())
+}
+
+fn spec(policy: &Policy) -> String {
+    let mut text = format!("endpointSelector: {}\n", selector(&policy.subject));
     for (name, from, section) in [
         ("ingress", true, &policy.ingress),
         ("ingressDeny", true, &policy.ingress_deny),
@@ -27,7 +43,7 @@ fn document(number: usize, policy: &Policy) -> String {
         ("egressDeny", false, &policy.egress_deny),
     ] {
         if let Some(entries) = section {
-            text.push_str(&format!("  {name}: {}\n", list(entries, |one| entry(from, one))));
+            text.push_str(&format!("{name}: {}\n", list(entries, |one| entry(from, one))));
         }
     }
     let sides = [
@@ -39,7 +55,7 @@ fn document(number: usize, policy: &Policy) -> String {
         .filter_map(|(name, value)| Some(format!("{name}: {}", value?)))
         .collect();
     if !said.is_empty() {
-        text.push_str(&format!("  enableDefaultDeny: {{{}}}\n", said.join(", ")));
+        text.push_str(&format!("enableDefaultDeny: {{{}}}\n", said.join(", ")));
     }
     text
 }
@@ -108,11 +124,19 @@ fn port(port: &Port) -> String {
 
 fn cidr_rule(rule: &CidrRule) -> String {
     match rule {
-        CidrRule::Block(block, except) if except.is_empty() => format!("{{cidr: \"{block}\"}}"),
-        CidrRule::Block(block, except) => format!("{{cidr: \"{block}\", except: {}}}", list(except, quoted)),
-        CidrRule::Group(name) => format!("{{cidrGroupRef: {name}}}"),
-        CidrRule::Groups(labels) => format!("{{cidrGroupSelector: {}}}", selector(labels)),
+        CidrRule::Block(block, except) => format!("{{cidr: \"{block}\"{}}}", holes(except)),
+        CidrRule::Group(name, except) => format!("{{cidrGroupRef: {name}{}}}", holes(except)),
+        CidrRule::Groups(labels, except) => {
+            format!("{{cidrGroupSelector: {}{}}}", selector(labels), holes(except))
+        }
     }
+}
+
+fn holes(except: &[&str]) -> String {
+    if except.is_empty() {
+        return String::new();
+    }
+    format!(", except: {}", list(except, quoted))
 }
 
 fn service(service: &Service) -> String {
