@@ -137,7 +137,7 @@ pub fn agrees_with_libyaml(text: &str) -> Result<(), String> {
     let Ok(theirs) = by_libyaml(text) else {
         // Nothing but tabs is in the way: then they are in Kubernetes' way too, unless it reads JSON.
         let spaced = text.replace('\t', " ");
-        let only_tabs = spaced != text && by_libyaml(&spaced).is_ok() && !text.trim_start().starts_with('{');
+        let only_tabs = spaced != text && by_libyaml(&spaced).is_ok() && !tree::is_json(text);
         return if only_tabs {
             Err("libyaml refuses a tab".to_owned())
         } else {

@@ -14,6 +14,7 @@
 
 use super::Style;
 use crate::source::{Source, Span};
+use serde::de::IgnoredAny;
 
 /// A tab that is refused, and why.
 pub(super) type Refused = (Span, &'static str);
@@ -69,8 +70,7 @@ impl Tabs {
     /// The first tab between tokens that is refused, and in which document.
     pub(super) fn between(mut self, source: &Source) -> Option<(u32, Refused)> {
         let text = source.text();
-        // Kubernetes reads it as JSON.
-        if text.trim_start().starts_with('{') {
+        if is_json(text) {
             return None;
         }
         self.seen.sort_unstable();
@@ -90,6 +90,13 @@ impl Tabs {
         }
         None
     }
+}
+
+/// Whether it is JSON, which Kubernetes reads as such: there a tab is white space everywhere. What only looks like JSON at
+/// first is read as YAML after all.
+pub(crate) fn is_json(text: &str) -> bool {
+    let values = || serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    text.trim_start().starts_with('{') && values().all(|value| value.is_ok())
 }
 
 fn why_refused(text: &str, at: usize) -> Option<&'static str> {

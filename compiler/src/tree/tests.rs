@@ -392,6 +392,8 @@ fn tabs_are_taken_where_kubernetes_takes_them() {
         ("a: [b]\n \t\n", Some(8)),
         ("a: b # c\n \t\nd: e\n", Some(10)),
         ("a: \"b\"\n---\n\t\nc: d\n", Some(11)),
+        ("{a: b}\n\t\n", Some(7)),
+        ("\t{a: b}\n", Some(0)),
         ("a: \"b\"\n...\n\t# c\n", Some(11)),
         // A plain scalar takes blanks that stand further in than what is around it.
         ("a: b\n  \t\nc: d\n", None),
