@@ -64,6 +64,24 @@ pub(super) fn is_ambiguous_in_flow(text: &str) -> bool {
     text.contains('?') || text.starts_with(':')
 }
 
+/// Whether the text of a block scalar begins in the first column, as it may where it is a whole document. To go-yaml it is
+/// indented by one at least: there the scalar is empty, and what stands here is something else.
+pub(super) fn is_not_indented(source: &Source, span: Span, text: &str) -> bool {
+    !text.trim_matches('\n').is_empty() && source.position(span.start).column == 1
+}
+
+/// Whether a key in brackets and its `:` are not on one line, which go-yaml allows behind `?` only.
+pub(super) fn is_split_key(source: &Source, key: Span) -> bool {
+    let text = source.text();
+    let at_key = text.get(key.start as usize..).unwrap_or_default();
+    let behind = text.get(key.end as usize..).unwrap_or_default().trim_start();
+    let up_to_it = at_key.len() - behind.len();
+    let before = text.get(..key.start as usize).unwrap_or_default().trim_end();
+    behind.starts_with(':')
+        && at_key.get(..up_to_it).is_some_and(|key| key.contains('\n'))
+        && !before.ends_with('?')
+}
+
 fn offset(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }

@@ -3,7 +3,7 @@
 use super::dialect;
 use super::merge::Written;
 use super::scalar::CoreTag;
-use super::tabs::Tabs;
+use super::tabs::{Tabs, is_json};
 use super::{
     Comment, Document, Entry, Mapping, Node, NodeId, Placement, Rare, Scalar, Stream, Style, Tag, Value,
 };
@@ -259,6 +259,11 @@ impl<'s, 'r> Builder<'s, 'r> {
                             "readers of YAML differ on `?` and `:` in brackets; quote the text",
                         ));
                     }
+                    let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                    if is_block && self.open.is_empty() && dialect::is_not_indented(self.source, span, &text)
+                    {
+                        return Err(syntax(span, "Kubernetes' reader wants this text indented"));
+                    }
                     self.last_end = span.end;
                     self.check_tabs(span, style, &text)?;
                     let scalar = self.scalar(&text, style, tag.as_deref(), span);
@@ -465,6 +470,16 @@ impl<'s, 'r> Builder<'s, 'r> {
         let children = self.room.children.get(open.first..).unwrap_or_default();
         let value = if open.mapping {
             let (pairs, _) = children.as_chunks::<2>();
+            let keys = pairs.iter().filter(|_| open.flow);
+            let mut keys = keys.filter_map(|&[key, _]| self.room.nodes.get(key.0 as usize));
+            if let Some(key) = keys.find(|key| dialect::is_split_key(self.source, key.span))
+                && !is_json(self.source.text())
+            {
+                return Err(syntax(
+                    key.span,
+                    "Kubernetes' reader takes a key on one line only; quote it there",
+                ));
+            }
             let entries = pairs.iter().map(|&[key, value]| Entry { key, value });
             let written = Written {
                 nodes: &self.room.nodes,

@@ -284,6 +284,24 @@ fn what_kubernetes_reads_differently_is_a_fault() {
         faults("a: 1\rb: 1\r\n"),
         [(1, StreamFaultKind::AmbiguousCharacter('\r'))]
     );
+    for (text, line) in [
+        ("a: b\n---\n|\nc\n", 4),
+        (">-\n# c\n", 2),
+        ("a: {b\n  c: d}\n", 1),
+        ("a: {\n \"b\n c\": d}\n", 2),
+        ("a: {b\n  : c}\n", 1),
+    ] {
+        let found = faults(text);
+        assert!(
+            matches!(found.as_slice(), [(at, StreamFaultKind::Syntax(_))] if *at == line),
+            "{text:?}: {found:?}"
+        );
+    }
+    assert_eq!(faults("--- |\n a\n"), [(1, StreamFaultKind::Boundary)]);
+    assert_eq!(faults("|\n a\n"), []);
+    assert_eq!(faults("a: {b\n  c}\n"), []);
+    assert_eq!(faults("{\"a\"\n: 1}\n"), []);
+    assert_eq!(faults("a: {? b\n  c\n : d, e: f\n g}\n"), []);
     assert_eq!(faults("{\"a\": \"x\u{2028}y\",\r\"b\": 1}"), []);
     assert_eq!(
         faults("{\"a\": 1,\u{2028}\"b\": 1}"),
