@@ -59,9 +59,20 @@ pub(super) fn is_anchor(token: &str) -> bool {
         .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
 }
 
-/// Whether a plain scalar in brackets is one to go-yaml too: there, `?` and a leading `:` are indicators.
-pub(super) fn is_ambiguous_in_flow(text: &str) -> bool {
-    text.contains('?') || text.starts_with(':')
+/// Whether a plain scalar in brackets is another one to go-yaml: there, `?` and a leading `:` are indicators, and a `:` right
+/// before a comma or bracket is none: `{from:}` has the key `from:`. (libyaml went over to YAML 1.2 in this, go-yaml did
+/// not.)
+pub(super) fn is_ambiguous_in_flow(source: &Source, span: Span, text: &str) -> bool {
+    // A value that is left out is no text.
+    if span.start == span.end {
+        return false;
+    }
+    let behind = source.text().get(span.end as usize..).unwrap_or_default();
+    let ends_in_colon = behind
+        .trim_start()
+        .strip_prefix(':')
+        .is_some_and(|behind| behind.starts_with([',', '[', ']', '{', '}']));
+    text.contains('?') || text.starts_with(':') || ends_in_colon
 }
 
 /// Whether the text of a block scalar begins in the first column, as it may where it is a whole document. To go-yaml it is
@@ -70,16 +81,30 @@ pub(super) fn is_not_indented(source: &Source, span: Span, text: &str) -> bool {
     !text.trim_matches('\n').is_empty() && source.position(span.start).column == 1
 }
 
-/// Whether a key in brackets and its `:` are not on one line, which go-yaml allows behind `?` only.
+/// Whether a key in brackets, its anchor and tag, and its `:` are not on one line, which go-yaml allows behind `?` only.
 pub(super) fn is_split_key(source: &Source, key: Span) -> bool {
     let text = source.text();
-    let at_key = text.get(key.start as usize..).unwrap_or_default();
-    let behind = text.get(key.end as usize..).unwrap_or_default().trim_start();
-    let up_to_it = at_key.len() - behind.len();
-    let before = text.get(..key.start as usize).unwrap_or_default().trim_end();
-    behind.starts_with(':')
-        && at_key.get(..up_to_it).is_some_and(|key| key.contains('\n'))
-        && !before.ends_with('?')
+    let mut behind = text.get(key.end as usize..).unwrap_or_default().trim_start();
+    while behind.starts_with('#') {
+        behind = behind.split_once('\n').map_or("", |(_, next)| next).trim_start();
+    }
+    let colon = text.len() - behind.len();
+    let mut before = text.get(..key.start as usize).unwrap_or_default();
+    let mut start = before.len();
+    loop {
+        before = before.trim_end();
+        let word = before
+            .rsplit(|c: char| c.is_whitespace() || ",[{".contains(c))
+            .next();
+        let word = word.unwrap_or_default();
+        if !word.starts_with(['&', '!']) {
+            break;
+        }
+        start = before.len() - word.len();
+        before = before.get(..start).unwrap_or_default();
+    }
+    let split = text.get(start..colon).is_some_and(|key| key.contains('\n'));
+    split && behind.starts_with(':') && !before.ends_with('?')
 }
 
 fn offset(at: usize) -> u32 {

@@ -252,7 +252,7 @@ impl<'s, 'r> Builder<'s, 'r> {
                     let span = self.without_line_breaks(span, style);
                     if style == ScalarStyle::Plain
                         && self.is_in_flow()
-                        && dialect::is_ambiguous_in_flow(&text)
+                        && dialect::is_ambiguous_in_flow(self.source, span, &text)
                     {
                         return Err(syntax(
                             span,

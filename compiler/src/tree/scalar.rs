@@ -207,7 +207,7 @@ pub fn resolve_plain(text: &str) -> Resolved {
         _ => {}
     }
     match text.as_bytes().first() {
-        Some(b'.') => float(text),
+        Some(b'.') => between_digits(text).map_or(Resolved::String, |text| float(&text)),
         Some(b'0'..=b'9' | b'+' | b'-') => {
             let digits = if text.contains('_') {
                 Cow::Owned(text.replace('_', ""))
@@ -218,6 +218,16 @@ pub fn resolve_plain(text: &str) -> Resolved {
         }
         _ => Resolved::String,
     }
+}
+
+/// Without each `_`, where all stand between digits: what begins with a point is for Go's `strconv.ParseFloat` alone.
+fn between_digits(text: &str) -> Option<String> {
+    let parts: Vec<&str> = text.split('_').collect();
+    let digit = |c: char| c.is_ascii_digit();
+    let mut joints = parts.array_windows();
+    joints
+        .all(|[before, behind]| before.ends_with(digit) && behind.starts_with(digit))
+        .then(|| parts.concat())
 }
 
 /// Go's `strconv.ParseInt(text, 0, 64)`, then `ParseUint`, then `big.Int` for what is not a decimal.
@@ -312,6 +322,12 @@ mod tests {
             ("10.0.0.0/8", String),
             ("1e3", Float(1000.0)),
             (".5", Float(0.5)),
+            (".5_1", Float(0.51)),
+            (".5e1_0", Float(0.5e10)),
+            (".5__1", String),
+            (".5_", String),
+            ("._5", String),
+            (".5_e1", String),
             ("5.", Float(5.0)),
             (".", String),
             ("1e", String),

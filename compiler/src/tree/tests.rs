@@ -290,6 +290,13 @@ fn what_kubernetes_reads_differently_is_a_fault() {
         ("a: {b\n  c: d}\n", 1),
         ("a: {\n \"b\n c\": d}\n", 2),
         ("a: {b\n  : c}\n", 1),
+        ("a: {b:}\n", 1),
+        ("a: {b: c,\n d:, e: f}\n", 2),
+        ("a: [b:]\n", 1),
+        ("a: {b :}\n", 1),
+        ("a: {\n &x\n  b: c}\n", 3),
+        ("a: {!!str\n  b: c}\n", 2),
+        ("a: {b\n # c\n : d}\n", 1),
     ] {
         let found = faults(text);
         assert!(
@@ -300,7 +307,9 @@ fn what_kubernetes_reads_differently_is_a_fault() {
     assert_eq!(faults("--- |\n a\n"), [(1, StreamFaultKind::Boundary)]);
     assert_eq!(faults("|\n a\n"), []);
     assert_eq!(faults("a: {b\n  c}\n"), []);
+    assert_eq!(faults("a: {b: , \"c\":, d:e}\n"), []);
     assert_eq!(faults("{\"a\"\n: 1}\n"), []);
+    assert_eq!(faults("a: {&x !!str b: c, \"d\" :}\n"), []);
     assert_eq!(faults("a: {? b\n  c\n : d, e: f\n g}\n"), []);
     assert_eq!(faults("{\"a\": \"x\u{2028}y\",\r\"b\": 1}"), []);
     assert_eq!(
