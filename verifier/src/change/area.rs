@@ -6,7 +6,7 @@ use ir::flow::{Judgement, Party};
 use ir::policy::Direction;
 use ir::selector::Attribute;
 
-use super::Taken;
+use super::widened::Taken;
 use super::wording::{
     attribute_in_words, blocks_in_words, end_in_words, namespaces_in_words, ports_in_words, take_in_names,
     values_in_words,

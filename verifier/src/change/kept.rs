@@ -3,7 +3,8 @@
 
 use std::str::Lines;
 
-use super::{Area, Found, Replay};
+use super::Area;
+use super::widened::{Found, Replay};
 use crate::encode::kept::Words;
 
 /// Both kinds of areas as lines; `None` where something is not known, or would not fit on a line.

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::exact::Exact;
 use super::exactness::told_iff_changed;
-use super::{Both, Comparison, Side, compare, compare_by_the_solver};
+use super::{Both, Comparison, Side, compare, widened};
 use crate::algebra::Algebra;
 use crate::generated::{self, Shape};
 use crate::guarantee::tests::brute_force::every_flow;
@@ -155,7 +155,7 @@ fn a_bound_is_said() {
 }
 
 fn check(old: &Model, new: &Model) -> Result<(), TestCaseError> {
-    let [exact, solved] = [compare, compare_by_the_solver].map(|compare| {
+    let [exact, solved] = [compare, widened::compare].map(|compare| {
         let comparison = compare(old, new, 3, &Options::default());
         comparison
             .unwrap_or_else(|error| panic!("{error}\n{}\n{}", ir::text::print(old), ir::text::print(new)))

@@ -1,0 +1,297 @@
+//! Two sets of policies in one model: what both have is there once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ir::cluster::Cluster;
+use ir::flow::Judgement;
+use ir::model::Model;
+use ir::origin::Origin;
+use ir::peer::{Peer, PeerMatch, Peers};
+use ir::policy::{Beyond, Direction, Directions, Policy, PolicyId, Rule, RuleId, Subject};
+use ir::port::{Port, Ports};
+use ir::selector::Labels;
+
+use super::relabelled;
+use crate::algebra::Owner;
+use crate::algebra::versions::Versions;
+use crate::region::{Clause, Ends, Region, Who};
+use crate::replay::judge;
+use crate::witness::Witness;
+
+/// Both sets of policies in one model.
+pub(super) struct Both {
+    pub(super) model: Model,
+    pub(super) old: BTreeSet<PolicyId>,
+    pub(super) new: BTreeSet<PolicyId>,
+    /// The old labels of namespaces that have other ones now.
+    pub(super) labels_before: BTreeMap<String, Labels>,
+}
+
+impl Both {
+    pub(super) fn of(old: &Model, new: &Model) -> Self {
+        let mut namespaces = old.cluster.namespaces().clone();
+        let mut labels_before = BTreeMap::new();
+        let mut labels_after = BTreeMap::new();
+        for (name, labels) in new.cluster.namespaces() {
+            // Without a Namespace object nothing but the name is known of its labels.
+            let known = |labels: &Labels| labels.len() > 1;
+            match namespaces.get(name) {
+                Some(before) if known(before) && known(labels) && before != labels => {
+                    labels_before.insert(name.clone(), before.clone());
+                    labels_after.insert(name.clone(), labels.clone());
+                    namespaces.insert(name.clone(), labels.clone());
+                }
+                Some(before) if known(before) => {}
+                Some(_) | None => {
+                    namespaces.insert(name.clone(), labels.clone());
+                }
+            }
+        }
+        let mut pods = new.cluster.endpoints().to_vec();
+        let there: BTreeSet<(&str, &str)> = new
+            .cluster
+            .endpoints()
+            .iter()
+            .map(|pod| (pod.namespace.as_str(), pod.name.as_str()))
+            .collect();
+        let gone = old.cluster.endpoints().iter();
+        pods.extend(
+            gone.filter(|pod| !there.contains(&(pod.namespace.as_str(), pod.name.as_str())))
+                .cloned(),
+        );
+        let nodes = new.cluster.nodes().to_vec();
+
+        let old = relabelled::answered(old.policies(), &labels_before);
+        let new = relabelled::answered(new.policies(), &labels_after);
+        // Equal policies are one. Of equal ones on one side, each finds its own on the other.
+        let mut left: BTreeMap<Bare, Vec<usize>> = BTreeMap::new();
+        for (index, policy) in old.iter().enumerate() {
+            left.entry(bare(policy)).or_default().push(index);
+        }
+        let mut policies = vec![];
+        for policy in new {
+            let stays = left.get_mut(&bare(&policy)).and_then(Vec::pop).is_some();
+            policies.push((policy, stays, true));
+        }
+        let gone: BTreeSet<usize> = left.into_values().flatten().collect();
+        policies.extend(
+            old.into_iter()
+                .enumerate()
+                .filter(|(index, _)| gone.contains(index))
+                .map(|(_, policy)| (policy, true, false)),
+        );
+        // The order in which a model has them, so that positions stand for the same policies.
+        policies.sort_by(|(a, ..), (b, ..)| {
+            (a.kind, &a.namespace, &a.name, &a.origin).cmp(&(b.kind, &b.namespace, &b.name, &b.origin))
+        });
+        let ids = |of: fn(&(Policy, bool, bool)) -> bool| {
+            (0..)
+                .map(PolicyId)
+                .zip(&policies)
+                .filter(|(_, policy)| of(policy))
+                .map(|(id, _)| id)
+                .collect()
+        };
+        let (before, after) = (ids(|policy| policy.1), ids(|policy| policy.2));
+        Self {
+            model: Model::new(
+                Cluster::new(namespaces, pods, nodes),
+                policies.into_iter().map(|(policy, ..)| policy),
+            ),
+            old: before,
+            new: after,
+            labels_before,
+        }
+    }
+
+    /// Which of the policies go and come, and what of them is in both of their versions.
+    pub(super) fn versions(&self) -> Versions {
+        let mut versions = Versions {
+            gone: self.old.difference(&self.new).copied().collect(),
+            come: self.new.difference(&self.old).copied().collect(),
+            ..Versions::default()
+        };
+        for (gone, before) in self.policies(&versions.gone) {
+            let mut later = self.policies(&versions.come);
+            let Some((come, _)) = later.find(|(_, after)| same_frame(before, after)) else {
+                continue;
+            };
+            versions.doubled.insert(Owner::DefaultDeny(gone));
+            versions.kept.insert(Owner::DefaultDeny(come));
+            let mut left: Vec<(RuleId, Rule)> = self
+                .model
+                .rule_ids(gone)
+                .map(|(id, rule)| (id, bare_rule(rule)))
+                .collect();
+            for (id, rule) in self.model.rule_ids(come) {
+                let rule = bare_rule(rule);
+                if let Some(at) = left.iter().position(|(_, other)| *other == rule) {
+                    let (twin, _) = left.swap_remove(at);
+                    versions.doubled.insert(Owner::Rule(twin));
+                    versions.kept.insert(Owner::Rule(id));
+                }
+            }
+        }
+        versions
+    }
+
+    fn policies(&self, ids: &BTreeSet<PolicyId>) -> impl Iterator<Item = (PolicyId, &Policy)> {
+        ids.iter().filter_map(|id| Some((*id, self.model.policy(*id)?)))
+    }
+
+    /// What the old policies and the new ones say of a flow, each by their own labels of namespaces.
+    pub(super) fn judged(&self, witness: &Witness, old: &Model, new: &Model) -> [Judgement; 2] {
+        let then = relabelled::before(witness, &self.labels_before);
+        [(&then, old), (witness, new)].map(|(witness, model)| judge(witness, model.policies(), |_| true))
+    }
+
+    /// The flows whose verdict can differ; `None` when no policy does.
+    pub(super) fn region(&self) -> Option<Region> {
+        let only = |one: &BTreeSet<PolicyId>, other: &BTreeSet<PolicyId>| -> Vec<&Policy> {
+            one.difference(other)
+                .filter_map(|id| self.model.policy(*id))
+                .collect()
+        };
+        let (gone, come) = (only(&self.old, &self.new), only(&self.new, &self.old));
+        if gone.is_empty() && come.is_empty() {
+            return None;
+        }
+        let mut any_of = vec![];
+        for (policies, others) in [(&gone, &come), (&come, &gone)] {
+            for policy in policies {
+                let twin = others.iter().find(|other| same_frame(policy, other));
+                any_of.extend(differing(policy, twin.copied()));
+            }
+        }
+        Some(Region {
+            any_of,
+            except: vec![],
+            existing: false,
+        })
+    }
+}
+
+type Bare = Policy;
+
+/// A policy without its places: what it says.
+pub(crate) fn bare(policy: &Policy) -> Bare {
+    Policy {
+        kind: policy.kind,
+        namespace: policy.namespace.clone(),
+        name: policy.name.clone(),
+        subject: policy.subject.clone(),
+        applies: policy.applies,
+        default_deny: policy.default_deny,
+        rules: policy.rules.iter().map(bare_rule).collect(),
+        origin: nowhere(),
+    }
+}
+
+fn bare_rule(rule: &Rule) -> Rule {
+    Rule {
+        peers: match &rule.peers {
+            Peers::Any => Peers::Any,
+            Peers::OneOf(peers) => {
+                let bare = |peer: &Peer| Peer {
+                    matches: peer.matches.clone(),
+                    origin: nowhere(),
+                };
+                Peers::OneOf(peers.iter().map(bare).collect())
+            }
+        },
+        ports: match &rule.ports {
+            Ports::Any => Ports::Any,
+            Ports::OneOf(ports) => {
+                let bare = |port: &Port| Port {
+                    matches: port.matches.clone(),
+                    origin: nowhere(),
+                };
+                Ports::OneOf(ports.iter().map(bare).collect())
+            }
+        },
+        beyond: rule
+            .beyond
+            .iter()
+            .map(|demand| Beyond {
+                kind: demand.kind,
+                origin: nowhere(),
+            })
+            .collect(),
+        origin: nowhere(),
+        ..rule.clone()
+    }
+}
+
+fn nowhere() -> Origin {
+    Origin::synthetic("")
+}
+
+/// Whether two versions of a policy differ in nothing but their rules.
+fn same_frame(a: &Policy, b: &Policy) -> bool {
+    (
+        a.kind,
+        &a.namespace,
+        &a.name,
+        &a.subject,
+        a.applies,
+        a.default_deny,
+    ) == (
+        b.kind,
+        &b.namespace,
+        &b.name,
+        &b.subject,
+        b.applies,
+        b.default_deny,
+    )
+}
+
+/// The flows about which `policy` says something that its other version does not.
+fn differing(policy: &Policy, twin: Option<&Policy>) -> Vec<Clause> {
+    let Subject::Endpoints(subject) = &policy.subject else {
+        return vec![];
+    };
+    let subject = || Ends::OneOf(vec![Who::Matching(PeerMatch::Endpoints(subject.clone()))]);
+    let clause = |direction, peers: Ends, ports: Option<Vec<_>>| match direction {
+        Direction::Ingress => Clause {
+            from: peers,
+            to: subject(),
+            ports,
+        },
+        Direction::Egress => Clause {
+            from: subject(),
+            to: peers,
+            ports,
+        },
+    };
+    let Some(twin) = twin else {
+        // All flows of its subjects, as it may deny what no rule allows.
+        let Directions { ingress, egress } = policy.applies;
+        return [(Direction::Ingress, ingress), (Direction::Egress, egress)]
+            .into_iter()
+            .filter(|(_, applies)| *applies)
+            .map(|(direction, _)| clause(direction, Ends::Anyone, None))
+            .collect();
+    };
+    let there: BTreeSet<Rule> = twin.rules.iter().map(bare_rule).collect();
+    policy
+        .rules
+        .iter()
+        .filter(|rule| policy.applies.has(rule.direction) && !there.contains(&bare_rule(rule)))
+        .map(|rule| {
+            let peers = match &rule.peers {
+                Peers::Any => Ends::Anyone,
+                Peers::OneOf(peers) => Ends::OneOf(
+                    peers
+                        .iter()
+                        .map(|peer| Who::Matching(peer.matches.clone()))
+                        .collect(),
+                ),
+            };
+            let ports = match &rule.ports {
+                Ports::Any => None,
+                Ports::OneOf(ports) => Some(ports.iter().map(|port| port.matches.clone()).collect()),
+            };
+            clause(rule.direction, peers, ports)
+        })
+        .collect()
+}
