@@ -15,8 +15,10 @@ use std::time::{Duration, Instant};
 use ir::identity::Identities;
 use ir::table::Subjects;
 use portcullis_compiler::check::{Options, understand_input};
-use portcullis_compiler::connectivity::{connections, human};
+use portcullis_compiler::connectivity::exposure::exposures;
+use portcullis_compiler::connectivity::{Connectivity, connections, human};
 use portcullis_compiler::limits::Limits;
+use portcullis_compiler::query::{Query, Services, query};
 use portcullis_compiler::resolve::Resolved;
 use portcullis_compiler::synthetic::{Manifest, Shape, manifests};
 use portcullis_compiler::{lints, load, lower};
@@ -26,7 +28,7 @@ const RUNS: usize = 3;
 fn main() {
     println!("a repository: as many workloads as policies, no pods");
     let mut table = Table::default();
-    for size in [100, 400, 1000] {
+    for size in [100, 1000, 10_000] {
         repository(size, &mut table);
     }
     table.print();
@@ -58,6 +60,23 @@ fn repository(size: usize, table: &mut Table) {
     let understood = understand_input(read(&files), &Options::default());
     table.time("of that, connectivity", || {
         connections(&Resolved::of(&understood.model))
+    });
+    table.time("what unknown pods and the outside reach", || {
+        let resolved = Resolved::of(&understood.model);
+        exposures(&resolved, &Connectivity::of(&resolved))
+    });
+    // From the last pod to the first.
+    let [first, .., last] = understood.model.cluster.endpoints() else {
+        return;
+    };
+    let question = Query {
+        from: last.to_string().parse().unwrap(),
+        to: first.to_string().parse().unwrap(),
+        port: Some("8080/TCP".parse().unwrap()),
+    };
+    let services = Services::of(&understood.input);
+    table.time("one question", || {
+        query(&understood.model, &services, &question).unwrap()
     });
 }
 

@@ -17,6 +17,7 @@ use super::{object_name, policy_name};
 use crate::areas::human::exceptions;
 use crate::check::{CheckError, Understood};
 use crate::diagnostic::{Code, Finding, Severity};
+use crate::symbolic::about_nodes;
 use ir::flow::{Because, Decision};
 use ir::policy::Direction;
 use verifier::change::{Area, compare};
@@ -54,6 +55,10 @@ pub fn check(
             Severity::Note
         };
         answers.findings.push(finding);
+    }
+    if forbidden {
+        let unseen = comparison.about_nodes.iter();
+        answers.undecided.extend(unseen.map(|policy| about_nodes(policy)));
     }
     if let Some(reason) = &comparison.opened.unknown {
         answers

@@ -25,6 +25,8 @@ struct Report<'a> {
     closed: WireAreas<'a>,
     /// Namespaces that have other labels than before.
     relabelled: &'a [String],
+    /// Policies that differ and are about nodes, which is not looked into.
+    about_nodes: &'a [String],
 }
 
 /// Writes the change and a line break.
@@ -41,6 +43,7 @@ pub fn write(out: &mut dyn Write, comparison: &Comparison, old: &Model, new: &Mo
         opened: opened.wire(),
         closed: closed.wire(),
         relabelled: &comparison.relabelled,
+        about_nodes: &comparison.about_nodes,
     };
     write_pretty(out, &report)
 }

@@ -217,3 +217,41 @@ spec:
     assert_eq!(output.status.code(), Some(1));
     assert!(out(&output).contains("PC403"));
 }
+
+/// What a policy does to nodes is not looked into: a change of one is no proof that nothing changes.
+#[test]
+fn a_changed_policy_about_nodes_leaves_it_open() {
+    let scratch = Scratch::new("impact-nodes");
+    let with = |port: u16| {
+        format!(
+            "apiVersion: cilium.io/v2
+kind: CiliumClusterwideNetworkPolicy
+metadata: {{name: hosts}}
+spec:
+  nodeSelector: {{}}
+  ingress: [{{toPorts: [{{ports: [{{port: '{port}', protocol: TCP}}]}}]}}]
+"
+        )
+    };
+    let old = scratch.file("old.yaml", &with(22));
+    let new = scratch.file("new.yaml", &with(23));
+    let diff = ["diff", "--symbolic", "--no-config", "--format", "json"];
+    let output = run(&[&diff[..], &[old.as_str(), &new]].concat());
+    assert_eq!(output.status.code(), Some(3));
+    let report = as_published("symbolic-diff.v1.json", &output);
+    assert_eq!(
+        (&report["same"], &report["about_nodes"][0]),
+        (&false.into(), &"hosts".into())
+    );
+    assert!(
+        err(&output).contains("the policy hosts differs and selects nodes"),
+        "{}",
+        err(&output)
+    );
+    let output = run(&[&diff[..], &[old.as_str(), &old]].concat());
+    assert_eq!(output.status.code(), Some(0));
+    for (flag, code) in [("--no-new-access", 3), ("--quiet", 0)] {
+        let output = run(&["check", "--no-config", flag, &new, "--against", &old]);
+        assert_eq!(output.status.code(), Some(code), "{flag}: {}", err(&output));
+    }
+}

@@ -104,6 +104,22 @@ impl Both {
         }
     }
 
+    /// The namespaces whose labels differ.
+    pub(super) fn relabelled(&self) -> Vec<String> {
+        self.labels_before.keys().cloned().collect()
+    }
+
+    /// The names of policies that differ and are about nodes.
+    pub(super) fn about_nodes(&self) -> Vec<String> {
+        let differ = self.old.symmetric_difference(&self.new);
+        let names: BTreeSet<String> = differ
+            .filter_map(|id| self.model.policy(*id))
+            .filter(|policy| matches!(policy.subject, Subject::Nodes(_)))
+            .map(|policy| policy.name.clone())
+            .collect();
+        names.into_iter().collect()
+    }
+
     /// Which of the policies go and come, and what of them is in both of their versions.
     pub(super) fn versions(&self) -> Versions {
         let mut versions = Versions {

@@ -40,6 +40,9 @@ pub struct Comparison {
     pub closed: Side,
     /// Namespaces that have other labels in the new input; each side is judged by its own.
     pub relabelled: Vec<String>,
+    /// Policies that are about nodes and differ, by name: what they do to nodes is not looked into, and nothing of it is
+    /// in the other fields.
+    pub about_nodes: Vec<String>,
 }
 
 /// The flows of one kind.
@@ -79,7 +82,8 @@ pub fn compare(
         Ok([opened, closed]) => Ok(Comparison {
             opened,
             closed,
-            relabelled: both.labels_before.keys().cloned().collect(),
+            relabelled: both.relabelled(),
+            about_nodes: both.about_nodes(),
         }),
         Err(GaveUp) => widened::compare(old, new, most, options),
     }

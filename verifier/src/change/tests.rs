@@ -136,6 +136,26 @@ policy CiliumClusterwideNetworkPolicy production on pods [ns:env=prod] denies eg
     assert!(comparison.opened.is_proved_empty() && comparison.closed.is_proved_empty());
 }
 
+/// Nothing is proved of a policy that selects nodes, so that a change of one is no proof of nothing.
+#[test]
+fn a_changed_policy_about_nodes_is_named() {
+    let hosts = |port| {
+        format!(
+            "policy CiliumClusterwideNetworkPolicy hosts on nodes [] denies ingress {{
+  allow ingress ports {port}/TCP
+}}
+"
+        )
+    };
+    let [old, new] = [22, 23].map(|port| model(&format!("{SHOP}{CART}{}", hosts(port))));
+    for compare in [compare, widened::compare] {
+        let comparison = compare(&old, &new, 8, &Options::default()).unwrap();
+        assert_eq!(comparison.about_nodes, ["hosts"]);
+        let same = compare(&old, &old, 8, &Options::default()).unwrap();
+        assert!(same.about_nodes.is_empty());
+    }
+}
+
 #[test]
 fn a_bound_is_said() {
     let many: String = (0..12)

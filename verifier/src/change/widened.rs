@@ -38,7 +38,7 @@ pub(crate) fn compare(
     options: &Options,
 ) -> Result<Comparison, VerifierError> {
     let both = Both::of(old, new);
-    let relabelled: Vec<String> = both.labels_before.keys().cloned().collect();
+    let (relabelled, about_nodes) = (both.relabelled(), both.about_nodes());
     let Some(region) = both.region() else {
         let nothing = || Side {
             complete: true,
@@ -48,6 +48,7 @@ pub(crate) fn compare(
             opened: nothing(),
             closed: nothing(),
             relabelled,
+            about_nodes,
         });
     };
     let (policies, rules) = slice(&both.model, &region, &Direction::BOTH);
@@ -100,6 +101,7 @@ pub(crate) fn compare(
         opened: opened.told(),
         closed: closed.told(),
         relabelled,
+        about_nodes,
     })
 }
 
