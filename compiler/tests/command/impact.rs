@@ -236,9 +236,10 @@ spec:
     let old = scratch.file("old.yaml", &with(22));
     let new = scratch.file("new.yaml", &with(23));
     let diff = ["diff", "--symbolic", "--no-config", "--format", "json"];
-    let output = run(&[&diff[..], &[old.as_str(), &new]].concat());
+    let change = [&diff[..], &[old.as_str(), &new]].concat();
+    let output = run(&change);
     assert_eq!(output.status.code(), Some(3));
-    let report = as_published("symbolic-diff.v1.json", &output);
+    let report = as_published("symbolic-diff.v1.json", &change);
     assert_eq!(
         (&report["same"], &report["about_nodes"][0]),
         (&false.into(), &"hosts".into())

@@ -8,15 +8,18 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use ir::policy::{Direction, PolicyId};
+use roaring::RoaringBitmap;
 
 use super::cube::{Bits, Cube};
 use super::flows::Flows;
 use super::line::{Fate, GaveUp, Place};
 use super::versions::Versions;
 use super::words::Words;
-use super::{Algebra, Owner, fate};
+use super::{Algebra, Owner, Side};
 
 /// Flows on one side that a change lets through, or keeps out.
 #[derive(Clone, Debug)]
@@ -51,13 +54,20 @@ pub(crate) type Present<'p> = &'p dyn Fn(&Owner) -> bool;
 const LOOKED_AT: usize = 4_096;
 
 /// What becomes of the flows of one cube, as far as its owner is asked.
-struct Say {
-    policy: PolicyId,
+struct Say<'a> {
+    /// The cube's in its side.
+    number: u32,
     place: Place,
     fate: Fate,
     /// Whether it is there before, and whether after.
     there: (bool, bool),
-    cube: Cube,
+    cube: &'a Cube,
+}
+
+impl Say<'_> {
+    fn is_alike(&self, place: Place, fate: Fate, there: (bool, bool)) -> bool {
+        (self.place, self.fate, self.there) == (place, fate, there)
+    }
 }
 
 /// How far a verdict is.
@@ -81,47 +91,58 @@ impl Verdict {
 }
 
 impl Algebra<'_> {
-    /// Everything that a change does on one side.
-    pub(crate) fn made_by(
+    /// Hands out everything that a change does on one side, policy by policy, until `take` has enough; with it the steps
+    /// that are left of those for the policy.
+    pub(crate) fn made_by<E: From<GaveUp>>(
         &self,
         versions: &Versions,
         direction: Direction,
-        budget: &Cell<u32>,
-    ) -> Result<Vec<Change>, GaveUp> {
-        let mut found = vec![];
-        let mut before: Vec<Say> = vec![];
-        let said = versions
-            .changed()
-            .flat_map(|policy| self.spoken_of_by(policy, versions, direction));
-        for own in said {
-            let (base, words) = (&own.cube, &self.words);
-            let is_alike = |place, fate, there| (place, fate, there) == (own.place, own.fate, own.there);
-            let mut steps = self.steps(base, direction, |owner| versions.of(owner));
-            // What else is said of the kind makes no difference to what is said of these.
-            steps.retain(|step| {
-                step.stays() || !is_alike(step.place, step.fate, step.there) || *step.cube == *base
-            });
-            let except = before
-                .iter()
-                .filter(|other| !is_alike(other.place, other.fate, other.there))
-                .filter_map(|other| other.cube.and(base, words));
-            let flows = Flows {
-                except: except.collect(),
-                base: base.clone(),
-            };
-            if !flows.takes_out(base) {
-                let open = (Verdict::Open(0), Verdict::Open(0));
-                let mut parted = vec![];
-                Walk::of(words, steps, budget).go(flows, 0, open, &mut parted)?;
-                found.extend(parted.into_iter().map(|(flows, gained)| Change {
-                    flows,
-                    policy: own.policy,
-                    gained,
-                }));
+        steps_for_each: u32,
+        take: &mut dyn FnMut(Change, &Cell<u32>) -> Result<ControlFlow<()>, E>,
+    ) -> Result<ControlFlow<()>, E> {
+        let side = self.side(direction);
+        // What was looked at, by the number of its cube.
+        let mut seen = RoaringBitmap::new();
+        let mut said: BTreeMap<u32, Say<'_>> = BTreeMap::new();
+        for policy in versions.changed() {
+            let budget = &Cell::new(steps_for_each);
+            for own in self.spoken_of_by(policy, versions, side) {
+                let (base, words) = (own.cube, &self.words);
+                let mut steps = self.steps(base, direction, |owner| versions.of(owner));
+                // What else is said of the kind makes no difference to what is said of these.
+                steps.retain(|step| {
+                    step.stays() || !own.is_alike(step.place, step.fate, step.there) || *step.cube == *base
+                });
+                let before = side.index.near(base, words) & &seen;
+                let except = before
+                    .into_iter()
+                    .filter_map(|number| said.get(&number))
+                    .filter(|other| !own.is_alike(other.place, other.fate, other.there))
+                    .filter_map(|other| other.cube.and(base, words));
+                let flows = Flows {
+                    except: except.collect(),
+                    base: base.clone(),
+                };
+                if !flows.takes_out(base) {
+                    let open = (Verdict::Open(0), Verdict::Open(0));
+                    let mut parted = vec![];
+                    Walk::of(words, steps, budget).go(flows, 0, open, &mut parted)?;
+                    for (flows, gained) in parted {
+                        let change = Change {
+                            flows,
+                            policy,
+                            gained,
+                        };
+                        if take(change, budget)?.is_break() {
+                            return Ok(ControlFlow::Break(()));
+                        }
+                    }
+                }
+                seen.insert(own.number);
+                said.insert(own.number, own);
             }
-            before.push(own);
         }
-        Ok(found)
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Of flows between pods, told as one side of them: those that the other end's side lets through; `None` where more
@@ -242,37 +263,22 @@ impl Algebra<'_> {
     }
 
     /// What a policy says in one of the two sets alone, in the order in which it is asked.
-    fn spoken_of_by(&self, policy: PolicyId, versions: &Versions, direction: Direction) -> Vec<Say> {
-        let Some(own) = self.model.policy(policy) else {
-            return vec![];
-        };
-        let of_rules = self
-            .model
-            .rule_ids(policy)
-            .filter(|(_, rule)| rule.direction == direction)
-            .flat_map(|(id, rule)| {
-                self.region(id).iter().map(move |cube| Say {
-                    policy,
-                    place: Place::of(id, rule.rank, rule.action),
-                    fate: fate(rule),
-                    there: versions.of(&Owner::Rule(id)),
-                    cube: cube.clone(),
-                })
-            });
-        let by_default = own
-            .default_deny
-            .has(direction)
-            .then(|| self.words.in_force(own, direction))
-            .flatten()
-            .map(|cube| Say {
-                policy,
-                place: Place::DefaultDeny,
-                fate: Fate::Denied,
-                there: versions.of(&Owner::DefaultDeny(policy)),
-                cube,
-            });
-        let mut all: Vec<Say> = of_rules.chain(by_default).collect();
-        all.retain(|say| say.there.0 != say.there.1);
+    fn spoken_of_by<'a>(&self, policy: PolicyId, versions: &Versions, side: &'a Side) -> Vec<Say<'a>> {
+        let said = side.of_policy(policy).filter_map(|(number, owned)| {
+            let there = versions.of(&owned.owner);
+            if there.0 == there.1 {
+                return None;
+            }
+            let (place, fate) = self.place_and_fate(&owned.owner)?;
+            Some(Say {
+                number,
+                place,
+                fate,
+                there,
+                cube: &owned.cube,
+            })
+        });
+        let mut all: Vec<Say<'_>> = said.collect();
         all.sort_by_key(|say| say.place);
         all
     }
@@ -296,12 +302,8 @@ impl Algebra<'_> {
             });
         }
         for owned in self.candidates(base, direction) {
-            let (place, fate) = match owned.owner {
-                Owner::DefaultDeny(_) => (Place::DefaultDeny, Fate::Denied),
-                Owner::Rule(id) => match self.model.rule(id) {
-                    Some(rule) => (Place::of(id, rule.rank, rule.action), fate(rule)),
-                    None => continue,
-                },
+            let Some((place, fate)) = self.place_and_fate(&owned.owner) else {
+                continue;
             };
             let there = there(&owned.owner);
             if there != (false, false) && base.and(&owned.cube, &self.words).is_some() {

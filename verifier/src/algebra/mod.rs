@@ -63,10 +63,26 @@ struct Owned {
 /// The cubes of one direction.
 #[derive(Debug, Default)]
 struct Side {
+    /// Sorted by owner.
     owned: Vec<Owned>,
     index: Index,
     /// The numbers of those that deny.
     denying: RoaringBitmap,
+}
+
+impl Side {
+    /// What a policy says, each with its number.
+    fn of_policy(&self, policy: PolicyId) -> impl Iterator<Item = (u32, &Owned)> {
+        let from = |owner: Owner| self.owned.partition_point(|owned| owned.owner < owner);
+        let first = |policy| from(Owner::Rule(RuleId { policy, rule: 0 }));
+        let next = PolicyId(policy.0.saturating_add(1));
+        let rules = first(policy)..first(next);
+        let default = from(Owner::DefaultDeny(policy))..from(Owner::DefaultDeny(next));
+        rules.chain(default).filter_map(|number| {
+            let owned = self.owned.get(number)?;
+            Some((u32::try_from(number).ok()?, owned))
+        })
+    }
 }
 
 /// A model as cubes.
@@ -358,6 +374,17 @@ impl<'m> Algebra<'m> {
         line
     }
 
+    /// Where what an owner says stands, and what it does.
+    fn place_and_fate(&self, owner: &Owner) -> Option<(Place, Fate)> {
+        match owner {
+            Owner::DefaultDeny(_) => Some((Place::DefaultDeny, Fate::Denied)),
+            Owner::Rule(id) => {
+                let rule = self.model.rule(*id)?;
+                Some((Place::of(*id, rule.rank, rule.action), fate(rule)))
+            }
+        }
+    }
+
     /// Everybody who has a say in the flows of `start`; `free` says whether an owner is there (`None`: not), and
     /// whether it may as well be missing.
     fn everybody<'a>(
@@ -383,12 +410,8 @@ impl<'m> Algebra<'m> {
             let Some(free) = free(owned.owner) else {
                 continue;
             };
-            let (place, fate) = match owned.owner {
-                Owner::DefaultDeny(_) => (Place::DefaultDeny, Fate::Denied),
-                Owner::Rule(other) => match self.model.rule(other) {
-                    Some(rule) => (Place::of(other, rule.rank, rule.action), fate(rule)),
-                    None => continue,
-                },
+            let Some((place, fate)) = self.place_and_fate(&owned.owner) else {
+                continue;
             };
             if start.and(&owned.cube, &self.words).is_some() {
                 entries.push(Entry {

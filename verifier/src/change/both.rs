@@ -33,16 +33,16 @@ impl Both {
         let mut labels_before = BTreeMap::new();
         let mut labels_after = BTreeMap::new();
         for (name, labels) in new.cluster.namespaces() {
-            // Without a Namespace object nothing but the name is known of its labels.
-            let known = |labels: &Labels| labels.len() > 1;
+            // A namespace that both speak of has, on each side, the labels that it has there, as it has for every other
+            // verb. One that only one side knows could exist on the other, just so.
             match namespaces.get(name) {
-                Some(before) if known(before) && known(labels) && before != labels => {
+                Some(before) if before == labels => {}
+                Some(before) => {
                     labels_before.insert(name.clone(), before.clone());
                     labels_after.insert(name.clone(), labels.clone());
                     namespaces.insert(name.clone(), labels.clone());
                 }
-                Some(before) if known(before) => {}
-                Some(_) | None => {
+                None => {
                     namespaces.insert(name.clone(), labels.clone());
                 }
             }
@@ -127,22 +127,24 @@ impl Both {
             come: self.new.difference(&self.old).copied().collect(),
             ..Versions::default()
         };
+        let named = |policy: &Policy| (policy.kind, policy.namespace.clone(), policy.name.clone());
+        let mut later: BTreeMap<_, Vec<(PolicyId, &Policy)>> = BTreeMap::new();
+        for (id, policy) in self.policies(&versions.come) {
+            later.entry(named(policy)).or_default().push((id, policy));
+        }
         for (gone, before) in self.policies(&versions.gone) {
-            let mut later = self.policies(&versions.come);
+            let mut later = later.get(&named(before)).into_iter().flatten();
             let Some((come, _)) = later.find(|(_, after)| same_frame(before, after)) else {
                 continue;
             };
             versions.doubled.insert(Owner::DefaultDeny(gone));
-            versions.kept.insert(Owner::DefaultDeny(come));
-            let mut left: Vec<(RuleId, Rule)> = self
-                .model
-                .rule_ids(gone)
-                .map(|(id, rule)| (id, bare_rule(rule)))
-                .collect();
-            for (id, rule) in self.model.rule_ids(come) {
-                let rule = bare_rule(rule);
-                if let Some(at) = left.iter().position(|(_, other)| *other == rule) {
-                    let (twin, _) = left.swap_remove(at);
+            versions.kept.insert(Owner::DefaultDeny(*come));
+            let mut left: BTreeMap<Rule, Vec<RuleId>> = BTreeMap::new();
+            for (id, rule) in self.model.rule_ids(gone) {
+                left.entry(bare_rule(rule)).or_default().push(id);
+            }
+            for (id, rule) in self.model.rule_ids(*come) {
+                if let Some(twin) = left.get_mut(&bare_rule(rule)).and_then(Vec::pop) {
                     versions.doubled.insert(Owner::Rule(twin));
                     versions.kept.insert(Owner::Rule(id));
                 }

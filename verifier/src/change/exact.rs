@@ -9,6 +9,7 @@
 //! other end lets nothing through is none.
 
 use std::cell::Cell;
+use std::ops::ControlFlow;
 
 use ir::flow::Judgement;
 use ir::model::Model;
@@ -31,6 +32,20 @@ const FEW_AREAS: usize = 4;
 
 /// Steps of the algebra for what one policy changes on one side.
 pub(super) const STEPS: u32 = 100_000;
+
+/// Why nothing is told.
+pub(super) enum Stopped {
+    /// A policy took too many steps.
+    GaveUp,
+    /// A mistake of ours.
+    Mistake(VerifierError),
+}
+
+impl From<GaveUp> for Stopped {
+    fn from(GaveUp: GaveUp) -> Self {
+        Self::GaveUp
+    }
+}
 
 /// A model in which changes are asked about.
 pub(crate) struct Exact<'m> {
@@ -75,79 +90,93 @@ impl<'m> Exact<'m> {
         versions: &Versions,
         judged: impl Fn(&Witness) -> [Judgement; 2],
     ) -> Result<Result<[Side; 2], GaveUp>, VerifierError> {
-        let [opens, closes] = match self.parts(versions) {
-            Ok(parts) => parts,
-            Err(GaveUp) => return Ok(Err(GaveUp)),
-        };
-        let side = |parts: Vec<Part>, gained| self.side(parts, versions, gained, &judged);
-        Ok(match (side(opens, true)?, side(closes, false)?) {
-            (Ok(opens), Ok(closes)) => Ok([opens, closes]),
-            _ => Err(GaveUp),
-        })
-    }
-
-    fn side(
-        &self,
-        parts: Vec<Part>,
-        versions: &Versions,
-        gained: bool,
-        judged: &impl Fn(&Witness) -> [Judgement; 2],
-    ) -> Result<Result<Side, GaveUp>, VerifierError> {
-        let mut side = Side {
+        let [mut opened, mut closed] = [(); 2].map(|()| Side {
             complete: true,
             ..Side::default()
-        };
-        let version = version_of_the_other_end(gained);
-        for part in parts {
-            let example = self.examples.one(&part, &|owner| versions.says(version, owner));
-            let Ok(example) = example else {
-                return Ok(Err(GaveUp));
-            };
-            // None: the other end lets nothing of it through.
-            let Some(mut witness) = example else {
-                continue;
-            };
-            if side.areas.len() >= self.most {
-                side.complete = false;
-                break;
+        });
+        let told = self.parts(versions, &mut |part, gained| {
+            let side = if gained { &mut opened } else { &mut closed };
+            // Where it is known that there are more, the others of the kind need not be looked at.
+            if side.complete {
+                self.tell(part, versions, gained, side, &judged)?;
             }
-            let [before, after] = judged(&witness);
-            if (before.allowed(), after.allowed()) != (!gained, gained) {
-                return Err(VerifierError::ReplayFlow {
-                    flow: witness.to_string(),
-                    what: "its verdict does not change as the algebra says",
-                });
-            }
-            witness.allowed = gained;
-            witness.direction = part.direction;
-            let area = words::area(self.algebra.words(), &part, witness, [before, after]);
-            side.areas.push(area);
+            Ok(if opened.complete || closed.complete {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            })
+        });
+        match told {
+            Ok(()) => Ok(Ok([opened, closed])),
+            Err(Stopped::GaveUp) => Ok(Err(GaveUp)),
+            Err(Stopped::Mistake(error)) => Err(error),
         }
-        Ok(Ok(side))
     }
 
-    /// What is opened, and what is closed.
-    pub(super) fn parts(&self, versions: &Versions) -> Result<[Vec<Part>; 2], GaveUp> {
+    /// Adds a part to its side, with an example; or finds that there is more than can be told.
+    fn tell(
+        &self,
+        part: Part,
+        versions: &Versions,
+        gained: bool,
+        side: &mut Side,
+        judged: &impl Fn(&Witness) -> [Judgement; 2],
+    ) -> Result<(), Stopped> {
+        let version = version_of_the_other_end(gained);
+        // None: the other end lets nothing of it through.
+        let Some(mut witness) = self.examples.one(&part, &|owner| versions.says(version, owner))? else {
+            return Ok(());
+        };
+        if side.areas.len() >= self.most {
+            side.complete = false;
+            return Ok(());
+        }
+        let [before, after] = judged(&witness);
+        if (before.allowed(), after.allowed()) != (!gained, gained) {
+            return Err(Stopped::Mistake(VerifierError::ReplayFlow {
+                flow: witness.to_string(),
+                what: "its verdict does not change as the algebra says",
+            }));
+        }
+        witness.allowed = gained;
+        witness.direction = part.direction;
+        let area = words::area(self.algebra.words(), &part, witness, [before, after]);
+        side.areas.push(area);
+        Ok(())
+    }
+
+    /// Hands out what is opened (`true`) and what is closed, until `take` has enough.
+    pub(super) fn parts(
+        &self,
+        versions: &Versions,
+        take: &mut dyn FnMut(Part, bool) -> Result<ControlFlow<()>, Stopped>,
+    ) -> Result<(), Stopped> {
         let words = self.algebra.words();
-        let changed = u32::try_from(versions.changed().count()).unwrap_or(u32::MAX);
-        let budget = &Cell::new(STEPS.saturating_mul(changed));
-        let (mut opens, mut closes) = (vec![], vec![]);
         for direction in Direction::BOTH {
-            for change in self.algebra.made_by(versions, direction, budget)? {
-                let Some(flows) = change.flows.simplified(words) else {
-                    continue;
-                };
-                let part = Part {
-                    flows,
-                    direction,
-                    policy: change.policy,
-                    other_end: false,
-                };
-                let side = if change.gained { &mut opens } else { &mut closes };
-                side.extend(self.as_the_other_end_sees(part, versions, change.gained, budget)?);
+            let taken =
+                self.algebra
+                    .made_by::<Stopped>(versions, direction, STEPS, &mut |change, budget| {
+                        let Some(flows) = change.flows.simplified(words) else {
+                            return Ok(ControlFlow::Continue(()));
+                        };
+                        let part = Part {
+                            flows,
+                            direction,
+                            policy: change.policy,
+                            other_end: false,
+                        };
+                        for part in self.as_the_other_end_sees(part, versions, change.gained, budget)? {
+                            if take(part, change.gained)?.is_break() {
+                                return Ok(ControlFlow::Break(()));
+                            }
+                        }
+                        Ok(ControlFlow::Continue(()))
+                    })?;
+            if taken.is_break() {
+                break;
             }
         }
-        Ok([opens, closes])
+        Ok(())
     }
 
     fn as_the_other_end_sees(

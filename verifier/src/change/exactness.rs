@@ -1,5 +1,7 @@
 //! What the algebra says of a change, held against the evaluator flow by flow.
 
+use std::ops::ControlFlow;
+
 use ir::evaluator;
 use ir::flow::{Flow, Party};
 use ir::model::Model;
@@ -128,9 +130,15 @@ pub(crate) fn told_iff_changed(
             .filter(|(id, _)| versions.has(version, *id));
         Model::new(model.cluster.clone(), there.map(|(_, policy)| policy.clone()))
     });
-    let Ok(parts) = exact.parts(versions) else {
+    let mut parts = [vec![], vec![]];
+    let all = exact.parts(versions, &mut |part, gained| {
+        let [opened, closed] = &mut parts;
+        if gained { opened } else { closed }.push(part);
+        Ok(ControlFlow::Continue(()))
+    });
+    if all.is_err() {
         return Ok(());
-    };
+    }
     for flow in flows {
         let [before, after] = [&old, &new].map(|model| evaluator::evaluate(model, flow));
         let real = [
