@@ -3,7 +3,7 @@
 use super::args::{Common, FailOn, Format, Kept};
 use super::terminal::Terminal;
 use super::{Failure, Status, count, read_with, refuse_blocked, scope_line, settings, smt_dump};
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, Severity};
 use crate::prove::{self, Answered, human, json};
 use clap::Args;
 use std::io::Write;
@@ -114,7 +114,9 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
         )?;
         return Ok(Status::Failed);
     }
-    let level = settings::fail_on(arguments.fail_on, &config);
+    // A configuration that lets no finding fail a check does not disarm a proof that was asked for.
+    let level = settings::fail_on(arguments.fail_on, &config)
+        .or_else(|| arguments.fail_on.is_none().then_some(Severity::Error));
     let any = |is: &dyn Fn(&Answered) -> bool| proved.answers.iter().any(is);
     if any(&|answer| {
         let counts = level.is_some_and(|level| answer.stated.severity <= level);

@@ -18,7 +18,13 @@ const INTERVAL: Duration = Duration::from_millis(400);
 
 /// Checks again and again, until it is stopped or nobody reads any more.
 pub(super) fn run(arguments: &Check, terminal: &mut Terminal) -> Result<Status, Failure> {
-    if arguments.common.paths.iter().any(|path| path.as_os_str() == "-") {
+    let mut read = arguments
+        .common
+        .paths
+        .iter()
+        .chain(&arguments.guarantees)
+        .chain(&arguments.against);
+    if read.any(|path| path.as_os_str() == "-") {
         return Err(Failure::Said("standard input cannot be watched".to_owned()));
     }
     let clears = io::stdout().is_terminal();

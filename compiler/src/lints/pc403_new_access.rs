@@ -26,7 +26,7 @@ use verifier::options::Options;
 /// How many sets of flows are told apart.
 const MOST: usize = 24;
 
-/// What the solver said.
+/// What the comparison says.
 #[derive(Clone, Debug, Default)]
 pub struct Answers {
     /// The new access.

@@ -100,6 +100,11 @@ fn a_guarantee_says_how_much_its_failing_matters() {
     assert_eq!(status(&["check", &policies]), 1);
     assert_eq!(status(&["prove", &policies, "--fail-on", "never"]), 0);
 
+    // What a repository says of findings does not disarm a proof.
+    let lenient = scratch.file("lenient.toml", "fail-on = \"never\"\n");
+    assert_eq!(status(&["check", &policies, "--config", &lenient]), 0);
+    assert_eq!(status(&["prove", &policies, "--config", &lenient]), 1);
+
     // What the repository decided counts as in `check`.
     fs::write(&file, "warning isolated ns:payments\n").unwrap();
     let config = scratch.file("strict.toml", "fail-on = \"warning\"\n");

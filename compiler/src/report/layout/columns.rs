@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const TALLEST: usize = 9;
 /// Columns of a circle in which no line stays within a column. One that would take more is cut into as many as its boxes
 /// need, and a few at least.
-const WIDEST: usize = 6;
+const MOST_COLUMNS: usize = 6;
 const FEW: usize = 4;
 
 /// The boxes that have connections, by column, from left to right: boxes that reach each other in a circle stand
@@ -56,7 +56,7 @@ fn unrolled(graph: &Graph, circle: BTreeSet<NodeIndex>) -> Circle {
     for (node, depth) in depth {
         levels.entry(depth).or_default().push(node);
     }
-    if levels.len() <= WIDEST && levels.values().all(|level| level.len() <= TALLEST) {
+    if levels.len() <= MOST_COLUMNS && levels.values().all(|level| level.len() <= TALLEST) {
         return levels.into_values().collect();
     }
     let width = FEW.max(order.len().div_ceil(TALLEST));
