@@ -46,6 +46,9 @@ impl Step<'_> {
     }
 }
 
+/// Takes a change, with the steps that are left, and says whether there may be more.
+pub(crate) type Take<'t, E> = &'t mut dyn FnMut(Change, &Cell<u32>) -> Result<ControlFlow<()>, E>;
+
 /// What is said.
 pub(crate) type Present<'p> = &'p dyn Fn(&Owner) -> bool;
 
@@ -98,7 +101,7 @@ impl Algebra<'_> {
         versions: &Versions,
         direction: Direction,
         steps_for_each: u32,
-        take: &mut dyn FnMut(Change, &Cell<u32>) -> Result<ControlFlow<()>, E>,
+        take: Take<'_, E>,
     ) -> Result<ControlFlow<()>, E> {
         let side = self.side(direction);
         // What was looked at, by the number of its cube.
