@@ -116,7 +116,9 @@ impl<'m> Examples<'m> {
         for near in self.near(&part.flows.base, part.policy) {
             let near = self.cubes(&near);
             if let Some(found) = ask(&near)? {
-                return self.tell(part, &pinned(&found, &near, words), &ask);
+                // There is one: where it cannot be told, nothing may be said of it.
+                let told = self.tell(part, &pinned(&found, &near, words), &ask)?;
+                return told.map(Some).ok_or(GaveUp);
             }
         }
         Ok(None)
@@ -339,9 +341,13 @@ fn pinned(found: &Cube, near: &[Cube], words: &Words) -> Vec<Cube> {
         if role == Role::Peer && found.possible_classes() != Bits::POD {
             continue;
         }
-        if let Some(first) = namespaces(found, role, words).and_then(|named| named.into_iter().next()) {
-            let one = in_namespace(role, &first, words);
-            pin = pin.and(&one, words).unwrap_or(pin);
+        // Not every one that is listed need have the labels that are asked for.
+        let mut pins = namespaces(found, role, words)
+            .into_iter()
+            .flatten()
+            .filter_map(|name| pin.and(&in_namespace(role, &name, words), words));
+        if let Some(one) = pins.find(|one| found.and(one, words).is_some()) {
+            pin = one;
         }
     }
     near.iter().filter_map(|cube| cube.and(&pin, words)).collect()

@@ -169,6 +169,34 @@ fn a_changed_policy_about_nodes_is_named() {
     }
 }
 
+/// Only a namespace that nothing but a policy names lets the flows through.
+#[test]
+fn a_namespace_that_only_policies_name_is_looked_into() {
+    let stay = "
+namespace dev
+policy CiliumClusterwideNetworkPolicy closed on pods [ns:env notin (a)] denies both {
+}
+policy CiliumClusterwideNetworkPolicy inside on pods [ns notin (dev, gone)] denies ingress {
+}
+";
+    let come = "policy CiliumClusterwideNetworkPolicy http on pods [app] denies egress {
+  allow egress ports http/TCP
+}
+";
+    let [old, new] = [stay.to_owned(), format!("{stay}{come}")].map(|text| model(&text));
+    for compare in [compare, widened::compare] {
+        let comparison = compare(&old, &new, 8, &Options::default()).unwrap();
+        let opened: Vec<String> = comparison.opened.areas.iter().map(ToString::to_string).collect();
+        let [opened] = &opened[..] else {
+            panic!("{opened:?}");
+        };
+        assert!(
+            opened.contains("gone with namespace label env=a, http/TCP"),
+            "{opened}"
+        );
+    }
+}
+
 #[test]
 fn a_bound_is_said() {
     let many: String = (0..12)
