@@ -76,6 +76,7 @@ impl Tabs {
         self.seen.sort_unstable();
         let mut seen = self.seen.iter().peekable();
         let mut behind = 0;
+        let mut line = Line::default();
         for (at, _) in text.match_indices('\t') {
             while let Some(span) = seen.next_if(|span| span.start as usize <= at) {
                 behind = behind.max(span.end as usize);
@@ -83,7 +84,8 @@ impl Tabs {
             if at < behind {
                 continue;
             }
-            if let Some(reason) = why_refused(text, at) {
+            line.go_on(text, at);
+            if let Some(reason) = line.refuses() {
                 let document = self.ends.iter().filter(|end| **end as usize <= at).count();
                 return Some((offset(document), (run(text, at), reason)));
             }
@@ -99,18 +101,40 @@ pub(crate) fn is_json(text: &str) -> bool {
     text.trim_start().starts_with('{') && values().all(|value| value.is_ok())
 }
 
-fn why_refused(text: &str, at: usize) -> Option<&'static str> {
-    let before = text.get(line_start(text, at)..at)?;
-    let mut words = before
-        .trim_start_matches('\u{feff}')
-        .split([' ', '\t'])
-        .filter(|word| !word.is_empty());
-    let is_indicator = |word: &str| matches!(word, "-" | "?" | ":");
-    match words.clone().next_back() {
-        None => Some(INDENTS),
-        Some("-" | "?") => Some(BEHIND_INDICATOR),
-        Some(":") if words.all(is_indicator) => Some(BEHIND_INDICATOR),
-        Some(_) => None,
+/// What stands on a line before a tab. Each part of the text is looked at once.
+#[derive(Default)]
+struct Line<'t> {
+    /// Up to where it has been looked at: a tab, or the start of the text.
+    end: usize,
+    last: Option<&'t str>,
+    /// Whether there is more than `-`, `?` and `:`.
+    has_text: bool,
+}
+
+impl<'t> Line<'t> {
+    /// Goes on to the tab at `at`, which may stand on a later line.
+    fn go_on(&mut self, text: &'t str, at: usize) {
+        let mut passed = text.get(self.end..at).unwrap_or_default();
+        if let Some((_, line)) = passed.rsplit_once('\n') {
+            *self = Self::default();
+            passed = line;
+        }
+        self.end = at;
+        let words = passed.trim_start_matches('\u{feff}').split([' ', '\t']);
+        for word in words.filter(|word| !word.is_empty()) {
+            self.last = Some(word);
+            self.has_text |= !matches!(word, "-" | "?" | ":");
+        }
+    }
+
+    /// Why a tab is refused here.
+    fn refuses(&self) -> Option<&'static str> {
+        match self.last {
+            None => Some(INDENTS),
+            Some("-" | "?") => Some(BEHIND_INDICATOR),
+            Some(":") if !self.has_text => Some(BEHIND_INDICATOR),
+            Some(_) => None,
+        }
     }
 }
 
@@ -120,11 +144,12 @@ fn plain(text: &str, start: usize, end: usize, around: Option<usize>) -> (usize,
     let behind = text.get(end..).unwrap_or_default();
     let end = text.len() - behind.trim_start_matches([' ', '\t', '\r', '\n']).len();
     let scanned = text.get(start..end).unwrap_or_default();
-    let mut tabs = scanned.match_indices('\t').map(|(at, _)| start + at);
-    let refused = tabs.find(|at| {
-        let line = line_start(text, *at);
-        let blank = text.get(line..*at).is_some_and(|before| before.trim().is_empty());
-        line > start && blank && at - line < indent
+    let mut lines = scanned.match_indices('\n').map(|(at, _)| start + at + 1);
+    let refused = lines.find_map(|line| {
+        let rest = text.get(line..end)?;
+        let blanks = rest.find(|c: char| matches!(c, '\t' | '\n') || !c.is_whitespace())?;
+        let is_tab = rest.get(blanks..)?.starts_with('\t');
+        (is_tab && blanks < indent).then_some(line + blanks)
     });
     (end, refused)
 }
@@ -143,7 +168,7 @@ fn indicator(text: &str, start: usize, value: &str) -> Option<usize> {
         let said = header.get(at + 1..).unwrap_or_default();
         let said = said.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-'));
         let comment = said.trim_start_matches([' ', '\t']);
-        comment.trim().is_empty() || (comment.len() < said.len() && comment.starts_with('#'))
+        comment.trim_start().is_empty() || (comment.len() < said.len() && comment.starts_with('#'))
     };
     let mut found = header.match_indices(['|', '>']).map(|(at, _)| at);
     Some(behind + found.find(|at| is_indicator(*at))?)

@@ -478,3 +478,28 @@ fn tabs_are_taken_where_kubernetes_takes_them() {
     // Kubernetes reads JSON as JSON.
     assert_eq!(parse_text("\t{\"a\":\t1}\n\t\n").1.faults, []);
 }
+
+/// So many that looking at all of a line again for each of them would take hours.
+#[test]
+fn many_tabs_on_a_line_are_read() {
+    let tabs = "\t".repeat(1_000_000);
+    for text in [
+        format!("name: a{tabs}"),
+        format!("name: a{tabs}\n"),
+        format!("name: a\n {tabs}\nb: c\n"),
+        format!("name: \"a\"{tabs}"),
+        format!("name: \"a\"{tabs}\n"),
+        format!("name: \"a\"\n# {tabs}\n"),
+        format!("name: \"a\" #{}\n", "\tb".repeat(500_000)),
+    ] {
+        assert_eq!(parse_text(&text).1.faults, []);
+    }
+    for (text, refused) in [
+        (format!("name: \"a\"{tabs}\n {tabs}\n"), 1_000_011),
+        (format!("name: a\n{tabs}\nb: c\n"), 8),
+    ] {
+        let (_, stream) = parse_text(&text);
+        let span = stream.faults.first().unwrap().span;
+        assert_eq!(span, Span::new(refused, refused + 1_000_000));
+    }
+}
