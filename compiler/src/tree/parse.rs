@@ -10,6 +10,7 @@ use super::{
 use crate::limits::Limits;
 use crate::source::{Source, Span};
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StrInput, StructureStyle, options};
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -101,6 +102,7 @@ fn parse_documents(source: &Source, limits: &Limits) -> Stream {
             }
             Ok(None) => {
                 let tabs = room.tabs.take_if(|_| stream.faults.is_empty());
+                let tabs = tabs.filter(|_| !room.is_json(source));
                 if let Some((document, (span, reason))) = tabs.and_then(|tabs| tabs.between(source)) {
                     let kind = StreamFaultKind::Syntax(reason.to_owned());
                     stream.faults.push(fault(document, span, kind));
@@ -152,11 +154,17 @@ struct Room {
     texts: HashSet<Arc<str>>,
     /// Where there are any in the stream.
     tabs: Option<Tabs>,
+    /// Whether the stream is JSON, once somebody asked.
+    is_json: OnceCell<bool>,
 }
 
 impl Room {
     /// Texts that are longer do not repeat.
     const SHORT: usize = 64;
+
+    fn is_json(&self, source: &Source) -> bool {
+        *self.is_json.get_or_init(|| is_json(source.text()))
+    }
 
     fn text(&mut self, text: &str) -> Arc<str> {
         if text.len() > Self::SHORT {
@@ -473,7 +481,7 @@ impl<'s, 'r> Builder<'s, 'r> {
             let keys = pairs.iter().filter(|_| open.flow);
             let mut keys = keys.filter_map(|&[key, _]| self.room.nodes.get(key.0 as usize));
             if let Some(key) = keys.find(|key| dialect::is_split_key(self.source, key.span))
-                && !is_json(self.source.text())
+                && !self.room.is_json(self.source)
             {
                 return Err(syntax(
                     key.span,

@@ -67,12 +67,9 @@ impl Tabs {
         self.ends.push(at);
     }
 
-    /// The first tab between tokens that is refused, and in which document.
+    /// The first tab between tokens that is refused, and in which document. In JSON none is.
     pub(super) fn between(mut self, source: &Source) -> Option<(u32, Refused)> {
         let text = source.text();
-        if is_json(text) {
-            return None;
-        }
         self.seen.sort_unstable();
         let mut seen = self.seen.iter().peekable();
         let mut behind = 0;

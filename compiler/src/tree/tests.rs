@@ -503,3 +503,11 @@ fn many_tabs_on_a_line_are_read() {
         assert_eq!(span, Span::new(refused, refused + 1_000_000));
     }
 }
+
+/// So many that asking for each of them whether the whole text is JSON would take hours.
+#[test]
+fn many_keys_of_json_may_be_split() {
+    let object = "{\"a\"\n:\t1}";
+    let text = format!("{{\"b\": [{object}{}]}}\n", format!(", {object}").repeat(100_000));
+    assert_eq!(parse_text(&text).1.faults, []);
+}
