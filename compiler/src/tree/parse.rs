@@ -84,13 +84,12 @@ fn parse_documents(source: &Source, limits: &Limits) -> Stream {
     };
     loop {
         let index = next_document;
-        if index as usize >= limits.documents {
-            if matches!(parser.proceed_next_document(), Ok(true)) {
-                let limit = limits.documents as u64;
-                let kind = StreamFaultKind::Limit("documents in a file", limit);
-                stream.faults.push(fault(index, Span::default(), kind));
-            }
-            return stream;
+        // Where no document is left there may be comments, which are read below.
+        if index as usize >= limits.documents && matches!(parser.proceed_next_document(), Ok(true)) {
+            let limit = limits.documents as u64;
+            let kind = StreamFaultKind::Limit("documents in a file", limit);
+            stream.faults.push(fault(index, Span::default(), kind));
+            break;
         }
         let mut builder = Builder::new(source, limits, index, std::mem::take(&mut comments), &mut room);
         match builder.read(&mut parser) {
@@ -100,25 +99,26 @@ fn parse_documents(source: &Source, limits: &Limits) -> Stream {
                 }
                 stream.documents.push(document);
             }
-            Ok(None) => {
-                let tabs = room.tabs.take_if(|_| stream.faults.is_empty());
-                let tabs = tabs.filter(|_| !room.is_json(source));
-                if let Some((document, (span, reason))) = tabs.and_then(|tabs| tabs.between(source)) {
-                    let kind = StreamFaultKind::Syntax(reason.to_owned());
-                    stream.faults.push(fault(document, span, kind));
-                    stream.documents.retain(|other| other.index != document);
-                }
-                return stream;
-            }
+            Ok(None) => break,
             Err(stopped) => {
                 stream.faults.push(fault(index, stopped.span, stopped.kind));
                 if !matches!(parser.proceed_next_document(), Ok(true)) {
-                    return stream;
+                    break;
                 }
             }
         }
         next_document += 1;
     }
+    if stream.faults.is_empty()
+        && let Some(tabs) = room.tabs.take()
+        && !room.is_json(source)
+        && let Some((document, (span, reason))) = tabs.between(source)
+    {
+        let kind = StreamFaultKind::Syntax(reason.to_owned());
+        stream.faults.push(fault(document, span, kind));
+        stream.documents.retain(|other| other.index != document);
+    }
+    stream
 }
 
 fn fault(document: u32, span: Span, kind: StreamFaultKind) -> StreamFault {

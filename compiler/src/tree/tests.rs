@@ -479,6 +479,28 @@ fn tabs_are_taken_where_kubernetes_takes_them() {
     assert_eq!(parse_text("\t{\"a\":\t1}\n\t\n").1.faults, []);
 }
 
+#[test]
+fn tabs_are_refused_also_where_no_further_document_is_allowed() {
+    let limits = Limits {
+        documents: 1,
+        ..Limits::default()
+    };
+    for (text, refused) in [
+        ("a: \"b\"\n\t\nc: d\n", Some(7)),
+        ("a: \"b\"\n\t\n", Some(7)),
+        ("a: [b]\n...\n# c\n\t# d\n", Some(15)),
+        ("-\ta\n", Some(1)),
+        ("a: \"b\"\t\n", None),
+        ("a: \"b\"\n# -\tc\n", None),
+        ("a: \"b\"\n...\n#\n# -\tc\n", None),
+        ("\t{\"a\":\t1}\n\t\n", None),
+    ] {
+        let stream = parse(&Source::new("test.yaml", text), &limits);
+        let at: Vec<_> = stream.faults.iter().map(|fault| fault.span.start).collect();
+        assert_eq!(at, Vec::from_iter(refused), "{text:?}: {:?}", stream.faults);
+    }
+}
+
 /// So many that looking at all of a line again for each of them would take hours.
 #[test]
 fn many_tabs_on_a_line_are_read() {
