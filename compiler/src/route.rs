@@ -68,6 +68,15 @@ impl Route {
         Some(Self(steps))
     }
 
+    /// [`Self::join`] as text.
+    #[must_use]
+    pub fn joined_text(&self, tail: &Self) -> String {
+        let mut text = String::with_capacity(64);
+        // Writing into a `String` cannot fail.
+        let _ = write_steps(&mut text, self.0.iter().chain(&tail.0));
+        text
+    }
+
     /// The steps, root first.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
@@ -100,18 +109,24 @@ impl FromIterator<Step> for Route {
 /// Keys other than letters, digits, `-` and `_` are quoted: `metadata.labels["app.kubernetes.io/name"]`.
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, step) in self.0.iter().enumerate() {
-            match step {
-                Step::Index(index) => write!(f, "[{index}]")?,
-                Step::Key(key) if is_plain(key) => {
-                    let dot = if at == 0 { "" } else { "." };
-                    write!(f, "{dot}{key}")?;
-                }
-                Step::Key(key) => write!(f, "[{key:?}]")?,
-            }
-        }
-        Ok(())
+        write_steps(f, self.0.iter())
     }
+}
+
+fn write_steps<'s>(out: &mut impl fmt::Write, steps: impl Iterator<Item = &'s Step>) -> fmt::Result {
+    for (at, step) in steps.enumerate() {
+        match step {
+            Step::Index(index) => write!(out, "[{index}]")?,
+            Step::Key(key) if is_plain(key) => {
+                if at > 0 {
+                    out.write_char('.')?;
+                }
+                out.write_str(key)?;
+            }
+            Step::Key(key) => write!(out, "[{key:?}]")?,
+        }
+    }
+    Ok(())
 }
 
 fn is_plain(key: &str) -> bool {
@@ -138,6 +153,9 @@ mod tests {
         assert_eq!(route![0, "", "a\"b"].to_string(), r#"[0][""]["a\"b"]"#);
         assert_eq!(Route::root().to_string(), "");
         assert_eq!(route!["a"].join(&route![1, "b"]), route!["a", 1, "b"]);
+        for (head, tail) in [(route!["a", 0], route!["b", "c/d"]), (Route::root(), route!["b"])] {
+            assert_eq!(head.joined_text(&tail), head.join(&tail).to_string());
+        }
     }
 
     #[test]

@@ -185,8 +185,7 @@ impl Place {
     fn origin_of(&self, route: &Route, span: impl Fn(&Document, Found) -> Span) -> Origin {
         let mut steps = route.steps();
         let found = loop {
-            let shorter: Route = steps.iter().cloned().collect();
-            match (self.document.find(self.node, &shorter), steps.split_last()) {
+            match (self.document.find_steps(self.node, steps), steps.split_last()) {
                 (Some(found), _) => break found,
                 (None, Some((_, rest))) => steps = rest,
                 (None, None) => {
@@ -197,7 +196,13 @@ impl Place {
                 }
             }
         };
-        self.origin_at(&self.route.join(route), span(&self.document, found))
+        let path = self.route.joined_text(route);
+        origin_of_path(
+            &self.source,
+            self.document.index,
+            path,
+            span(&self.document, found),
+        )
     }
 
     /// Whether there is the same at `route` as at the same route of `other`, however it is written.
@@ -219,6 +224,10 @@ impl Place {
 
 /// The origin of a span of `source`.
 pub(super) fn origin(source: &Source, document: u32, route: &Route, span: Span) -> Origin {
+    origin_of_path(source, document, route.to_string(), span)
+}
+
+fn origin_of_path(source: &Source, document: u32, path: String, span: Span) -> Origin {
     let (start, end) = (source.position(span.start), source.position(span.end));
     Origin {
         file: source.name().clone(),
@@ -227,7 +236,7 @@ pub(super) fn origin(source: &Source, document: u32, route: &Route, span: Span) 
         column: start.column,
         end_line: end.line,
         end_column: end.column,
-        path: route.to_string().into(),
+        path: path.into(),
     }
 }
 

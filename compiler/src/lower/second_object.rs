@@ -8,14 +8,14 @@ use super::site::Site;
 use crate::diagnostic::{Code, Finding, ObjectName, Severity};
 use crate::load::{Object, ObjectKind};
 use crate::route;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 /// Which policies repeat the kind, namespace and name of one before, by index; says so of each.
 ///
 /// Only one of them will exist: whichever is applied last. A copy counts once. Where the two differ the answer would
 /// depend on the order, so nothing is answered.
 pub(super) fn repeated_policies(objects: &[Object], findings: &mut Vec<Finding>) -> BTreeSet<usize> {
-    let mut named: BTreeMap<&ObjectName, &Object> = BTreeMap::new();
+    let mut named: HashMap<&ObjectName, &Object> = HashMap::new();
     let mut repeated = BTreeSet::new();
     let policies = objects
         .iter()
@@ -80,7 +80,7 @@ fn same_policy(one: &Object, other: &Object) -> bool {
 
 /// The workloads and pods that stand for theirs, and findings about those that differ from them.
 pub(super) fn first_workloads<'a>(objects: &'a [Object], findings: &mut Vec<Finding>) -> Vec<&'a Object> {
-    let mut first_of = BTreeMap::new();
+    let mut first_of: HashMap<&ObjectName, &Object> = HashMap::with_capacity(objects.len());
     let mut firsts = Vec::new();
     for object in objects {
         // Pods that are only generated from one name are many.

@@ -264,11 +264,17 @@ impl Document {
     /// Follows `route` from `from`; through aliases it arrives where the value is written.
     #[must_use]
     pub fn find(&self, from: NodeId, route: &Route) -> Option<Found> {
+        self.find_steps(from, route.steps())
+    }
+
+    /// [`Self::find`] for part of a route.
+    #[must_use]
+    pub fn find_steps(&self, from: NodeId, steps: &[Step]) -> Option<Found> {
         let mut found = Found {
             key: None,
             value: from,
         };
-        for step in route.steps() {
+        for step in steps {
             found = match (step, &self.node(found.value).value) {
                 (Step::Key(key), Value::Mapping(_)) => {
                     let entry = self.entry(found.value, key)?;
