@@ -1,7 +1,7 @@
 //! The solver's answers in a directory, for the next run: a file for each, named by the SHA-256 of its question.
 //!
 //! A question's text names everything that its answer depends on ([`verifier::answers`]), so that a file never has to
-//! be thrown away for being wrong: what no question leads to lies there until there is no room for it ([`room`]), and
+//! be thrown away for being wrong: what no question leads to lies there until there is no room for it (`room`), and
 //! deleting the directory, or any of it, at any time costs the asking and nothing else. Files are put in place whole.
 //! One that is not as it was written is none.
 

@@ -21,6 +21,7 @@ use std::sync::LazyLock;
 
 pub use parse::{StreamFault, StreamFaultKind, parse};
 pub use scalar::{Resolved, Scalar, Style};
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use tabs::is_json;
 
 /// Names one [`Node`] of a [`Document`].
