@@ -7,7 +7,7 @@ use super::surroundings::Surroundings;
 use ir::cluster::Endpoint;
 use ir::selector::{Attribute, NAMESPACE_NAME_LABEL, Operator, Selector};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::rc::Rc;
+use std::sync::{Arc, PoisonError};
 
 impl<'a> Surroundings<'a> {
     /// What was probably meant by a selector that matches no pod; `None` where nothing in the input says that it was
@@ -64,11 +64,11 @@ impl<'a> Surroundings<'a> {
     }
 
     /// The pods of the namespaces that a selector asks for, those on the host network included.
-    fn scope(&self, selector: &Selector) -> Rc<Scope<'a>> {
+    fn scope(&self, selector: &Selector) -> Arc<Scope<'a>> {
         let namespaces = part(selector, is_of_namespace);
-        let mut scopes = self.scopes.borrow_mut();
+        let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = scopes.known.get(&namespaces) {
-            return Rc::clone(known);
+            return Arc::clone(known);
         }
         let ids = self.selected.either(&namespaces);
         let pods: Vec<_> = ids
@@ -81,8 +81,8 @@ impl<'a> Surroundings<'a> {
             scopes.known.clear();
             scopes.pods = pods.len();
         }
-        let scope = Rc::new(Scope::of(&pods));
-        scopes.known.insert(namespaces, Rc::clone(&scope));
+        let scope = Arc::new(Scope::of(&pods));
+        scopes.known.insert(namespaces, Arc::clone(&scope));
         scope
     }
 }
@@ -93,7 +93,7 @@ const KEPT: usize = 4;
 /// Scopes that were asked for, by the requirements on namespaces.
 #[derive(Default)]
 pub(super) struct Scopes<'a> {
-    known: BTreeMap<Selector, Rc<Scope<'a>>>,
+    known: BTreeMap<Selector, Arc<Scope<'a>>>,
     pods: usize,
 }
 

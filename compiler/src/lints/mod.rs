@@ -71,6 +71,7 @@ use ir::model::Model;
 use ir::policy::{Policy, RuleId};
 use ir::port::Protocol;
 use probes::{Probes, Probing};
+use rayon::prelude::*;
 use surroundings::Surroundings;
 
 /// Everything that can be found without a solver, unsorted. Fixes are written into the `objects` that the model is made of.
@@ -84,49 +85,68 @@ pub fn findings(model: &Model, services: &[Service], objects: &[Object]) -> Vec<
 /// The findings about port names (`PC2xx`) that are read from a model, unsorted.
 #[must_use]
 pub fn about_port_names(model: &Model, services: &[Service], objects: &[Object]) -> Vec<Finding> {
-    let hazards = named_port_hazards::Hazards::of(model, services);
-    let mut findings = pc201_named_port_many_numbers::check(&hazards);
-    findings.extend(pc206_named_port_partly_defined::check(&hazards));
+    let hazards = &named_port_hazards::Hazards::of(model, services);
+    let checks: [&Check<'_>; 13] = [
+        &|| pc202_named_port_other_number_elsewhere::check(hazards),
+        &|| pc203_named_port_ambiguous_deny::check(hazards),
+        &|| pc204_named_port_undefined::check(hazards),
+        &|| pc205_named_port_undefined_deny::check(hazards),
+        &|| pc207_named_port_other_protocol::check(hazards, objects),
+        &|| pc208_named_port_twice_in_pod::check(hazards),
+        &|| pc209_named_port_on_init_container::check(hazards),
+        &|| pc212_service_port_in_policy::check(hazards),
+        &|| pc213_named_port_without_pod::check(hazards),
+        &|| pc214_named_port_across_policies::check(hazards),
+        &|| pc216_named_port_across_revisions::check(hazards),
+        &|| pc217_named_port_across_namespaces::check(hazards),
+        &|| pc218_number_named_on_some_pods::check(hazards),
+    ];
+    let (mut findings, others) = rayon::join(|| many_numbers(hazards), || all_of(&checks));
+    findings.extend(others);
+    findings
+}
+
+/// Names with several numbers and names that some pods lack, as far as a rule does not say both and more.
+fn many_numbers(hazards: &named_port_hazards::Hazards<'_>) -> Vec<Finding> {
+    let mut findings = pc201_named_port_many_numbers::check(hazards);
+    findings.extend(pc206_named_port_partly_defined::check(hazards));
     // A rule of numbers that meets the name on some pods only says what follows from it.
-    let met = pc215_named_port_and_number::check(&hazards);
+    let met = pc215_named_port_and_number::check(hazards);
     findings.retain(|finding| {
         let follows = finding.code == Code::NAMED_PORT_PARTLY_DEFINED || finding.severity == Severity::Note;
         !(follows && finding.severity != Severity::Error && pc215_named_port_and_number::tells(&met, finding))
     });
     findings.extend(met);
-    findings.extend(pc202_named_port_other_number_elsewhere::check(&hazards));
-    findings.extend(pc203_named_port_ambiguous_deny::check(&hazards));
-    findings.extend(pc204_named_port_undefined::check(&hazards));
-    findings.extend(pc205_named_port_undefined_deny::check(&hazards));
-    findings.extend(pc207_named_port_other_protocol::check(&hazards, objects));
-    findings.extend(pc208_named_port_twice_in_pod::check(&hazards));
-    findings.extend(pc209_named_port_on_init_container::check(&hazards));
-    findings.extend(pc212_service_port_in_policy::check(&hazards));
-    findings.extend(pc213_named_port_without_pod::check(&hazards));
-    findings.extend(pc214_named_port_across_policies::check(&hazards));
-    findings.extend(pc216_named_port_across_revisions::check(&hazards));
-    findings.extend(pc217_named_port_across_namespaces::check(&hazards));
-    findings.extend(pc218_number_named_on_some_pods::check(&hazards));
     findings
 }
 
 /// What is careless rather than wrong, and what engines disagree about: `PC6xx` and `PC7xx`, unsorted.
 #[must_use]
 pub fn hygiene(objects: &[Object], model: &Model) -> Vec<Finding> {
-    let around = Surroundings::of(objects, model);
-    let probes = Probes::of(model);
-    let probing = Probing::of(&probes);
-    let mut findings = pc601_policy_selects_nothing::check(&around);
-    findings.extend(pc602_peer_selects_nothing::check(&around));
-    findings.extend(pc603_namespace_without_default_deny::check(&around, &probing));
-    findings.extend(pc604_dns_forgotten::check(&around, &probing));
-    findings.extend(pc605_world_includes_metadata_address::check(&around));
-    findings.extend(pc606_cidr_inside_cluster_range::check(&around));
-    findings.extend(pc607_policy_types_omitted::check(&around));
-    findings.extend(pc608_policy_on_host_network::check(&around));
-    findings.extend(pc701_cidr_and_pods::check(&around));
-    findings.extend(pc703_section_without_its_type::check(&around));
-    findings
+    let (around, probes) = rayon::join(|| Surroundings::of(objects, model), || Probes::of(model));
+    let around = &around;
+    let probing = &Probing::of(&probes);
+    all_of(&[
+        &|| pc601_policy_selects_nothing::check(around),
+        &|| pc602_peer_selects_nothing::check(around),
+        &|| pc603_namespace_without_default_deny::check(around, probing),
+        &|| pc604_dns_forgotten::check(around, probing),
+        &|| pc605_world_includes_metadata_address::check(around),
+        &|| pc606_cidr_inside_cluster_range::check(around),
+        &|| pc607_policy_types_omitted::check(around),
+        &|| pc608_policy_on_host_network::check(around),
+        &|| pc701_cidr_and_pods::check(around),
+        &|| pc703_section_without_its_type::check(around),
+    ])
+}
+
+/// One rule, asked about one input.
+type Check<'a> = dyn Fn() -> Vec<Finding> + Sync + 'a;
+
+/// What they find, in their order; they are asked side by side.
+fn all_of(checks: &[&Check<'_>]) -> Vec<Finding> {
+    let found: Vec<Vec<Finding>> = checks.par_iter().map(|check| check()).collect();
+    found.into_iter().flatten().collect()
 }
 
 /// A policy as findings name it.

@@ -136,7 +136,7 @@ impl<'m> Hazards<'m> {
     /// Judges every use of a name.
     #[must_use]
     pub fn of(model: &'m Model, services: &'m [Service]) -> Self {
-        let names = CiliumNames::of(model);
+        let (names, whole) = rayon::join(|| CiliumNames::of(model), || judge::Judge::new(model));
         let populated: BTreeSet<&str> = model
             .cluster
             .endpoints()
@@ -162,7 +162,7 @@ impl<'m> Hazards<'m> {
                 .into_iter()
                 .map(|protocol| (protocol, first_definitions(pods(), protocol)))
                 .collect(),
-            judge: judge::Judge::new(model),
+            judge: whole,
             taken: addresses.chain(nodes).copied().collect(),
             model,
             services,

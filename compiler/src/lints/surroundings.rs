@@ -14,8 +14,8 @@ use ir::peer::{Peer, PeerMatch, Peers};
 use ir::policy::{Policy, Subject};
 use ir::port::{PortMatch, Ports, Protocol};
 use ir::selector::{Attribute, Selector};
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 
 /// What was read, and what it means.
 pub struct Surroundings<'a> {
@@ -30,7 +30,7 @@ pub struct Surroundings<'a> {
     namespaces: BTreeMap<&'a str, &'a Object>,
     /// The namespaces that objects say they are in.
     named: BTreeSet<&'a str>,
-    pub(super) scopes: RefCell<Scopes<'a>>,
+    pub(super) scopes: Mutex<Scopes<'a>>,
 }
 
 impl<'a> Surroundings<'a> {
@@ -64,7 +64,7 @@ impl<'a> Surroundings<'a> {
             selected: Selected::of(&model.cluster, selectors),
             namespaces,
             named: named.collect(),
-            scopes: RefCell::default(),
+            scopes: Mutex::default(),
         }
     }
 
