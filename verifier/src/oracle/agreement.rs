@@ -148,8 +148,8 @@ fn paths(model: &Model) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// The same pods, each with an address of its own in either family: the algebra takes each side by itself, and does not know that
-/// both ends have addresses of one family, and not the same one.
+/// The same pods, each with an address of its own in either family: the algebra takes each side by itself, and does not
+/// know that both ends have addresses, and not the same one.
 fn with_addresses(model: &Model) -> Model {
     let cluster = &model.cluster;
     let mut taken = BTreeSet::new();
@@ -174,7 +174,7 @@ fn with_addresses(model: &Model) -> Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+    #![proptest_config(testing::cases(16))]
 
     #[test]
     fn who_isolates_pods_that_could_exist(model in generated::model(EVERYTHING)) {
@@ -200,6 +200,33 @@ proptest! {
     fn what_lies_between_generated_pods(model in generated::model(Shape { policies: 3, ..EVERYTHING })) {
         paths(&with_addresses(&model))?;
     }
+}
+
+/// One side lets IPv6 through, the other one IPv4: nothing passes.
+#[test]
+fn sides_that_are_open_in_different_families_close_the_path() {
+    let model = ir::text::parse(
+        "\
+namespace shop
+endpoint shop/a at 10.244.1.10 fd99::1
+endpoint shop/b at 10.244.1.11 fd99::2
+policy NetworkPolicy shop/in on pods [ns=shop] denies ingress {
+  allow ingress from cidr fd99::/16 ports 8080/TCP
+}
+policy NetworkPolicy shop/out on pods [ns=shop] denies egress {
+  allow egress to cidr 0.0.0.0/0
+}
+",
+    )
+    .unwrap();
+    let oracle = Oracle::of(&model, &Options::default());
+    let mentioned = oracle.algebra().words().everything();
+    let pods: Vec<_> = model.cluster.endpoint_ids().collect();
+    for (id, _, rule) in rules(&model) {
+        let between = oracle.between_by_algebra(&mentioned, (id, rule), [pods[0].1, pods[1].1]);
+        assert!(matches!(between, Ok(Between::Closed { .. })), "{between:?}");
+    }
+    paths(&model).unwrap();
 }
 
 /// What is known of the one pod's names is not known of the other's.

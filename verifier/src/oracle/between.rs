@@ -123,9 +123,19 @@ impl Oracle<'_> {
             return Ok(Between::Silent);
         };
         let there = both(peer, subject);
+        // Both ends have addresses of one family.
+        let families = [Addresses::only_v4(), Addresses::only_v6()].map(|addresses| Cube {
+            addresses,
+            ..Cube::all()
+        });
         let mirrored: Vec<Cube> = through
             .iter()
-            .map(mirror)
+            .flat_map(|cube| {
+                families
+                    .iter()
+                    .filter_map(|family| Some((cube.and(family, words)?, family)))
+            })
+            .map(|(cube, family)| mirror(&cube, &family.addresses))
             .flat_map(|cube| there.iter().filter_map(move |pair| cube.and(pair, words)))
             .collect();
         if algebra
@@ -220,9 +230,9 @@ impl Oracle<'_> {
     }
 }
 
-/// The same flows seen from the other side: of what is settled, the ports are the same ones, and everything else is
-/// said by the pods.
-fn mirror(cube: &Cube) -> Cube {
+/// The same flows, of one family, seen from the other side: of what is settled, the ports are the same ones, and
+/// everything else is said by the pods.
+fn mirror(cube: &Cube, family: &Addresses) -> Cube {
     let mirrored = cube.facts.iter().filter_map(|(fact, value)| {
         let fact = match fact {
             Fact::SubjectName(name) => Fact::PeerName(*name),
@@ -236,7 +246,8 @@ fn mirror(cube: &Cube) -> Cube {
     Cube {
         subject: Attributes::default(),
         peer: Attributes::default(),
-        addresses: Addresses::all(),
+        addresses: family.clone(),
+        subject_addresses: Addresses::all(),
         facts,
         ..cube.clone()
     }
