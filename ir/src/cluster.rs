@@ -148,8 +148,8 @@ pub struct Cluster {
 pub const DEFAULT_CLUSTER_NAME: &str = "default";
 
 impl Cluster {
-    /// A cluster of these objects: endpoints and nodes are sorted, namespaces that only endpoints mention are added,
-    /// and every namespace gets its `kubernetes.io/metadata.name`.
+    /// A cluster of these objects: endpoints and nodes are sorted, of several nodes of one name the first is kept,
+    /// namespaces that only endpoints mention are added, and every namespace gets its `kubernetes.io/metadata.name`.
     #[must_use]
     pub fn new(
         namespaces: impl IntoIterator<Item = (String, Labels)>,
@@ -167,6 +167,7 @@ impl Cluster {
         });
         let mut nodes: Vec<_> = nodes.into_iter().collect();
         nodes.sort_by(|a, b| (&a.name, &a.origin).cmp(&(&b.name, &b.origin)));
+        nodes.dedup_by(|later, first| later.name == first.name);
         let mut namespaces: BTreeMap<String, Labels> = namespaces.into_iter().collect();
         for endpoint in &endpoints {
             if !namespaces.contains_key(&endpoint.namespace) {

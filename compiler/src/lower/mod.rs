@@ -105,6 +105,7 @@ pub fn lower(input: &Input, options: &Options) -> Lowered {
     let mut findings = Vec::new();
     let context = cilium::Context::of(&input.objects, &mut findings);
     let repeated = second_object::repeated_policies(&input.objects, &mut findings);
+    second_object::check_nodes(&input.objects, &mut findings);
     let read: Vec<_> = input
         .objects
         .par_iter()

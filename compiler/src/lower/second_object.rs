@@ -100,23 +100,41 @@ pub(super) fn first_workloads<'a>(objects: &'a [Object], findings: &mut Vec<Find
                 firsts.push(object);
             }
             Some(first) if !is_workload(object) || same_pods(first, object) => {}
-            Some(first) => {
-                let at = route!["metadata", "name"];
-                let (kind, name) = (&object.name.kind, &object.name.name);
-                findings.push(
-                    Finding::new(
-                        Code::DUPLICATE_OBJECT,
-                        format!("there are two different {kind} objects `{name}`: only one of them will exist"),
-                    )
-                    .at(object.origin(&at), "left out of every answer")
-                    .because(first.origin(&at), "this one stands for it")
-                    .about(object.name.clone())
-                    .help("name only the files that are applied together, or render them first (`kustomize build`, `helm template`)"),
-                );
-            }
+            Some(first) => findings.push(left_out(first, object)),
         }
     }
     firsts
+}
+
+/// Says of each Node that differs from the first of its name that it is left out ([`ir::cluster::Cluster::new`] does it).
+pub(super) fn check_nodes(objects: &[Object], findings: &mut Vec<Finding>) {
+    let mut first_of: HashMap<&str, &Object> = HashMap::new();
+    for object in objects {
+        if !matches!(object.kind, ObjectKind::Node(_)) {
+            continue;
+        }
+        let first = *first_of.entry(&object.name.name).or_insert(object);
+        let same = |key| first.place.says_the_same(&object.place, &route!["metadata", key]);
+        let differs = ["spec", "status"]
+            .into_iter()
+            .any(|key| !first.place.says_the_same(&object.place, &route![key]));
+        if differs || !same("labels") {
+            findings.push(left_out(first, object));
+        }
+    }
+}
+
+fn left_out(first: &Object, object: &Object) -> Finding {
+    let at = route!["metadata", "name"];
+    let (kind, name) = (&object.name.kind, &object.name.name);
+    Finding::new(
+        Code::DUPLICATE_OBJECT,
+        format!("there are two different {kind} objects `{name}`: only one of them will exist"),
+    )
+    .at(object.origin(&at), "left out of every answer")
+    .because(first.origin(&at), "this one stands for it")
+    .about(object.name.clone())
+    .help("name only the files that are applied together, or render them first (`kustomize build`, `helm template`)")
 }
 
 fn is_workload(object: &Object) -> bool {

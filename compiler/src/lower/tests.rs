@@ -467,3 +467,23 @@ fn the_order_of_files_makes_no_difference() {
     assert_eq!(lowered([0, 1, 2]), lowered([2, 1, 0]));
     assert_eq!(lowered([0, 1, 2]), lowered([1, 2, 0]));
 }
+
+/// Two nodes of one name: the first stands for it, and it is said.
+#[test]
+fn of_two_nodes_with_one_name_the_first_counts() {
+    let node = |address: &str| {
+        format!(
+            "apiVersion: v1\nkind: Node\nmetadata: {{name: n1}}\nstatus: {{addresses: [{{type: InternalIP, address: {address}}}]}}\n---\n"
+        )
+    };
+    let twice = lowered(&[node("192.0.2.1"), node("192.0.2.2")].concat());
+    let [kept] = twice.model.cluster.nodes() else {
+        panic!("{:?}", twice.model.cluster.nodes());
+    };
+    assert_eq!(kept.addresses, ["192.0.2.1".parse::<std::net::IpAddr>().unwrap()]);
+    assert_eq!(twice.findings.len(), 1);
+    assert_eq!(twice.findings[0].code, Code::DUPLICATE_OBJECT);
+    let copied = lowered(&[node("192.0.2.1"), node("192.0.2.1")].concat());
+    assert_eq!(copied.findings, []);
+    assert_eq!(copied.model.cluster.nodes().len(), 1);
+}
