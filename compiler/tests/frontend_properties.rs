@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
 
 use portcullis_compiler::diagnostic::{human, json};
+use portcullis_compiler::fuzzing::splice;
 use portcullis_compiler::fuzzing::tree::{agrees_with_libyaml, spans_are_the_text};
 use portcullis_compiler::limits::Limits;
 use portcullis_compiler::route::Route;
@@ -103,15 +104,7 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
         .prop_map(|(seed, edits)| {
             let mut bytes = seed.as_bytes().to_vec();
             for (place, cut, token) in edits {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    clippy::cast_precision_loss,
-                    reason = "a fraction of a short text's length"
-                )]
-                let at = ((bytes.len() as f64) * place) as usize;
-                let end = (at + cut).min(bytes.len());
-                bytes.splice(at..end, token.into_bytes());
+                splice(&mut bytes, place, cut, token.into_bytes());
             }
             bytes
         })

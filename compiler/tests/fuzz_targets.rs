@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
 
 use portcullis_compiler::fuzzing::seeds::{self, Seed};
-use portcullis_compiler::fuzzing::{TARGETS, Target};
+use portcullis_compiler::fuzzing::{TARGETS, Target, splice};
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -50,15 +50,7 @@ fn edits() -> impl Strategy<Value = Vec<Edit>> {
 fn edited(seed: &Seed, edits: Vec<Edit>) -> Vec<u8> {
     let mut bytes = seed.bytes.clone();
     for (place, cut, noise) in edits {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "a fraction of a short text's length"
-        )]
-        let at = ((bytes.len() as f64) * place) as usize;
-        let end = (at + cut).min(bytes.len());
-        bytes.splice(at..end, noise);
+        splice(&mut bytes, place, cut, noise);
     }
     bytes
 }

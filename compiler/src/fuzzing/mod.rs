@@ -62,6 +62,20 @@ pub const TARGETS: [Target; 7] = [
     },
 ];
 
+/// Edits a text: at `place`, a fraction of its length, `cut` bytes go and `put` comes.
+pub fn splice(bytes: &mut Vec<u8>, place: f64, cut: usize, put: impl IntoIterator<Item = u8>) {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a fraction of a short text's length"
+    )]
+    let at = ((bytes.len() as f64) * place) as usize;
+    let at = at.min(bytes.len());
+    let end = at.saturating_add(cut).min(bytes.len());
+    bytes.splice(at..end, put);
+}
+
 /// Small enough that each of them is met.
 const LIMITS: Limits = Limits {
     bytes: 100_000,

@@ -16,7 +16,7 @@ mod tests;
 use crate::route::{Route, Step};
 use crate::source::Span;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 pub use parse::{StreamFault, StreamFaultKind, parse};
@@ -168,12 +168,14 @@ pub fn same(one: (&Document, NodeId), other: (&Document, NodeId)) -> bool {
                     .all(|(&one, &other)| same((first, one), (second, other)))
         }
         (Value::Mapping(mapping), Value::Mapping(others)) => {
-            mapping.entries.len() == others.entries.len()
+            let theirs = others.entries.iter();
+            let theirs: HashMap<_, _> = theirs
+                .map(|entry| (second.key_text(entry.key), entry.value))
+                .collect();
+            mapping.entries.len() == theirs.len()
                 && mapping.entries.iter().all(|entry| {
-                    let key = first.key_text(entry.key);
-                    second
-                        .entry(other.1, &key)
-                        .is_some_and(|found| same((first, entry.value), (second, found.value)))
+                    let found = theirs.get(&first.key_text(entry.key));
+                    found.is_some_and(|found| same((first, entry.value), (second, *found)))
                 })
         }
         _ => false,

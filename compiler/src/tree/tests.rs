@@ -533,3 +533,24 @@ fn many_keys_of_json_may_be_split() {
     let text = format!("{{\"b\": [{object}{}]}}\n", format!(", {object}").repeat(100_000));
     assert_eq!(parse_text(&text).1.faults, []);
 }
+
+#[test]
+fn values_are_the_same_however_they_are_written() {
+    let same = |one: &str, other: &str| {
+        let [one, other] = [one, other].map(|text| parse(&Source::new("a", text), &Limits::default()));
+        let (one, other) = (&one.documents[0], &other.documents[0]);
+        same((one, one.root()), (other, other.root()))
+    };
+    for (one, other, expected) in [
+        ("{a: 1, b: [x, 'y']}", "b:\n- x\n- y\na: 1\n", true),
+        ("a: &x {b: 1}\nc: *x\n", "a: {b: 1}\nc: {b: 1}\n", true),
+        ("a: 1", "a: '1'", false),
+        ("a: 1", "a: 2", false),
+        ("a: [1, 2]", "a: [2, 1]", false),
+        ("a: 1", "a: 1\nb: 2", false),
+        ("a: {}", "a: []", false),
+    ] {
+        assert_eq!(same(one, other), expected, "{one:?} {other:?}");
+        assert_eq!(same(other, one), expected, "{other:?} {one:?}");
+    }
+}

@@ -70,6 +70,7 @@ use crate::origin::Origin;
 use crate::policy::{Directions, Rule};
 
 mod flow;
+pub mod mismatch;
 mod parse;
 mod print;
 #[cfg(test)]

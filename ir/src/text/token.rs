@@ -10,85 +10,21 @@ use nom::branch::alt;
 use nom::bytes::complete::{tag, take_while, take_while_m_n, take_while1};
 use nom::character::complete::{anychar, char, digit1};
 use nom::combinator::{cut, map_opt, opt, recognize, value, verify};
-use nom::error::ErrorKind;
 use nom::sequence::{delimited, pair, preceded, terminated};
 use nom::{Err, IResult, Parser};
 
 use super::ParseError;
+pub(super) use super::mismatch::expect;
+use super::mismatch::{self, finished};
 use crate::origin::Origin;
 
-/// A mismatch: the rest of the text from the place that does not fit, and what would have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mismatch<'a> {
-    rest: &'a str,
-    expected: Vec<String>,
-    /// What is wrong, where that is not a matter of syntax.
-    wrong: Option<String>,
-}
-
-impl<'a> nom::error::ParseError<&'a str> for Mismatch<'a> {
-    fn from_error_kind(rest: &'a str, _: ErrorKind) -> Self {
-        Self {
-            rest,
-            expected: Vec::new(),
-            wrong: None,
-        }
-    }
-
-    fn append(_: &'a str, _: ErrorKind, other: Self) -> Self {
-        other
-    }
-
-    /// The alternative that got further explains better; at the same place, all of them do.
-    fn or(mut self, other: Self) -> Self {
-        if self.rest.len() > other.rest.len() {
-            return other;
-        }
-        if self.rest.len() == other.rest.len() {
-            self.expected.extend(other.expected);
-        }
-        self
-    }
-}
-
-impl Mismatch<'_> {
-    /// Names keywords that would have fitted as well.
-    pub(super) fn also_expecting(mut self, words: impl IntoIterator<Item = &'static str>) -> Self {
-        self.expected
-            .extend(words.into_iter().map(|word| format!("`{word}`")));
-        self
-    }
-}
+pub(super) type Mismatch<'a> = mismatch::Mismatch<'a, String>;
 
 pub(super) type Parsed<'a, T> = IResult<&'a str, T, Mismatch<'a>>;
 
 /// A failure that no alternative can mend.
 pub(super) fn wrong<T>(rest: &str, wrong: String) -> Parsed<'_, T> {
-    Err(Err::Failure(Mismatch {
-        rest,
-        expected: Vec::new(),
-        wrong: Some(wrong),
-    }))
-}
-
-/// Gives a parser that fails on its first character a name to be expected by.
-pub(super) fn expect<'a, T>(
-    name: &str,
-    mut parser: impl Parser<&'a str, Output = T, Error = Mismatch<'a>>,
-) -> impl Parser<&'a str, Output = T, Error = Mismatch<'a>> {
-    move |text: &'a str| {
-        parser.parse(text).map_err(|error| {
-            error.map(|mut mismatch| {
-                if mismatch.wrong.is_none()
-                    && (mismatch.rest.len() == text.len() || mismatch.expected.is_empty())
-                {
-                    mismatch.expected = vec![name.to_owned()];
-                    mismatch.rest = text;
-                }
-                mismatch
-            })
-        })
-    }
+    Err(Err::Failure(Mismatch::wrong(rest, wrong)))
 }
 
 /// Runs a parser over a whole text.
@@ -96,14 +32,9 @@ pub(super) fn whole<'a, T>(
     text: &'a str,
     mut parser: impl Parser<&'a str, Output = T, Error = Mismatch<'a>>,
 ) -> Result<T, ParseError> {
-    let mismatch = match parser.parse(text) {
-        Ok((_, value)) => return Ok(value),
-        Err(Err::Error(mismatch) | Err::Failure(mismatch)) => mismatch,
-        Err(Err::Incomplete(_)) => Mismatch {
-            rest: "",
-            expected: Vec::new(),
-            wrong: None,
-        },
+    let mismatch = match finished(parser.parse(text)) {
+        Ok(value) => return Ok(value),
+        Err(mismatch) => mismatch,
     };
     let before = text.strip_suffix(mismatch.rest).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);

@@ -22,10 +22,9 @@ pub(crate) struct Versions {
     pub(crate) gone: BTreeSet<PolicyId>,
     /// The policies that come.
     pub(crate) come: BTreeSet<PolicyId>,
-    /// What is in a policy that comes and in its earlier version: of the one that comes it is there all the time, and
-    /// of the one that goes ...
+    /// Of policies that come: what their earlier versions say too, so that it is said before and after.
     pub(crate) kept: BTreeSet<Owner>,
-    /// ... never.
+    /// Of policies that go: what their later versions say too. It counts there, and not once more here.
     pub(crate) doubled: BTreeSet<Owner>,
 }
 

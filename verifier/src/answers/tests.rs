@@ -8,7 +8,7 @@ use ir::model::Model;
 use proptest::prelude::*;
 
 use super::{Answers, Store};
-use crate::change::widened;
+use crate::change::compare_by_the_solver;
 use crate::conflicts;
 use crate::generated::{self, EVERYTHING};
 use crate::guarantee::{parse, prove, resolve};
@@ -62,7 +62,7 @@ fn everything(model: &Model, other: &Model, options: &Options) -> String {
             writeln!(out, "{:?}", prove(model, &guarantee, options)).unwrap();
         }
     }
-    writeln!(out, "{:?}", widened::compare(model, other, 4, options)).unwrap();
+    writeln!(out, "{:?}", compare_by_the_solver(model, other, 4, options)).unwrap();
     out
 }
 
@@ -97,7 +97,7 @@ fn an_answer_is_asked_for_once() {
         let said = format!(
             "{}{:?}",
             of_dev(left, &options),
-            widened::compare(left, right, 4, &options)
+            compare_by_the_solver(left, right, 4, &options)
         );
         (said, options.answers.asked(), options.answers.remembered())
     };
@@ -106,7 +106,7 @@ fn an_answer_is_asked_for_once() {
         format!(
             "{}{:?}",
             of_dev(left, &unkept),
-            widened::compare(left, right, 4, &unkept)
+            compare_by_the_solver(left, right, 4, &unkept)
         )
     };
     assert_eq!(run(&old, &new), (fresh(&old, &new), 2, 0));

@@ -15,7 +15,7 @@ use super::relabelled;
 use crate::algebra::Owner;
 use crate::algebra::versions::Versions;
 use crate::region::{Clause, Ends, Region, Who};
-use crate::replay::judge;
+use crate::replay::{judge, without_rules};
 use crate::witness::Witness;
 
 /// Both sets of policies in one model.
@@ -64,7 +64,7 @@ impl Both {
         let old = relabelled::answered(old.policies(), &labels_before);
         let new = relabelled::answered(new.policies(), &labels_after);
         // Equal policies are one. Of equal ones on one side, each finds its own on the other.
-        let mut left: BTreeMap<Bare, Vec<usize>> = BTreeMap::new();
+        let mut left: BTreeMap<Policy, Vec<usize>> = BTreeMap::new();
         for (index, policy) in old.iter().enumerate() {
             left.entry(bare(policy)).or_default().push(index);
         }
@@ -127,14 +127,10 @@ impl Both {
             come: self.new.difference(&self.old).copied().collect(),
             ..Versions::default()
         };
-        let named = |policy: &Policy| (policy.kind, policy.namespace.clone(), policy.name.clone());
-        let mut later: BTreeMap<_, Vec<(PolicyId, &Policy)>> = BTreeMap::new();
-        for (id, policy) in self.policies(&versions.come) {
-            later.entry(named(policy)).or_default().push((id, policy));
-        }
+        let later = self.policies(&versions.come);
+        let later: BTreeMap<Policy, PolicyId> = later.map(|(id, policy)| (frame(policy), id)).collect();
         for (gone, before) in self.policies(&versions.gone) {
-            let mut later = later.get(&named(before)).into_iter().flatten();
-            let Some((come, _)) = later.find(|(_, after)| same_frame(before, after)) else {
+            let Some(come) = later.get(&frame(before)) else {
                 continue;
             };
             versions.doubled.insert(Owner::DefaultDeny(gone));
@@ -177,7 +173,7 @@ impl Both {
         let mut any_of = vec![];
         for (policies, others) in [(&gone, &come), (&come, &gone)] {
             for policy in policies {
-                let twin = others.iter().find(|other| same_frame(policy, other));
+                let twin = others.iter().find(|other| frame(policy) == frame(other));
                 any_of.extend(differing(policy, twin.copied()));
             }
         }
@@ -189,19 +185,19 @@ impl Both {
     }
 }
 
-type Bare = Policy;
-
 /// A policy without its places: what it says.
-pub(crate) fn bare(policy: &Policy) -> Bare {
+pub(crate) fn bare(policy: &Policy) -> Policy {
     Policy {
-        kind: policy.kind,
-        namespace: policy.namespace.clone(),
-        name: policy.name.clone(),
-        subject: policy.subject.clone(),
-        applies: policy.applies,
-        default_deny: policy.default_deny,
         rules: policy.rules.iter().map(bare_rule).collect(),
+        ..frame(policy)
+    }
+}
+
+/// A policy without its rules and places: two versions with the same one differ in nothing but their rules.
+fn frame(policy: &Policy) -> Policy {
+    Policy {
         origin: nowhere(),
+        ..without_rules(policy)
     }
 }
 
@@ -242,25 +238,6 @@ fn bare_rule(rule: &Rule) -> Rule {
 
 fn nowhere() -> Origin {
     Origin::synthetic("")
-}
-
-/// Whether two versions of a policy differ in nothing but their rules.
-fn same_frame(a: &Policy, b: &Policy) -> bool {
-    (
-        a.kind,
-        &a.namespace,
-        &a.name,
-        &a.subject,
-        a.applies,
-        a.default_deny,
-    ) == (
-        b.kind,
-        &b.namespace,
-        &b.name,
-        &b.subject,
-        b.applies,
-        b.default_deny,
-    )
 }
 
 /// The flows about which `policy` says something that its other version does not.

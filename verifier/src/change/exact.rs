@@ -90,10 +90,7 @@ impl<'m> Exact<'m> {
         versions: &Versions,
         judged: impl Fn(&Witness) -> [Judgement; 2],
     ) -> Result<Result<[Side; 2], GaveUp>, VerifierError> {
-        let [mut opened, mut closed] = [(); 2].map(|()| Side {
-            complete: true,
-            ..Side::default()
-        });
+        let [mut opened, mut closed] = [Side::nothing(), Side::nothing()];
         let told = self.parts(versions, &mut |part, gained| {
             let side = if gained { &mut opened } else { &mut closed };
             // Where it is known that there are more, the others of the kind need not be looked at.

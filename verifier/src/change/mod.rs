@@ -17,7 +17,7 @@ mod kept;
 mod relabelled;
 #[cfg(test)]
 mod tests;
-pub(crate) mod widened;
+mod widened;
 pub(crate) mod wording;
 mod words;
 
@@ -57,6 +57,14 @@ pub struct Side {
 }
 
 impl Side {
+    /// Proved: there is none.
+    fn nothing() -> Self {
+        Self {
+            complete: true,
+            ..Self::default()
+        }
+    }
+
     /// Whether it is proved that there is none.
     #[must_use]
     pub fn is_proved_empty(&self) -> bool {
@@ -74,17 +82,44 @@ pub fn compare(
     most: usize,
     options: &Options,
 ) -> Result<Comparison, VerifierError> {
+    compare_by(old, new, |both| {
+        let versions = both.versions();
+        if versions.changed().next().is_none() {
+            return Ok([Side::nothing(), Side::nothing()]);
+        }
+        let algebra = Algebra::of_whole_flows(&both.model);
+        let exact = Exact::of(&both.model, &algebra, most);
+        match exact.sides(&versions, |witness| both.judged(witness, old, new))? {
+            Ok(sides) => Ok(sides),
+            Err(GaveUp) => widened::sides(both, old, new, most, options),
+        }
+    })
+}
+
+/// [`compare`], by the solver alone.
+///
+/// # Errors
+/// As [`compare`].
+pub(crate) fn compare_by_the_solver(
+    old: &Model,
+    new: &Model,
+    most: usize,
+    options: &Options,
+) -> Result<Comparison, VerifierError> {
+    compare_by(old, new, |both| widened::sides(both, old, new, most, options))
+}
+
+fn compare_by(
+    old: &Model,
+    new: &Model,
+    sides: impl FnOnce(&Both) -> Result<[Side; 2], VerifierError>,
+) -> Result<Comparison, VerifierError> {
     let both = Both::of(old, new);
-    let versions = both.versions();
-    let algebra = Algebra::of_whole_flows(&both.model);
-    let exact = Exact::of(&both.model, &algebra, most);
-    match exact.sides(&versions, |witness| both.judged(witness, old, new))? {
-        Ok([opened, closed]) => Ok(Comparison {
-            opened,
-            closed,
-            relabelled: both.relabelled(),
-            about_nodes: both.about_nodes(),
-        }),
-        Err(GaveUp) => widened::compare(old, new, most, options),
-    }
+    let [opened, closed] = sides(&both)?;
+    Ok(Comparison {
+        opened,
+        closed,
+        relabelled: both.relabelled(),
+        about_nodes: both.about_nodes(),
+    })
 }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::exact::Exact;
 use super::exactness::told_iff_changed;
-use super::{Both, Comparison, Side, compare, widened};
+use super::{Both, Comparison, Side, compare, compare_by_the_solver};
 use crate::algebra::Algebra;
 use crate::generated::{self, Shape};
 use crate::guarantee::tests::brute_force::every_flow;
@@ -136,7 +136,7 @@ policy CiliumClusterwideNetworkPolicy production on pods [ns:env=prod] denies eg
             let (ingress, _) = policies.split_once("policy CiliumClusterwide").unwrap();
             model(&format!("{cluster}{ingress}"))
         });
-        for compare in [compare, widened::compare] {
+        for compare in [compare, compare_by_the_solver] {
             let comparison = compare(&old, &new, 8, &Options::default()).unwrap();
             assert_eq!(!comparison.opened.areas.is_empty(), opens);
             assert_eq!(comparison.closed.areas.is_empty(), opens);
@@ -161,7 +161,7 @@ fn a_changed_policy_about_nodes_is_named() {
         )
     };
     let [old, new] = [22, 23].map(|port| model(&format!("{SHOP}{CART}{}", hosts(port))));
-    for compare in [compare, widened::compare] {
+    for compare in [compare, compare_by_the_solver] {
         let comparison = compare(&old, &new, 8, &Options::default()).unwrap();
         assert_eq!(comparison.about_nodes, ["hosts"]);
         let same = compare(&old, &old, 8, &Options::default()).unwrap();
@@ -184,7 +184,7 @@ policy CiliumClusterwideNetworkPolicy inside on pods [ns notin (dev, gone)] deni
 }
 ";
     let [old, new] = [stay.to_owned(), format!("{stay}{come}")].map(|text| model(&text));
-    for compare in [compare, widened::compare] {
+    for compare in [compare, compare_by_the_solver] {
         let comparison = compare(&old, &new, 8, &Options::default()).unwrap();
         let opened: Vec<String> = comparison.opened.areas.iter().map(ToString::to_string).collect();
         let [opened] = &opened[..] else {
@@ -216,7 +216,7 @@ fn a_bound_is_said() {
 }
 
 fn check(old: &Model, new: &Model) -> Result<(), TestCaseError> {
-    let [exact, solved] = [compare, widened::compare].map(|compare| {
+    let [exact, solved] = [compare, compare_by_the_solver].map(|compare| {
         let comparison = compare(old, new, 3, &Options::default());
         comparison
             .unwrap_or_else(|error| panic!("{error}\n{}\n{}", ir::text::print(old), ir::text::print(new)))

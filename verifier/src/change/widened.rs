@@ -15,7 +15,7 @@ use ir::model::Model;
 use ir::policy::{Direction, PolicyId};
 
 use super::both::Both;
-use super::{Area, Comparison, Side, kept};
+use super::{Area, Side, kept};
 use crate::answers::{Described, Text};
 use crate::encode::assignment::WholeAssignment;
 use crate::encode::pieces::{Dimension, everything};
@@ -27,29 +27,19 @@ use crate::guarantee::check::slice;
 use crate::options::Options;
 use crate::witness::Witness;
 
-/// [`compare`](super::compare), by the solver alone.
+/// What is opened, and what is closed.
 ///
 /// # Errors
-/// As there.
-pub(crate) fn compare(
+/// A mistake in this crate; see [`VerifierError`].
+pub(super) fn sides(
+    both: &Both,
     old: &Model,
     new: &Model,
     most: usize,
     options: &Options,
-) -> Result<Comparison, VerifierError> {
-    let both = Both::of(old, new);
-    let (relabelled, about_nodes) = (both.relabelled(), both.about_nodes());
+) -> Result<[Side; 2], VerifierError> {
     let Some(region) = both.region() else {
-        let nothing = || Side {
-            complete: true,
-            ..Side::default()
-        };
-        return Ok(Comparison {
-            opened: nothing(),
-            closed: nothing(),
-            relabelled,
-            about_nodes,
-        });
+        return Ok([Side::nothing(), Side::nothing()]);
     };
     let (policies, rules) = slice(&both.model, &region, &Direction::BOTH);
     let vocabulary = Vocabulary::of(
@@ -57,7 +47,7 @@ pub(crate) fn compare(
         rules.iter().filter_map(|id| both.model.rule(*id)),
     );
     let replay = Replay {
-        both: &both,
+        both,
         vocabulary: &vocabulary,
         old,
         new,
@@ -84,7 +74,7 @@ pub(crate) fn compare(
                 };
                 let (before, after) = (verdict(&both.old), verdict(&both.new));
                 let search = Search {
-                    both: &both,
+                    both,
                     encoder: &encoder,
                     most,
                     replay: &replay,
@@ -97,12 +87,7 @@ pub(crate) fn compare(
         },
         |sides| kept::write(sides, &replay),
     )?;
-    Ok(Comparison {
-        opened: opened.told(),
-        closed: closed.told(),
-        relabelled,
-        about_nodes,
-    })
+    Ok([opened.told(), closed.told()])
 }
 
 /// Areas of one kind, each with the values of its witness.

@@ -104,14 +104,7 @@ impl Encoder<'_> {
 
     /// The verdict of every rule of the slice.
     fn whole_verdict(&self, direction: Direction) -> Bool {
-        let mut rules: Vec<_> = self
-            .rules
-            .iter()
-            .filter(|(_, encoded)| encoded.rule.direction == direction)
-            .map(|(id, encoded)| (*id, encoded.rule, encoded.matches.clone()))
-            .collect();
-        rules.sort_by_key(|(id, rule, _)| (rule.rank, *id));
-        self.tiers(direction, &rules, self.isolated(direction))
+        self.tiers(direction, &self.in_order(direction), self.isolated(direction))
     }
 }
 

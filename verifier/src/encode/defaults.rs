@@ -16,15 +16,20 @@ impl Encoder<'_> {
         Question(self.session.literal(&formula))
     }
 
-    /// Is there a flow of the policy's pods that no rule of the slice decides, and that is denied by default?
-    pub(crate) fn denied_by_default(&self, policy: &Policy, direction: Direction) -> Question {
-        let mut rules: Vec<(RuleId, &Rule, Bool)> = self
-            .rules
-            .iter()
-            .filter(|(_, encoded)| encoded.rule.direction == direction)
+    /// The rules of the slice in the order in which they are asked, with what they match.
+    pub(super) fn in_order(&self, direction: Direction) -> Vec<(RuleId, &Rule, Bool)> {
+        let own = self.rules.iter();
+        let own = own.filter(|(_, encoded)| encoded.rule.direction == direction);
+        let mut rules: Vec<_> = own
             .map(|(id, encoded)| (*id, encoded.rule, encoded.matches.clone()))
             .collect();
         rules.sort_by_key(|(id, rule, _)| (rule.rank, *id));
+        rules
+    }
+
+    /// Is there a flow of the policy's pods that no rule of the slice decides, and that is denied by default?
+    pub(crate) fn denied_by_default(&self, policy: &Policy, direction: Direction) -> Question {
+        let rules = self.in_order(direction);
         let namespaced = rules
             .iter()
             .filter(|(_, rule, _)| rule.rank.tier == Tier::Namespaced);

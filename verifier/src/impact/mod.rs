@@ -105,7 +105,7 @@ impl Asked<'_> {
             self.model.cluster.clone(),
             others.map(|(_, policy)| policy.clone()),
         );
-        let comparison = change::widened::compare(&without, self.model, self.most, options)?;
+        let comparison = change::compare_by_the_solver(&without, self.model, self.most, options)?;
         let mut sides = [comparison.opened, comparison.closed];
         // Without the policy, those behind it have smaller ids.
         let with_it = |id: PolicyId| PolicyId(if id < self.policy { id.0 } else { id.0 + 1 });

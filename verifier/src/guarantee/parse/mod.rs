@@ -13,10 +13,10 @@ use std::ops::Range;
 use ipnet::IpNet;
 use ir::peer::{CidrBlock, CidrScope, Entity, PeerMatch};
 use ir::selector::{Attribute, Operator, Requirement, Selector};
+use ir::text::mismatch::{self, expect, finished};
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_while, take_while1};
 use nom::combinator::{cut, eof, opt, verify};
-use nom::error::ErrorKind;
 use nom::multi::many0;
 use nom::sequence::{delimited, preceded, terminated};
 use nom::{Err, IResult, Parser};
@@ -96,39 +96,8 @@ fn repeated_names(statements: &[Statement]) -> Vec<Problem> {
         .collect()
 }
 
-/// A mismatch: the rest of the text from the place that does not fit, and what would have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Mismatch<'a> {
-    rest: &'a str,
-    expected: Vec<String>,
-    /// What is wrong, where that is not a matter of syntax: how many bytes of `rest`, what, and the way out.
-    wrong: Option<(usize, String, Option<String>)>,
-}
-
-impl<'a> nom::error::ParseError<&'a str> for Mismatch<'a> {
-    fn from_error_kind(rest: &'a str, _: ErrorKind) -> Self {
-        Self {
-            rest,
-            expected: vec![],
-            wrong: None,
-        }
-    }
-
-    fn append(_: &'a str, _: ErrorKind, other: Self) -> Self {
-        other
-    }
-
-    /// The alternative that got further explains better; at the same place, both do.
-    fn or(mut self, other: Self) -> Self {
-        if self.rest.len() > other.rest.len() {
-            return other;
-        }
-        if self.rest.len() == other.rest.len() {
-            self.expected.extend(other.expected);
-        }
-        self
-    }
-}
+/// A mismatch; what is wrong: how many bytes of its rest, what, and the way out.
+type Mismatch<'a> = mismatch::Mismatch<'a, (usize, String, Option<String>)>;
 
 type Parsed<'a, T> = IResult<&'a str, T, Mismatch<'a>>;
 
@@ -136,30 +105,8 @@ type Parsed<'a, T> = IResult<&'a str, T, Mismatch<'a>>;
 fn wrong<'a, T>(from: &'a str, to: &str, message: String, help: Option<&str>) -> Parsed<'a, T> {
     let length = from.len() - to.len();
     let length = from.get(..length).map_or(length, |read| read.trim_end().len());
-    Err(Err::Failure(Mismatch {
-        rest: from,
-        expected: vec![],
-        wrong: Some((length, message, help.map(str::to_owned))),
-    }))
-}
-
-fn expect<'a, T>(
-    name: &str,
-    mut parser: impl Parser<&'a str, Output = T, Error = Mismatch<'a>>,
-) -> impl Parser<&'a str, Output = T, Error = Mismatch<'a>> {
-    move |text: &'a str| {
-        parser.parse(text).map_err(|error| {
-            error.map(|mut mismatch| {
-                if mismatch.wrong.is_none()
-                    && (mismatch.rest.len() == text.len() || mismatch.expected.is_empty())
-                {
-                    mismatch.expected = vec![name.to_owned()];
-                    mismatch.rest = text;
-                }
-                mismatch
-            })
-        })
-    }
+    let wrong = (length, message, help.map(str::to_owned));
+    Err(Err::Failure(Mismatch::wrong(from, wrong)))
 }
 
 fn blanks(text: &str) -> Parsed<'_, &str> {
@@ -235,14 +182,9 @@ fn statement(sentence: &str, start: usize) -> Result<Statement, Problem> {
         };
         Ok((rest, statement))
     };
-    let mismatch = match whole(sentence) {
-        Ok((_, statement)) => return Ok(statement),
-        Err(Err::Error(mismatch) | Err::Failure(mismatch)) => mismatch,
-        Err(Err::Incomplete(_)) => Mismatch {
-            rest: "",
-            expected: vec![],
-            wrong: None,
-        },
+    let mismatch = match finished(whole(sentence)) {
+        Ok(statement) => return Ok(statement),
+        Err(mismatch) => mismatch,
     };
     let at = offset(mismatch.rest);
     if let Some((length, message, help)) = mismatch.wrong {
