@@ -542,7 +542,8 @@ fn values_are_the_same_however_they_are_written() {
         same((one, one.root()), (other, other.root()))
     };
     for (one, other, expected) in [
-        ("{a: 1, b: [x, 'y']}", "b:\n- x\n- y\na: 1\n", true),
+        ("{a: 1, b: [x, 'z']}", "b:\n- x\n- z\na: 1\n", true),
+        ("a: y", "a: 'y'", false),
         ("a: &x {b: 1}\nc: *x\n", "a: {b: 1}\nc: {b: 1}\n", true),
         ("a: 1", "a: '1'", false),
         ("a: 1", "a: 2", false),
