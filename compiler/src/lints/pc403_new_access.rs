@@ -14,7 +14,7 @@
 //! Where the access is meant, accept the finding; else narrow the rule that is named.
 
 use super::{object_name, policy_name};
-use crate::areas::human::exceptions;
+use crate::areas::exceptions;
 use crate::check::{CheckError, Understood};
 use crate::diagnostic::{Code, Finding, Severity};
 use crate::symbolic::about_nodes;
