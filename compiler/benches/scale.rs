@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use ir::identity::Identities;
 use ir::table::Subjects;
-use portcullis_compiler::check::{Options, understand_input};
+use portcullis_compiler::check::{Options, check, understand_input};
 use portcullis_compiler::connectivity::exposure::exposures;
 use portcullis_compiler::connectivity::{Connectivity, connections, human};
 use portcullis_compiler::limits::Limits;
@@ -58,6 +58,9 @@ fn repository(size: usize, table: &mut Table) {
         out
     });
     let understood = understand_input(read(&files), &Options::default());
+    table.time("check without a solver, once read", || {
+        check(&understood, None).unwrap()
+    });
     table.time("of that, connectivity", || {
         connections(&Resolved::of(&understood.model))
     });

@@ -116,13 +116,11 @@ pub fn check(
     let proved = prove::prove(understood, solver)?;
     checked.findings.extend(proved.findings);
     checked.undecided.extend(proved.undecided);
-    let (objects, model) = (&understood.input.objects, &understood.model);
-    let (wrong, careless) = rayon::join(
-        || lints::findings(model, &understood.services, objects),
-        || lints::hygiene(objects, model),
-    );
-    checked.findings.extend(wrong);
-    checked.findings.extend(careless);
+    checked.findings.extend(lints::findings(
+        &understood.model,
+        &understood.services,
+        &understood.input.objects,
+    ));
     if let Some(options) = solver {
         let answers = lints::conflicts::check(&understood.model, options)?;
         checked.findings.extend(answers.findings);

@@ -5,6 +5,9 @@
 
 use ir::cluster::{Cluster, Endpoint, EndpointId};
 use ir::label_index::LabelIndex;
+use ir::model::Model;
+use ir::peer::{PeerMatch, Peers};
+use ir::policy::Subject;
 use ir::selector::Selector;
 use roaring::{MultiOps, RoaringBitmap};
 
@@ -38,6 +41,12 @@ pub struct Selected {
 }
 
 impl Selected {
+    /// Indexes the cluster of a model by what its policies ask about, as subjects and as peers.
+    #[must_use]
+    pub fn by_policies(model: &Model) -> Self {
+        Self::of(&model.cluster, selectors(model))
+    }
+
     /// Indexes a cluster by the attributes that `selectors` ask about.
     #[must_use]
     pub fn of<'s>(cluster: &Cluster, selectors: impl IntoIterator<Item = &'s Selector>) -> Self {
@@ -109,6 +118,25 @@ impl Selected {
     }
 }
 
+/// Every selector of pods in a model's policies.
+fn selectors(model: &Model) -> Vec<&Selector> {
+    let mut selectors = Vec::new();
+    for policy in model.policies() {
+        if let Subject::Endpoints(selector) = &policy.subject {
+            selectors.push(selector);
+        }
+        for rule in &policy.rules {
+            if let Peers::OneOf(peers) = &rule.peers {
+                selectors.extend(peers.iter().filter_map(|peer| match &peer.matches {
+                    PeerMatch::Endpoints(selector) => Some(selector),
+                    _ => None,
+                }));
+            }
+        }
+    }
+    selectors
+}
+
 /// Pods that share what selectors can ask about share a profile.
 struct Profiles {
     index: LabelIndex,
@@ -153,30 +181,15 @@ impl Profiles {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ir::peer::{PeerMatch, Peers};
-    use ir::policy::Subject;
     use ir::testing::{Profile, models};
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn the_index_says_what_each_pod_says(model in models(Profile::everything())) {
-            let mut selectors: Vec<&Selector> = Vec::new();
-            for policy in model.policies() {
-                if let Subject::Endpoints(selector) = &policy.subject {
-                    selectors.push(selector);
-                }
-                for rule in &policy.rules {
-                    if let Peers::OneOf(peers) = &rule.peers {
-                        selectors.extend(peers.iter().filter_map(|peer| match &peer.matches {
-                            PeerMatch::Endpoints(selector) => Some(selector),
-                            _ => None,
-                        }));
-                    }
-                }
-            }
+            let selectors = selectors(&model);
             let cluster = &model.cluster;
-            let selected = Selected::of(cluster, selectors.iter().copied());
+            let selected = Selected::by_policies(&model);
             let asked = |selector: &Selector, on_host_network: bool| -> Vec<EndpointId> {
                 let pods = cluster.endpoint_ids();
                 let fitting = pods.filter(|(_, pod)| {

@@ -19,7 +19,7 @@ use ir::port::{Port, PortMatch, Ports, Protocol, ProtocolSet};
 use ir::selector::{Attribute, NAMESPACE_NAME_LABEL, Operator, Selector};
 use ir::testing::{Profile, models};
 use portcullis_compiler::diagnostic::Finding;
-use portcullis_compiler::lints;
+use portcullis_compiler::lints::{self, ground::Ground};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -269,7 +269,7 @@ proptest! {
 
     #[test]
     fn findings_say_what_is_so_and_nothing_else(model in models(Profile::everything())) {
-        let findings = lints::about_port_names(&model, &[], &[]);
+        let findings = lints::about_port_names(&Ground::of(&model), &[], &[]);
         for one in uses(&model) {
             let codes = codes_at(&findings, &one.port.origin);
             let has = |code: &str| codes.contains(code);

@@ -4,7 +4,7 @@
 //! say, so that it can as well be given the others alone: same answers, and a question costs what the policies of one
 //! pod cost, however many there are.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::cluster::EndpointId;
 use crate::evaluator;
@@ -18,7 +18,7 @@ use crate::selecting::Selecting;
 #[derive(Debug)]
 pub struct Judge<'m> {
     model: &'m Model,
-    selecting: Selecting,
+    selecting: Arc<Selecting>,
     /// By list of policies: the model with no others, once somebody asked.
     excerpts: Vec<OnceLock<Model>>,
 }
@@ -27,7 +27,16 @@ impl<'m> Judge<'m> {
     /// Indexes the policies of `model`.
     #[must_use]
     pub fn new(model: &'m Model) -> Self {
-        let selecting = Selecting::new(model);
+        Self::on(model, Arc::new(Selecting::new(model)))
+    }
+
+    /// The same for a model whose policies have other rules, but the subjects and the order of these.
+    #[must_use]
+    pub fn of_other_rules<'o>(&self, model: &'o Model) -> Judge<'o> {
+        Judge::on(model, Arc::clone(&self.selecting))
+    }
+
+    fn on(model: &'m Model, selecting: Arc<Selecting>) -> Self {
         Self {
             model,
             excerpts: selecting.lists().map(|_| OnceLock::new()).collect(),

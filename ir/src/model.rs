@@ -1,5 +1,7 @@
 //! A cluster and the policies that apply to it: what every later stage is given.
 
+use std::sync::Arc;
+
 use crate::cluster::Cluster;
 use crate::policy::{Policy, PolicyId, PolicyKind, Rule, RuleId};
 
@@ -8,7 +10,7 @@ use crate::policy::{Policy, PolicyId, PolicyKind, Rule, RuleId};
 pub struct Model {
     /// The cluster.
     pub cluster: Cluster,
-    policies: Vec<Policy>,
+    policies: Arc<[Policy]>,
 }
 
 impl Model {
@@ -17,7 +19,19 @@ impl Model {
     pub fn new(cluster: Cluster, policies: impl IntoIterator<Item = Policy>) -> Self {
         let mut policies: Vec<_> = policies.into_iter().collect();
         policies.sort_by(|a, b| (key(a), &a.origin).cmp(&(key(b), &b.origin)));
-        Self { cluster, policies }
+        Self {
+            cluster,
+            policies: policies.into(),
+        }
+    }
+
+    /// The same policies in another cluster.
+    #[must_use]
+    pub fn in_cluster(&self, cluster: Cluster) -> Self {
+        Self {
+            cluster,
+            policies: Arc::clone(&self.policies),
+        }
     }
 
     /// The policies, sorted.
@@ -28,7 +42,7 @@ impl Model {
 
     /// The policies with their ids.
     pub fn policy_ids(&self) -> impl Iterator<Item = (PolicyId, &Policy)> {
-        (0..).map(PolicyId).zip(&self.policies)
+        (0..).map(PolicyId).zip(&*self.policies)
     }
 
     /// A policy by id.

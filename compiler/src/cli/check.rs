@@ -4,7 +4,8 @@ use super::args::{Check, CheckFormat, CheckOutput};
 use super::progress::Progress;
 use super::terminal::Terminal;
 use super::{
-    Failure, Status, count, fix, output, read, reading, refuse_blocked, scope_line, settings, smt_dump, watch,
+    Failure, Kept, Status, count, fix, output, read, reading, refuse_blocked, scope_line, settings, smt_dump,
+    watch,
 };
 use crate::check;
 use crate::diagnostic::report::Report;
@@ -69,7 +70,7 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
     if arguments.fixes.are_wanted() {
         texts = fix::run(texts, &reading, &how, arguments, terminal)?;
     }
-    let understood = check::understand_input(texts.input(&reading.limits), &reading);
+    let understood = Kept(check::understand_input(texts.input(&reading.limits), &reading));
     let memory = settings::answers(&arguments.kept, &config);
     let options = verifier::options::Options {
         steps: arguments.solver_steps,

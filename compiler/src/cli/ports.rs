@@ -7,7 +7,7 @@ use super::{Failure, Status, count, read_with, refuse_blocked, scope_line, setti
 use crate::check::Checked;
 use crate::diagnostic::{self, Counts, human as findings_for_people, json::Scope};
 use crate::fixes;
-use crate::lints;
+use crate::lints::{self, ground::Ground};
 use crate::ports::{self, human, json, rows};
 use crate::triage::{self, Triage};
 use clap::Args;
@@ -53,13 +53,14 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
         )?;
         return Ok(Status::Failed);
     }
-    let names = ports::names(model);
+    let ground = Ground::of(model);
+    let names = ports::names(model, &ground.selected);
     // Some of the family are found while manifests are read.
     let found = understood.findings.iter().cloned();
     let mut checked = Checked {
         findings: found
             .chain(lints::about_port_names(
-                model,
+                &ground,
                 &understood.services,
                 &understood.input.objects,
             ))

@@ -6,6 +6,7 @@ use crate::connectivity::exposure::{self, exposures};
 use crate::connectivity::{self, Apart, Connectivity};
 use crate::report::Contents;
 use crate::resolve::Resolved;
+use crate::selected::Selected;
 use crate::triage::date::Date;
 use crate::triage::{self, Triage};
 use crate::{load, ports};
@@ -63,6 +64,6 @@ pub(super) fn understood(understood: &Understood, bytes: &[u8], solver: Option<&
     findings::written(|out| connectivity::dot::write(out, &connections, &exposures));
     findings::written(|out| connectivity::rows::table(&connections, &exposures).write_csv(out));
     findings::written(|out| connectivity::rows::table(&connections, &exposures).write_markdown(out));
-    let names = ports::names(model);
+    let names = ports::names(model, &Selected::by_policies(model));
     findings::written(|out| ports::human::write(out, &names));
 }

@@ -4,13 +4,14 @@
 //! The `PC2xx` rules stand on [`named_ports`] (which rules use which names on which pods), [`cilium_names`] (what older
 //! Cilium makes of them) and [`named_port_hazards`] (which of several findings about one use is told).
 //! [`conflicts`] is the machinery of the `PC3xx` rules: what the verifier finds between rules and policies.
-//! [`surroundings`] and [`probes`] are the machinery of `PC6xx` and `PC7xx`: what was written, what is selected, and what
+//! [`ground`] is what all of these ask about the model; [`surroundings`] and [`probes`] are the machinery of `PC6xx` and `PC7xx`: what was written, what is selected, and what
 //! a new pod would meet.
 
 mod beside;
 mod blocks;
 pub mod cilium_names;
 pub mod conflicts;
+pub mod ground;
 pub mod mistaken_selector;
 pub mod named_port_hazards;
 mod named_port_report;
@@ -67,6 +68,7 @@ mod tests;
 use crate::diagnostic::{Code, Finding, ObjectName, Severity, Witness};
 use crate::load::Object;
 use crate::services::Service;
+use ground::Ground;
 use ir::model::Model;
 use ir::policy::{Policy, RuleId};
 use ir::port::Protocol;
@@ -77,15 +79,20 @@ use surroundings::Surroundings;
 /// Everything that can be found without a solver, unsorted. Fixes are written into the `objects` that the model is made of.
 #[must_use]
 pub fn findings(model: &Model, services: &[Service], objects: &[Object]) -> Vec<Finding> {
-    let mut findings = about_port_names(model, services, objects);
+    let ground = &Ground::of(model);
+    let (mut findings, careless) = rayon::join(
+        || about_port_names(ground, services, objects),
+        || hygiene(ground, objects),
+    );
+    findings.extend(careless);
     findings.extend(pc310_same_priority::check(model));
     findings
 }
 
 /// The findings about port names (`PC2xx`) that are read from a model, unsorted.
 #[must_use]
-pub fn about_port_names(model: &Model, services: &[Service], objects: &[Object]) -> Vec<Finding> {
-    let hazards = &named_port_hazards::Hazards::of(model, services);
+pub fn about_port_names(ground: &Ground<'_>, services: &[Service], objects: &[Object]) -> Vec<Finding> {
+    let hazards = &named_port_hazards::Hazards::of(ground, services);
     let checks: [&Check<'_>; 13] = [
         &|| pc202_named_port_other_number_elsewhere::check(hazards),
         &|| pc203_named_port_ambiguous_deny::check(hazards),
@@ -121,10 +128,9 @@ fn many_numbers(hazards: &named_port_hazards::Hazards<'_>) -> Vec<Finding> {
 }
 
 /// What is careless rather than wrong, and what engines disagree about: `PC6xx` and `PC7xx`, unsorted.
-#[must_use]
-pub fn hygiene(objects: &[Object], model: &Model) -> Vec<Finding> {
-    let (around, probes) = rayon::join(|| Surroundings::of(objects, model), || Probes::of(model));
-    let around = &around;
+fn hygiene(ground: &Ground<'_>, objects: &[Object]) -> Vec<Finding> {
+    let around = &Surroundings::of(objects, ground);
+    let probes = Probes::of(ground.model);
     let probing = &Probing::of(&probes);
     all_of(&[
         &|| pc601_policy_selects_nothing::check(around),

@@ -24,6 +24,7 @@
 //! whose pods are not in the input.
 
 use super::cilium_names::{self, CiliumNames};
+use super::ground::Ground;
 use super::named_port_report::{FirstDefinitions, first_definitions};
 use super::named_ports::{self, NameUse, Reached};
 use super::pc210_port_name_invalid;
@@ -46,7 +47,9 @@ pub struct Hazards<'m> {
     /// The Services of the input.
     pub services: &'m [Service],
     /// Answers about flows.
-    pub judge: judge::Judge<'m>,
+    pub judge: &'m judge::Judge<'m>,
+    /// What its policies' selectors pick.
+    pub selected: &'m Selected,
     /// Names as Cilium keeps them.
     pub names: CiliumNames,
     /// For the protocols that uses ask for, the names of all pods.
@@ -135,22 +138,26 @@ impl<'m> Judged<'m> {
 impl<'m> Hazards<'m> {
     /// Judges every use of a name.
     #[must_use]
-    pub fn of(model: &'m Model, services: &'m [Service]) -> Self {
-        let (names, whole) = rayon::join(|| CiliumNames::of(model), || judge::Judge::new(model));
+    pub fn of(ground: &'m Ground<'m>, services: &'m [Service]) -> Self {
+        let Ground {
+            model,
+            judge: whole,
+            selected,
+        } = ground;
+        let (names, uses) = rayon::join(|| CiliumNames::of(model), || named_ports::uses(model, selected));
         let populated: BTreeSet<&str> = model
             .cluster
             .endpoints()
             .iter()
             .map(|endpoint| endpoint.namespace.as_str())
             .collect();
-        let uses = named_ports::uses(model);
         let mut judge = Judge {
             model,
             services: by_namespace(services),
             names: &names,
             populated,
             closed: BTreeMap::new(),
-            selected: Selected::of(&model.cluster, peer_selectors(&uses)),
+            selected,
         };
         let protocols: BTreeSet<ProtocolSet> = uses.iter().map(|one| one.protocol).collect();
         let pods = || model.cluster.endpoints().iter();
@@ -163,6 +170,7 @@ impl<'m> Hazards<'m> {
                 .map(|protocol| (protocol, first_definitions(pods(), protocol)))
                 .collect(),
             judge: whole,
+            selected,
             taken: addresses.chain(nodes).copied().collect(),
             model,
             services,
@@ -187,21 +195,6 @@ pub fn by_namespace(services: &[Service]) -> BTreeMap<&str, Vec<&Service>> {
     by_namespace
 }
 
-/// The selectors by which egress rules with a name pick their peers.
-fn peer_selectors<'m>(uses: &[NameUse<'m>]) -> impl Iterator<Item = &'m Selector> {
-    uses.iter()
-        .filter(|one| one.rule.direction == Direction::Egress)
-        .filter_map(|one| match &one.rule.peers {
-            Peers::Any => None,
-            Peers::OneOf(peers) => Some(peers),
-        })
-        .flatten()
-        .filter_map(|peer| match &peer.matches {
-            PeerMatch::Endpoints(selector) => Some(selector),
-            _ => None,
-        })
-}
-
 struct Judge<'a, 'm> {
     model: &'m Model,
     services: BTreeMap<&'m str, Vec<&'m Service>>,
@@ -210,8 +203,8 @@ struct Judge<'a, 'm> {
     populated: BTreeSet<&'m str>,
     /// Selectors whose answer is known.
     closed: BTreeMap<&'m Selector, bool>,
-    /// What peers' selectors pick.
-    selected: Selected,
+    /// What selectors pick.
+    selected: &'m Selected,
 }
 
 impl<'m> Judge<'_, 'm> {

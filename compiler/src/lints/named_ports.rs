@@ -11,10 +11,9 @@ use crate::selected::{PodSet, Selected};
 use ir::cluster::{ContainerPort, ContainerRole, Endpoint, EndpointId};
 use ir::model::Model;
 use ir::named_port;
-use ir::peer::{CidrScope, Entity, Peer, PeerMatch, Peers};
+use ir::peer::{CidrScope, Entity, PeerMatch, Peers};
 use ir::policy::{Direction, Policy, Rule, RuleId, Subject};
 use ir::port::{Port, PortMatch, Ports, Protocol, ProtocolSet};
-use ir::selector::Selector;
 use roaring::RoaringBitmap;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -85,9 +84,13 @@ pub struct NumberUse<'m> {
     pub sources: Arc<PodSet>,
 }
 
-/// Every use of a single number that is `wanted`, in the order of rules and ports.
+/// Every use of a single number that is `wanted`, in the order of rules and ports. `selected` is of the model's policies.
 #[must_use]
-pub fn number_uses(model: &Model, wanted: impl Fn(u16) -> bool) -> Vec<NumberUse<'_>> {
+pub fn number_uses<'m>(
+    model: &'m Model,
+    selected: &Selected,
+    wanted: impl Fn(u16) -> bool,
+) -> Vec<NumberUse<'m>> {
     let single = |port: &PortMatch| match port {
         PortMatch::Numbers { first, last, .. } if first == last && wanted(*first) => Some(*first),
         PortMatch::Numbers { .. } | PortMatch::Name { .. } | PortMatch::Icmp { .. } => None,
@@ -97,7 +100,7 @@ pub fn number_uses(model: &Model, wanted: impl Fn(u16) -> bool) -> Vec<NumberUse
         PortMatch::Numbers { protocol, .. } if single(port).is_some() => Some(("", *protocol)),
         _ => None,
     });
-    let named = resolved(model, written);
+    let named = resolved(model, selected, written);
     named
         .into_iter()
         .filter_map(|one| {
@@ -115,18 +118,18 @@ pub fn number_uses(model: &Model, wanted: impl Fn(u16) -> bool) -> Vec<NumberUse
         .collect()
 }
 
-/// Every use of a name, in the order of rules and ports.
+/// Every use of a name, in the order of rules and ports. `selected` is of the model's policies.
 #[must_use]
-pub fn uses(model: &Model) -> Vec<NameUse<'_>> {
+pub fn uses<'m>(model: &'m Model, selected: &Selected) -> Vec<NameUse<'m>> {
     let written = written(model, |port| match port {
         PortMatch::Name { protocol, name } => Some((name, *protocol)),
         PortMatch::Numbers { .. } | PortMatch::Icmp { .. } => None,
     });
-    resolved(model, written)
+    resolved(model, selected, written)
 }
 
-fn resolved<'m>(model: &'m Model, written: Vec<Written<'m>>) -> Vec<NameUse<'m>> {
-    let mut pods = Pods::new(model, &written);
+fn resolved<'m>(model: &'m Model, selected: &Selected, written: Vec<Written<'m>>) -> Vec<NameUse<'m>> {
+    let mut pods = Pods::new(model, selected);
     written
         .into_iter()
         .map(|one| {
@@ -208,32 +211,20 @@ struct Asked<'m> {
 }
 
 /// Pods by what selects them. Policies ask for the same sets again and again: each is made once.
-struct Pods<'m> {
+struct Pods<'m, 's> {
     model: &'m Model,
-    selected: Selected,
+    selected: &'s Selected,
     /// By [`EndpointId`]: pods of one workload with the same container ports have the same number.
     kinds: Vec<u32>,
     known: HashMap<Vec<Matches<'m>>, usize>,
     asked: Vec<Asked<'m>>,
 }
 
-impl<'m> Pods<'m> {
-    fn new(model: &'m Model, uses: &[Written<'m>]) -> Self {
-        let mut selectors: Vec<&Selector> = Vec::new();
-        for one in uses {
-            match &one.policy.subject {
-                Subject::Endpoints(selector) => selectors.push(selector),
-                Subject::Nodes(_) => {}
-            }
-            for peer in listed(&one.rule.peers) {
-                if let PeerMatch::Endpoints(selector) = &peer.matches {
-                    selectors.push(selector);
-                }
-            }
-        }
+impl<'m, 's> Pods<'m, 's> {
+    fn new(model: &'m Model, selected: &'s Selected) -> Self {
         Self {
             model,
-            selected: Selected::of(&model.cluster, selectors),
+            selected,
             kinds: kinds(model),
             known: HashMap::new(),
             asked: Vec::new(),
@@ -362,11 +353,4 @@ fn kinds(model: &Model) -> Vec<u32> {
         kinds.push(*kind.or_insert(next));
     }
     kinds
-}
-
-fn listed(peers: &Peers) -> &[Peer] {
-    match peers {
-        Peers::Any => &[],
-        Peers::OneOf(list) => list,
-    }
 }

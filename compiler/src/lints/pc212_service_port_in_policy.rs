@@ -58,7 +58,9 @@ pub fn check(hazards: &Hazards<'_>) -> Vec<Finding> {
         return findings;
     }
     let by_namespace = by_namespace(hazards.services);
-    for one in named_ports::number_uses(hazards.model, |number| translated.contains(&number)) {
+    for one in named_ports::number_uses(hazards.model, hazards.selected, |number| {
+        translated.contains(&number)
+    }) {
         findings.extend(number(hazards, &by_namespace, &one));
     }
     findings

@@ -45,7 +45,7 @@ pub fn check(hazards: &Hazards<'_>) -> Vec<Finding> {
         .filter(|port| port.name.is_some() && port.role != ContainerRole::Init)
         .map(|port| port.number)
         .collect();
-    named_ports::number_uses(hazards.model, |number| named.contains(&number))
+    named_ports::number_uses(hazards.model, hazards.selected, |number| named.contains(&number))
         .iter()
         .filter_map(|one| finding(hazards, one))
         .collect()

@@ -87,7 +87,7 @@ pub fn check(around: &Surroundings<'_>) -> Vec<Finding> {
     let external = as_external(model);
     let mut search = Search {
         around,
-        external: Judge::new(&external),
+        external: around.judge.of_other_rules(&external),
         addresses: addresses(model),
         known: HashMap::new(),
     };

@@ -63,7 +63,7 @@ impl Probes {
             }
         }
         Self {
-            model: Model::new(cluster, model.policies().iter().cloned()),
+            model: model.in_cluster(cluster),
             bare,
             dns,
         }

@@ -4,13 +4,14 @@
 //! operator will make are in no manifest at all. That a selector matches nothing in the input is then no mistake.
 //! [`super::mistaken_selector`] asks for evidence that one was made.
 
+use super::ground::Ground;
 use super::mistaken_selector::Scopes;
 use crate::load::{Object, ObjectKind};
 use crate::selected::{PodSet, Selected};
 use ir::cluster::Endpoint;
 use ir::judge::Judge;
 use ir::model::Model;
-use ir::peer::{Peer, PeerMatch, Peers};
+use ir::peer::{Peer, Peers};
 use ir::policy::{Policy, Subject};
 use ir::port::{PortMatch, Ports, Protocol};
 use ir::selector::{Attribute, Selector};
@@ -24,8 +25,8 @@ pub struct Surroundings<'a> {
     /// What it means.
     pub model: &'a Model,
     /// Answers about flows.
-    pub judge: Judge<'a>,
-    pub(super) selected: Selected,
+    pub judge: &'a Judge<'a>,
+    pub(super) selected: &'a Selected,
     /// The Namespace objects, of each name the first.
     namespaces: BTreeMap<&'a str, &'a Object>,
     /// The namespaces that objects say they are in.
@@ -36,18 +37,7 @@ pub struct Surroundings<'a> {
 impl<'a> Surroundings<'a> {
     /// Looks around.
     #[must_use]
-    pub fn of(objects: &'a [Object], model: &'a Model) -> Self {
-        let mut selectors: Vec<&Selector> = Vec::new();
-        for policy in model.policies() {
-            if let Subject::Endpoints(selector) = &policy.subject {
-                selectors.push(selector);
-            }
-            for peer in policy.rules.iter().flat_map(|rule| listed(&rule.peers)) {
-                if let PeerMatch::Endpoints(selector) = &peer.matches {
-                    selectors.push(selector);
-                }
-            }
-        }
+    pub fn of(objects: &'a [Object], ground: &'a Ground<'a>) -> Self {
         let mut namespaces = BTreeMap::new();
         for object in objects {
             if matches!(object.kind, ObjectKind::Namespace(_)) {
@@ -59,9 +49,9 @@ impl<'a> Surroundings<'a> {
             .filter_map(|object| object.kind.metadata().namespace.as_deref());
         Self {
             objects,
-            model,
-            judge: Judge::new(model),
-            selected: Selected::of(&model.cluster, selectors),
+            model: ground.model,
+            judge: &ground.judge,
+            selected: &ground.selected,
             namespaces,
             named: named.collect(),
             scopes: Mutex::default(),

@@ -13,7 +13,7 @@ endpoint other/java labels app=catalog ports http 9999/TCP (pods.yaml:3:1)
 
 fn findings_of(policies: &str) -> Vec<Finding> {
     let text = format!("{PODS}{policies}");
-    findings(&ir::text::parse(&text).unwrap(), &[], &[])
+    about_port_names(&Ground::of(&ir::text::parse(&text).unwrap()), &[], &[])
 }
 
 fn summary(findings: &[Finding]) -> Vec<String> {
@@ -107,7 +107,7 @@ fn every_number_is_shown_that_a_name_has_on_some_revision_that_some_rule_reaches
 ",
         pods.concat()
     );
-    let found = findings(&ir::text::parse(&text).unwrap(), &[], &[]);
+    let found = about_port_names(&Ground::of(&ir::text::parse(&text).unwrap()), &[], &[]);
     assert_eq!(
         summary(&found),
         [

@@ -12,6 +12,7 @@ use crate::diagnostic::{self, Finding};
 use crate::limits::Limits;
 use crate::load::Texts;
 use crate::ports::{self, PortName};
+use crate::selected::Selected;
 use crate::source::Source;
 use crate::triage;
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,7 +69,9 @@ pub(super) struct Analysis {
 impl Analysis {
     /// The table of port names; made when it is asked for.
     pub(super) fn names(&self) -> &BTreeMap<String, PortName> {
-        self.names.get_or_init(|| ports::names(&self.understood.model))
+        let model = &self.understood.model;
+        self.names
+            .get_or_init(|| ports::names(model, &Selected::by_policies(model)))
     }
 
     /// The newest text of a file, if the model was made of it.

@@ -11,6 +11,7 @@ mod tests;
 use crate::diagnostic::ObjectName;
 use crate::lints::named_ports::{self, NameUse};
 use crate::lints::object_name;
+use crate::selected::Selected;
 use ir::cluster::{ContainerPort, ContainerRole, Endpoint, Workload};
 use ir::model::Model;
 use ir::origin::Origin;
@@ -117,9 +118,9 @@ impl Definition {
     }
 }
 
-/// Every name of the model, by name.
+/// Every name of the model, by name. `selected` is of its policies.
 #[must_use]
-pub fn names(model: &Model) -> BTreeMap<String, PortName> {
+pub fn names(model: &Model, selected: &Selected) -> BTreeMap<String, PortName> {
     let mut names: BTreeMap<String, PortName> = BTreeMap::new();
     let mut definitions: BTreeMap<(String, Definition), usize> = BTreeMap::new();
     for endpoint in model.cluster.endpoints() {
@@ -134,7 +135,7 @@ pub fn names(model: &Model) -> BTreeMap<String, PortName> {
         let name = names.entry(name).or_default();
         name.definitions.push(Definition { pods, ..definition });
     }
-    for one in named_ports::uses(model) {
+    for one in named_ports::uses(model, selected) {
         let name = names.entry(one.name.to_ascii_lowercase()).or_default();
         name.uses.push(use_of(&one));
     }

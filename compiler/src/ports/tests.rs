@@ -13,7 +13,8 @@ policy NetworkPolicy shop/p on pods [app=web, ns=shop] denies egress @ p.yaml:1:
 ";
 
 fn shop() -> BTreeMap<String, PortName> {
-    names(&ir::text::parse(SHOP).unwrap())
+    let model = ir::text::parse(SHOP).unwrap();
+    names(&model, &Selected::by_policies(&model))
 }
 
 #[test]
