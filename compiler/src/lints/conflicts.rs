@@ -8,7 +8,7 @@ use super::{
 };
 use crate::diagnostic::{Code, Finding};
 use ir::model::Model;
-use ir::policy::{Policy, Rule, RuleId};
+use ir::policy::{Policy, PolicyKind, Rule, RuleId};
 use verifier::error::VerifierError;
 use verifier::options::Options;
 use verifier::{Cause, Redundancy};
@@ -83,6 +83,35 @@ pub(super) fn described(model: &Model, id: RuleId) -> String {
             policy_name(model, id)
         )
     })
+}
+
+/// Whether the rule is what puts its policy in force for its direction. A policy of Cilium's is in force where it has an
+/// entry, so that its last rule is not removed without a change, whatever it says ("Rule Basics": a pod is denied by
+/// default as soon as a rule with a section of the direction selects it).
+pub(super) fn puts_in_force(policy: &Policy, rule: &Rule) -> bool {
+    let is_cilium = matches!(
+        policy.kind,
+        PolicyKind::CiliumNetworkPolicy | PolicyKind::CiliumClusterwideNetworkPolicy
+    );
+    is_cilium
+        && policy.default_deny.has(rule.direction)
+        && policy
+            .rules
+            .iter()
+            .filter(|other| other.direction == rule.direction)
+            .all(|other| other.origin == rule.origin)
+}
+
+/// An advice that ends in removing the rule, with what else that would do.
+pub(super) fn removable(model: &Model, id: RuleId, advice: &str) -> String {
+    match rule_of(model, id) {
+        Some((policy, rule)) if puts_in_force(policy, rule) => format!(
+            "{advice} and write `{direction}: [{{}}]` in its place: it is the policy's only {direction} rule, and with \
+             none the policy no longer denies what nobody allows",
+            direction = rule.direction
+        ),
+        _ => advice.to_owned(),
+    }
 }
 
 /// A finding about a rule that changes nothing, with the rules that are the cause.

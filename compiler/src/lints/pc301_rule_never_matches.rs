@@ -16,19 +16,19 @@
 //! ## How to fix it
 //! Correct the selector, the block or the list, or remove the rule.
 
-use super::conflicts::rule_of;
+use super::conflicts::{removable, rule_of};
 use super::{object_name, policy_name};
 use crate::diagnostic::{Code, Finding, Label};
 use ir::model::Model;
 use ir::origin::Origin;
-use ir::peer::Peers;
+use ir::peer::{Entity, PeerMatch, Peers};
 use ir::policy::{Policy, Rule, RuleId, Subject};
 use ir::port::Ports;
-use ir::selector::Selector;
+use ir::selector::{Attribute, Selector};
 
 pub(super) fn finding(model: &Model, id: RuleId) -> Option<Finding> {
     let (policy, rule) = rule_of(model, id)?;
-    if is_told_elsewhere(policy, rule) {
+    if is_told_elsewhere(policy, rule) || speaks_of_others(rule) {
         return None;
     }
     let nothing_said = |what| format!("its list of {what} is empty");
@@ -47,13 +47,18 @@ pub(super) fn finding(model: &Model, id: RuleId) -> Option<Finding> {
         Finding::new(Code::RULE_NEVER_MATCHES, message)
             .at(rule.origin.clone(), "matches nothing")
             .about(object_name(policy))
-            .help("correct what it asks for, or remove the rule"),
+            .help(removable(
+                model,
+                id,
+                "correct what it asks for, or remove the rule",
+            )),
     )
 }
 
-/// A selector that contradicts itself (PC127) in a rule that never matches (PC301) is one mistake: the rule's finding
-/// takes in the place and the advice of the selector's.
-pub(crate) fn take_in_contradictions(findings: &mut Vec<Finding>) {
+/// That a rule never matches (PC301) and why are one mistake. Where another finding in the rule says why, a name that
+/// means nothing towards its peers (PC213) or an entry without effect (PC125), that one is told. Of a selector that
+/// contradicts itself (PC127) the rule's finding takes in the place and the advice.
+pub(crate) fn tell_once(findings: &mut Vec<Finding>) {
     let (rules, others): (Vec<_>, Vec<_>) = std::mem::take(findings)
         .into_iter()
         .partition(|finding| finding.code == Code::RULE_NEVER_MATCHES);
@@ -63,13 +68,26 @@ pub(crate) fn take_in_contradictions(findings: &mut Vec<Finding>) {
             findings.push(rule);
             continue;
         };
-        let inside = |finding: &mut Finding| {
-            finding.code == Code::SELECTOR_CONTRADICTION
-                && finding
-                    .primary()
-                    .is_some_and(|label| lies_in(&label.origin, &whole))
+        let inside = |finding: &Finding| {
+            finding
+                .primary()
+                .is_some_and(|label| lies_in(&label.origin, &whole))
         };
-        for contradiction in findings.extract_if(.., inside) {
+        let is_reason = |finding: &Finding| {
+            matches!(
+                finding.code,
+                Code::NAMED_PORT_WITHOUT_POD | Code::FIELD_WITHOUT_EFFECT
+            )
+        };
+        if findings
+            .iter()
+            .any(|finding| is_reason(finding) && inside(finding))
+        {
+            continue;
+        }
+        let is_contradiction =
+            |finding: &mut Finding| finding.code == Code::SELECTOR_CONTRADICTION && inside(finding);
+        for contradiction in findings.extract_if(.., is_contradiction) {
             rule.labels
                 .extend(contradiction.labels.into_iter().map(|label| Label {
                     primary: false,
@@ -85,6 +103,26 @@ fn lies_in(part: &Origin, whole: &Origin) -> bool {
     (&part.file, part.document) == (&whole.file, whole.document)
         && (whole.line, whole.column) <= (part.line, part.column)
         && (part.end_line, part.end_column) <= (whole.end_line, whole.end_column)
+}
+
+/// Whether it names peers that exist beside the pods, nodes and addresses of a cluster: Cilium's own endpoints (which take
+/// a Gateway's traffic in, for one), pods of other clusters, or on purpose nobody.
+fn speaks_of_others(rule: &Rule) -> bool {
+    let Peers::OneOf(peers) = &rule.peers else {
+        return false;
+    };
+    peers.iter().any(|peer| match &peer.matches {
+        PeerMatch::Entity(entity) => matches!(
+            entity,
+            Entity::Ingress | Entity::Health | Entity::Init | Entity::Unmanaged | Entity::None
+        ),
+        PeerMatch::Endpoints(selector) => {
+            let requirements = selector.requirements();
+            requirements.iter().any(|one| one.attribute == Attribute::Cluster)
+                && !contradicts_itself(selector)
+        }
+        _ => false,
+    })
 }
 
 /// An empty list of Cilium's is PC702 where it is written; a policy that can select no pod is PC601.

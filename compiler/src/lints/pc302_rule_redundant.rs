@@ -7,6 +7,10 @@
 //! a change, or it may be meant to say something that it does not. A reader who tightens one of the rules that cover
 //! it will not see a difference, because this one still opens the same flows.
 //!
+//! A rule of Cilium's that demands something of requests, and is covered by one that does not, keeps nothing out by its
+//! demands. That is told as such; the proxy still sees its traffic, so that it is not called removable. A rule that
+//! demands authentication or a proxy's listener changes how flows are let through, and is not reported.
+//!
 //! ## Example
 //! ```yaml
 //! apiVersion: networking.k8s.io/v1
@@ -33,21 +37,56 @@
 //!     - from: [{podSelector: {matchLabels: {app: web}}}]
 //! ```
 
-use super::conflicts::of_redundant;
+use super::conflicts::{of_redundant, removable};
 use super::policy_name;
 use crate::diagnostic::{Code, Finding};
 use ir::model::Model;
+use ir::policy::BeyondKind;
 use verifier::Redundancy;
 
 pub(super) fn finding(model: &Model, redundancy: &Redundancy) -> Option<Finding> {
     let rule = model.rule(redundancy.rule)?;
-    let message = format!(
-        "this {} rule of {} changes nothing: other rules already {} everything that it matches",
+    let uncovered = redundancy.covered_by.is_empty();
+    let rule_of = format!(
+        "{} rule of {}",
         rule.direction,
-        policy_name(model, redundancy.rule),
-        rule.action.as_str(),
+        policy_name(model, redundancy.rule)
     );
-    let texts = (message, "can be removed without any change", "covered by");
+    let action = rule.action.as_str();
+    let (message, at, help) = if rule.beyond.is_empty() {
+        let why = if uncovered {
+            "nothing denies what it matches".to_owned()
+        } else {
+            format!("other rules already {action} everything that it matches")
+        };
+        let help = if uncovered {
+            removable(model, redundancy.rule, "remove the rule")
+        } else {
+            removable(
+                model,
+                redundancy.rule,
+                "narrow the rules that cover it, or remove the rule",
+            )
+        };
+        (
+            format!("this {rule_of} changes nothing: {why}"),
+            "decides nothing",
+            help,
+        )
+    } else if uncovered || rule.beyond.iter().any(|beyond| beyond.kind != BeyondKind::Layer7) {
+        return None;
+    } else {
+        (
+            format!(
+                "what this {rule_of} demands of requests keeps nothing out: other rules already {action} everything that \
+                 it matches"
+            ),
+            "whatever it demands",
+            "narrow the rules that cover it; to see requests, or the names that `toFQDNs` needs, it may stay"
+                .to_owned(),
+        )
+    };
+    let texts = (message, at, "covered by");
     let finding = of_redundant(model, redundancy, Code::RULE_REDUNDANT, texts)?;
-    Some(finding.help("remove the rule, or narrow the ones that cover it"))
+    Some(finding.help(help))
 }

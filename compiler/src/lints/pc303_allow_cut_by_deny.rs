@@ -18,7 +18,7 @@
 //! ## How to fix it
 //! Narrow the deny rule, or remove the allow.
 
-use super::conflicts::of_redundant;
+use super::conflicts::{of_redundant, removable};
 use super::policy_name;
 use crate::diagnostic::{Code, Finding};
 use ir::model::Model;
@@ -33,5 +33,6 @@ pub(super) fn finding(model: &Model, redundancy: &Redundancy) -> Option<Finding>
     );
     let texts = (message, "opens nothing", "denied by");
     let finding = of_redundant(model, redundancy, Code::ALLOW_CUT_BY_DENY, texts)?;
-    Some(finding.help("narrow the deny rule, or remove the allow: a deny wins wherever it is written"))
+    let help = "a deny wins wherever it is written: narrow the deny rule, or remove the allow";
+    Some(finding.help(removable(model, redundancy.rule, help)))
 }

@@ -7,6 +7,9 @@
 //! today. That may be on purpose (it will still deny when somebody adds an allow), or the deny misses what it was meant
 //! for: another label, another port, another direction.
 //!
+//! A policy of Cilium's that only denies is the usual surprise: by having a rule it denies all that no rule allows, its
+//! own pods' traffic with everybody else included.
+//!
 //! ## Example
 //! ```yaml
 //! ingress:
@@ -16,26 +19,41 @@
 //! ```
 //!
 //! ## How to fix it
-//! Check that the deny matches what you want to keep out. Remove it, or keep it as a second lock.
+//! Check that the deny matches what you want to keep out. Remove it, or keep it as a second lock. Where it is the only
+//! rule of its direction and was meant to deny only what it matches, set `enableDefaultDeny` to `false` for the
+//! direction.
 
-use super::conflicts::of_redundant;
+use super::conflicts::{of_redundant, puts_in_force, rule_of};
 use super::policy_name;
 use crate::diagnostic::{Code, Finding};
 use ir::model::Model;
 use verifier::Redundancy;
 
 pub(super) fn finding(model: &Model, redundancy: &Redundancy) -> Option<Finding> {
-    let rule = model.rule(redundancy.rule)?;
-    let message = format!(
-        "this deny {} rule of {} changes nothing: what it denies is denied by default, and nothing allows it",
-        rule.direction,
-        policy_name(model, redundancy.rule),
-    );
+    let (policy, rule) = rule_of(model, redundancy.rule)?;
+    let (direction, name) = (rule.direction, policy_name(model, redundancy.rule));
+    let (message, help) = if puts_in_force(policy, rule) {
+        (
+            format!(
+                "this deny {direction} rule is all that {name} says of {direction}, so the policy denies all {direction} \
+                 that no rule allows; and nothing allows what the rule denies"
+            ),
+            format!(
+                "to deny only what it matches set `enableDefaultDeny: {{{direction}: false}}`; to deny everything leave it, \
+                 or write `{direction}: [{{}}]`"
+            ),
+        )
+    } else {
+        (
+            format!(
+                "this deny {direction} rule of {name} changes nothing: what it denies is denied by default, and nothing \
+                 allows it"
+            ),
+            "check that it matches what you want to keep out; then keep it as a second lock, or remove it"
+                .to_owned(),
+        )
+    };
     let texts = (message, "denies what is denied without it", "part is denied by");
     let finding = of_redundant(model, redundancy, Code::DENY_WITHOUT_EFFECT, texts)?;
-    Some(
-        finding.help(
-            "check that it matches what you want to keep out; then keep it as a second lock, or remove it",
-        ),
-    )
+    Some(finding.help(help))
 }

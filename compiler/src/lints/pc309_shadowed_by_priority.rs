@@ -18,7 +18,7 @@
 //! Put the rule before those that decide (a lower priority number, or an earlier place), narrow them or let them `Pass`;
 //! or remove the rule.
 
-use super::conflicts::of_redundant;
+use super::conflicts::{of_redundant, removable};
 use super::policy_name;
 use crate::diagnostic::{Code, Finding};
 use ir::model::Model;
@@ -45,5 +45,5 @@ pub(super) fn finding(model: &Model, redundancy: &Redundancy) -> Option<Finding>
     } else {
         "put it before them, narrow them or let them pass; or remove it"
     };
-    Some(finding.help(help))
+    Some(finding.help(removable(model, redundancy.rule, help)))
 }
