@@ -4,8 +4,9 @@
 //! - each Pod that has not ended (`Succeeded` and `Failed` pods have given their address back);
 //! - the template of each workload of which no such Pod is in the input, also one scaled to zero, because it can be
 //!   scaled up and its policies must be right before that;
-//! - of ReplicaSets and Jobs that a Deployment or CronJob owns, only those that run pods (`replicas`, `parallelism`
-//!   above zero): the others are past revisions. They stand for their owner, whose template then does not count twice.
+//! - of ReplicaSets and Jobs that something owns (a Deployment, a CronJob, a Rollout), only those that run pods
+//!   (`replicas`, `parallelism` above zero): the others are past revisions. They stand for their owner, whose template
+//!   then does not count twice. Where the owner is not in the input and none runs, the first stands for it.
 
 use super::name;
 use super::owner::{self, Key, Owners};
@@ -48,12 +49,15 @@ pub(super) fn lower_all(
         *pods_of.entry(workload.clone()).or_default() += 1;
         endpoints.push((workload, endpoint));
     }
-    // Templates of owned workloads come first: where one runs, its owner's own template does not count.
+    // Templates of owned workloads come first, those that run before past ones: where one runs, neither its owner's own
+    // template nor a past one counts.
     let mut templates: Vec<_> = objects
         .iter()
         .filter_map(|&object| Some((object, template(object)?, owners.outermost(object))))
         .collect();
-    templates.sort_by_key(|(object, _, outermost)| owner::key(object) == *outermost);
+    templates.sort_by_key(|(object, template, outermost)| {
+        (owner::key(object) == *outermost, template.copies == Some(0))
+    });
     let templates: Vec<_> = templates
         .into_par_iter()
         .map(|(object, template, outermost)| {
@@ -63,27 +67,30 @@ pub(super) fn lower_all(
         })
         .collect();
     let mut represented = pods_of.clone();
+    let mut copies_of: BTreeMap<Key, Option<i32>> = BTreeMap::new();
     for (object, template, outermost, endpoint, found) in templates {
         findings.extend(found);
-        let is_owned = owner::key(object) != outermost && owners.get(&outermost).is_some();
-        let past = is_owned && template.copies == Some(0);
-        let is_represented =
-            pods_of.contains_key(&outermost) || (!is_owned && represented.contains_key(&outermost));
+        let is_owned = owner::key(object) != outermost;
+        let stands = represented.contains_key(&outermost);
+        let past = is_owned && template.copies == Some(0) && (stands || owners.get(&outermost).is_some());
+        let is_represented = pods_of.contains_key(&outermost) || (!is_owned && stands);
         if past || is_represented {
             continue;
         }
         *represented.entry(outermost.clone()).or_default() += 1;
+        copies_of.insert(outermost.clone(), template.copies);
         endpoints.push((outermost, endpoint));
     }
     endpoints
         .into_iter()
         .map(|(key, endpoint)| {
-            let pods = pods_of.get(&key).copied().unwrap_or(0);
-            let copies = owners
-                .get(&key)
-                .and_then(template)
-                .map(|template| template.copies);
-            let replicated = pods > 1 || copies.is_some_and(|copies| copies != Some(0) && copies != Some(1));
+            let stand = represented.get(&key).copied().unwrap_or(0);
+            let owner = owners.get(&key).and_then(template);
+            let copies = owner.map_or_else(
+                || copies_of.get(&key).copied(),
+                |template| Some(template.copies),
+            );
+            let replicated = stand > 1 || copies.is_some_and(|copies| copies != Some(0) && copies != Some(1));
             Endpoint {
                 workload: Workload {
                     kind: key.kind,

@@ -372,6 +372,14 @@ fn pods_stand_for_their_workload() {
             [deployment, revision("web-0", 1), revision("web-1", 1)].concat(),
         ),
         (
+            "two revisions of an owner that is not in the input, after a past one",
+            [revision("web-0", 0), revision("web-1", 1), revision("web-2", 1)].concat(),
+        ),
+        (
+            "past revisions alone of an owner that is not in the input",
+            [revision("web-0", 0), revision("web-1", 0)].concat(),
+        ),
+        (
             "an owner that is not in the input",
             pod("a", &owner("ReplicaSet", "gone"), "Running"),
         ),

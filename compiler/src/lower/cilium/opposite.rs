@@ -18,7 +18,8 @@ pub(super) fn empty_list(site: &mut Site<'_>, at: &Route, field: &str) {
     let message = format!("`{field}: []` is no peer at all, so the rule matches nothing");
     let finding = remark(site, Code::EMPTY_RULE_MEANS_THE_OPPOSITE, at, message);
     site.report(finding.help(format!(
-        "in a NetworkPolicy an empty list is every peer; here leave `{field}` out, or name the entity `all`"
+        "in a NetworkPolicy an empty list is every peer. To let nobody in or out by the rule write `{{}}` for it; for \
+         every peer leave `{field}` out, or name the entity `all`"
     )));
 }
 
