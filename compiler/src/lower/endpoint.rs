@@ -319,7 +319,14 @@ fn ports_of(
             .as_ref()
             .is_some_and(|name| used.contains(&name.to_ascii_lowercase()));
         let reported = site.findings.len();
-        let number = port::number(site, &at.then("containerPort"), i64::from(entry.container_port));
+        let written = at.then("containerPort");
+        let number = if site.object.has(&written) {
+            port::number(site, &written, i64::from(entry.container_port))
+        } else {
+            let finding = site.refusal(Code::MISSING_FIELD, &at, "`containerPort` is missing");
+            site.report(finding);
+            None
+        };
         let protocol = port::protocol(site, &at, entry.protocol.as_deref());
         for finding in site.findings.iter_mut().skip(reported) {
             finding.blocks_analysis = missed;
