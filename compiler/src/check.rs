@@ -25,6 +25,8 @@ pub struct Options {
     pub limits: Limits,
     /// What manifests leave open.
     pub lower: lower::Options,
+    /// The cluster's name, if it has one of its own ([`ir::cluster::DEFAULT_CLUSTER_NAME`]).
+    pub cluster_name: Option<String>,
 }
 
 /// Input that was read, with what it means.
@@ -66,7 +68,10 @@ pub fn understand(
 /// [`understand`], for what was read already.
 #[must_use]
 pub fn understand_input(mut input: Input, options: &Options) -> Understood {
-    let lowered = lower::lower(&input, &options.lower);
+    let mut lowered = lower::lower(&input, &options.lower);
+    if let Some(name) = &options.cluster_name {
+        lowered.model.cluster = lowered.model.cluster.named(name);
+    }
     let mut findings = std::mem::take(&mut input.findings);
     findings.extend(lowered.findings);
     fixes::settle(&mut findings, &input.sources, &options.limits);

@@ -138,9 +138,9 @@ pub fn place(model: &Model, options: Options) -> Result<Placed, PlaceError> {
         }
     }
     let namespaces = model.cluster.namespaces().clone();
-    let cluster = Cluster::new(namespaces, pods, nodes);
+    let cluster = Cluster::new(namespaces, pods, nodes).named(model.cluster.name());
     Ok(Placed {
-        model: Model::new(cluster, model.policies().to_vec()),
+        model: model.in_cluster(cluster),
         notes,
     })
 }

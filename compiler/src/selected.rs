@@ -62,7 +62,7 @@ impl Selected {
             })
             .unzip();
         // Both clusters have their pods in one order.
-        let alone = Cluster::new(cluster.namespaces().clone(), hosts, []);
+        let alone = Cluster::new(cluster.namespaces().clone(), hosts, []).named(cluster.name());
         Self {
             pods: Profiles::of(cluster, &selectors, Some),
             on_host_network: Profiles::of(&alone, &selectors, |id| ids.get(id.0 as usize).copied()),

@@ -107,7 +107,8 @@ fn reaches(model: &Model, policy: &Policy, rule: &Rule, id: EndpointId, pod: &En
         .map(|(name, labels)| (name.clone(), labels.clone()));
     // It sorts behind all others, so that their ids stay.
     let endpoints = cluster.endpoints().iter().cloned().chain([probe]);
-    let cluster = Cluster::new(namespaces, endpoints, cluster.nodes().iter().cloned());
+    let cluster =
+        Cluster::new(namespaces, endpoints, cluster.nodes().iter().cloned()).named(model.cluster.name());
     let (probe, _) = cluster.endpoint_ids().last().unwrap();
     let both = Directions {
         ingress: true,

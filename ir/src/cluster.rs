@@ -185,7 +185,16 @@ impl Cluster {
         }
     }
 
-    /// The cluster's name.
+    /// The cluster under another name than [`DEFAULT_CLUSTER_NAME`].
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        Self {
+            name: name.into(),
+            ..self
+        }
+    }
+
+    /// The cluster's name, which selectors of Cilium's can ask for.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

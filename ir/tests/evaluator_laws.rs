@@ -107,7 +107,8 @@ proptest! {
             cluster.namespaces().clone().into_iter().rev(),
             cluster.endpoints().iter().rev().cloned(),
             cluster.nodes().iter().rev().cloned(),
-        );
+        )
+        .named(cluster.name());
         let reversed = scenario.model.policies().iter().rev().cloned();
         prop_assert_eq!(Model::new(shuffled, reversed), scenario.model);
     }

@@ -333,6 +333,13 @@ pub(crate) fn model(shape: Shape) -> impl Strategy<Value = Model> {
                 endpoint.name = format!("pod-{number}");
                 endpoint.workload.name = endpoint.name.clone();
             }
-            Model::new(Cluster::new(namespaces, endpoints, [nodes.0, nodes.1]), policies)
+            // As some policies call it, now and then.
+            let name = if endpoints.len() == 3 {
+                "elsewhere"
+            } else {
+                "default"
+            };
+            let cluster = Cluster::new(namespaces, endpoints, [nodes.0, nodes.1]).named(name);
+            Model::new(cluster, policies)
         })
 }

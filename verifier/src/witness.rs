@@ -101,7 +101,8 @@ impl Witness {
             cast.namespaces,
             std::iter::once(subject.clone()).chain(peer.clone()),
             node,
-        );
+        )
+        .named(model.cluster.name());
         // Two pods that are equal in every field are still two: the second of them is the peer.
         let find = |pod: &Endpoint, skip: usize| {
             let mut same = cluster.endpoint_ids().filter(|(_, other)| *other == pod);
@@ -181,7 +182,8 @@ impl Witness {
         let known = model.cluster.namespaces();
         let made_up = cast.namespaces.iter().map(|(name, _)| name.clone());
         let invented_namespaces = made_up.filter(|name| !known.contains_key(name)).collect();
-        let cluster = Cluster::new(cast.namespaces, pods.iter().flatten().cloned(), node);
+        let cluster =
+            Cluster::new(cast.namespaces, pods.iter().flatten().cloned(), node).named(model.cluster.name());
         let mut taken: Option<&Endpoint> = None;
         let mut parties = ends
             .into_iter()

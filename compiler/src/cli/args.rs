@@ -123,6 +123,10 @@ pub(super) struct Run {
     #[arg(long, value_enum, value_name = "WHICH")]
     pub(super) cidr_match: Option<CidrMatchFlag>,
 
+    /// The cluster's name, as Cilium's selectors know it (`io.cilium.k8s.policy.cluster`); `default` unless said
+    #[arg(long, value_name = "NAME")]
+    pub(super) cluster_name: Option<String>,
+
     /// The configuration; portcullis.toml in the working directory or above it unless said
     #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
     pub(super) config: Option<PathBuf>,

@@ -187,6 +187,7 @@ fn reading(guarantees: &[PathBuf], run: &Run, config: &Config) -> Options {
         lower: crate::lower::Options {
             cidr_match: cidr_match.unwrap_or_default(),
         },
+        cluster_name: run.cluster_name.clone().or_else(|| config.cluster_name.clone()),
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Config {
     pub baseline: Option<PathBuf>,
     /// What address blocks match.
     pub cidr_match: Option<CidrMatch>,
+    /// The cluster's name.
+    pub cluster_name: Option<String>,
     /// Whether questions are put to the solver.
     pub solver: Option<bool>,
     /// Where the solver's answers are kept, from where the command runs.

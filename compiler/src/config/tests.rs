@@ -9,7 +9,7 @@ fn read(text: &str) -> (Config, Vec<Finding>) {
 fn every_setting_is_read() {
     let (config, findings) = read(
         "select = ['PC2', 'rule-redundant']\nignore = ['PC201']\nfail-on = 'never'\nbaseline = 'b.json'\ncache = 'c'\n\
-         cidr-match = 'all'\nsolver = false\nallow-empty = true\n[severity]\nPC603 = 'error'\nPC6 = 'note'\n",
+         cidr-match = 'all'\ncluster-name = 'prod-eu'\nsolver = false\nallow-empty = true\n[severity]\nPC603 = 'error'\nPC6 = 'note'\n",
     );
     assert_eq!(findings, []);
     let codes = |text: &str| text.parse::<Codes>().unwrap();
@@ -19,6 +19,7 @@ fn every_setting_is_read() {
     assert_eq!(config.baseline, Some("b.json".into()));
     assert_eq!(config.cache, Some("c".into()));
     assert_eq!(config.cidr_match, Some(CidrMatch::All));
+    assert_eq!(config.cluster_name.as_deref(), Some("prod-eu"));
     assert_eq!((config.solver, config.allow_empty), (Some(false), Some(true)));
     let severity = [(codes("PC6"), Severity::Note), (codes("PC603"), Severity::Error)];
     assert_eq!(config.severity, severity);

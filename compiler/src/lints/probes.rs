@@ -52,7 +52,8 @@ impl Probes {
             cluster.namespaces().clone(),
             endpoints,
             cluster.nodes().iter().cloned(),
-        );
+        )
+        .named(cluster.name());
         let mut bare = BTreeMap::new();
         let mut dns = None;
         for (id, pod) in cluster.endpoint_ids().filter(|(_, pod)| is_probe(pod)) {

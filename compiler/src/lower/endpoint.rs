@@ -86,10 +86,7 @@ pub(super) fn lower_all(
         .map(|(key, endpoint)| {
             let stand = represented.get(&key).copied().unwrap_or(0);
             let owner = owners.get(&key).and_then(template);
-            let copies = owner.map_or_else(
-                || copies_of.get(&key).copied(),
-                |template| Some(template.copies),
-            );
+            let copies = owner.map_or_else(|| copies_of.get(&key).copied(), |template| Some(template.copies));
             let replicated = stand > 1 || copies.is_some_and(|copies| copies != Some(0) && copies != Some(1));
             Endpoint {
                 workload: Workload {

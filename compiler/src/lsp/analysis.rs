@@ -145,6 +145,7 @@ impl Analyst {
             lower: crate::lower::Options {
                 cidr_match: config.cidr_match.unwrap_or_default(),
             },
+            cluster_name: config.cluster_name.clone(),
             ..Options::default()
         };
         let wants_solver = config.solver.unwrap_or(true);

@@ -192,8 +192,9 @@ pub(super) fn resolve(
         model.cluster.namespaces().clone(),
         endpoints,
         model.cluster.nodes().to_vec(),
-    );
-    let model = Model::new(cluster, model.policies().to_vec());
+    )
+    .named(model.cluster.name());
+    let model = model.in_cluster(cluster);
     if matches!(from, PartySpec::Service(_)) {
         return Err(QueryError::FromService);
     }

@@ -327,3 +327,39 @@ fn an_answer_in_a_file_is_the_answer_on_standard_output() {
     assert_eq!(output.status.code(), Some(2));
     assert!(err(&output).contains("cannot write"), "{}", err(&output));
 }
+
+/// Cilium's selectors may ask for the cluster by name.
+#[test]
+fn a_cluster_may_have_a_name_of_its_own() {
+    let scratch = Scratch::new("cluster-name");
+    let manifests = "\
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: api, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {app: api}}
+  ingress:
+    - fromEndpoints: [{matchLabels: {app: web, io.cilium.k8s.policy.cluster: prod-eu}}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: api, namespace: shop, labels: {app: api}}
+spec: {containers: [{name: api, image: api}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: web, image: web}]}
+";
+    let file = scratch.file("mesh.yaml", manifests);
+    let asked = |more: &[&str]| {
+        let question = [
+            "query", &*file, "--from", "shop/web", "--to", "shop/api", "--port", "80/TCP",
+        ];
+        status(&[&question, more].concat())
+    };
+    assert_eq!(asked(&[]), 1);
+    assert_eq!(asked(&["--cluster-name", "prod-eu"]), 0);
+    let config = scratch.file("portcullis.toml", "cluster-name = 'prod-eu'\n");
+    assert_eq!(asked(&["--config", &config]), 0);
+}

@@ -17,8 +17,9 @@
 //! # Grammar
 //!
 //! ```text
-//! model     = { [ namespace | node | endpoint | policy ] newline }
+//! model     = { [ cluster | namespace | node | endpoint | policy ] newline }
 //!
+//! cluster   = "cluster" word
 //! namespace = "namespace" word labels
 //! node      = "node" word { "at" {address} | "slice" {cidr} | "labels" labels } [ at ]
 //! endpoint  = "endpoint" word "/" word
@@ -53,6 +54,7 @@
 //!
 //! # What may be left out
 //!
+//! - `cluster default`.
 //! - An origin: a statement's is then [`Origin::synthetic`] of [`UNNAMED`], a rule's is its policy's, a peer's,
 //!   a port's and a demand's its rule's, a container port's its endpoint's.
 //! - `of`: the endpoint is a Pod of its own. `replicated` or `single`: a Pod is single, anything else replicated.

@@ -35,6 +35,7 @@ pub fn parse(text: &str) -> Result<Model, ParseError> {
 
 #[derive(Clone)]
 enum Statement {
+    Cluster(String),
     Namespace(String, Labels),
     Node(Node),
     Endpoint(Endpoint),
@@ -42,12 +43,13 @@ enum Statement {
 }
 
 fn model(text: &str) -> Parsed<'_, Model> {
-    let mut namespaces = BTreeMap::new();
+    let (mut name, mut namespaces) = (None, BTreeMap::new());
     let (mut nodes, mut endpoints, mut policies) = (Vec::new(), Vec::new(), Vec::new());
     let (mut rest, ()) = gap(text)?;
     while !rest.is_empty() {
-        let (after, statement) = alt((namespace, node, endpoint, policy::policy)).parse(rest)?;
+        let (after, statement) = alt((cluster, namespace, node, endpoint, policy::policy)).parse(rest)?;
         match statement {
+            Statement::Cluster(own) => once(&mut name, own, "the cluster", rest)?,
             Statement::Namespace(name, labels) => {
                 if namespaces.contains_key(&name) {
                     return wrong(rest, format!("namespace `{name}` is described twice"));
@@ -60,7 +62,10 @@ fn model(text: &str) -> Parsed<'_, Model> {
         }
         rest = gap(after)?.0;
     }
-    let cluster = Cluster::new(namespaces, endpoints, nodes);
+    let mut cluster = Cluster::new(namespaces, endpoints, nodes);
+    if let Some(name) = name {
+        cluster = cluster.named(&name);
+    }
     Ok((rest, Model::new(cluster, policies)))
 }
 
@@ -98,6 +103,12 @@ fn at(text: &str) -> Parsed<'_, Origin> {
 /// The origin of one item of a statement.
 fn item_at(text: &str) -> Parsed<'_, Option<Origin>> {
     opt(behind("(", terminated(origin, sign(")")))).parse(text)
+}
+
+fn cluster(text: &str) -> Parsed<'_, Statement> {
+    led("cluster", word("a cluster's name"))
+        .map(Statement::Cluster)
+        .parse(text)
 }
 
 fn namespace(text: &str) -> Parsed<'_, Statement> {

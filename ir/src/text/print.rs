@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::token::{quote_key, quote_port_name, quote_word, write_origin};
 use super::{implied_applies, own_workload, unnamed_origin, usually_replicated};
-use crate::cluster::{ContainerPort, ContainerRole, Endpoint, Node};
+use crate::cluster::{ContainerPort, ContainerRole, DEFAULT_CLUSTER_NAME, Endpoint, Node};
 use crate::model::Model;
 use crate::origin::Origin;
 use crate::peer::{CidrScope, Peer, PeerMatch, Peers};
@@ -12,10 +12,13 @@ use crate::policy::{Directions, Policy, Rank, Rule, Subject, Tier};
 use crate::port::{Port, PortMatch, Ports};
 use crate::selector::{Attribute, Labels, NAMESPACE_NAME_LABEL, Operator, Requirement, Selector};
 
-/// The text form of a model: namespaces, nodes, endpoints and policies, each in the model's order.
+/// The text form of a model: the cluster's name, namespaces, nodes, endpoints and policies, each in the model's order.
 #[must_use]
 pub fn print(model: &Model) -> String {
     let mut lines = Vec::new();
+    if model.cluster.name() != DEFAULT_CLUSTER_NAME {
+        lines.push(format!("cluster {}", quote_word(model.cluster.name())));
+    }
     for (name, labels) in model.cluster.namespaces() {
         let mut labels = labels.clone();
         labels.remove(NAMESPACE_NAME_LABEL);

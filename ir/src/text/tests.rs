@@ -78,7 +78,7 @@ fn what_is_left_out_is_filled_in() {
 fn a_line_goes_on_only_where_it_may() {
     assert_eq!(
         parse(SHOP).unwrap_err().to_string(),
-        "6:3: expected `endpoint`, `namespace`, `node` or `policy`, found `at`"
+        "6:3: expected `cluster`, `endpoint`, `namespace`, `node` or `policy`, found `at`"
     );
 }
 

@@ -60,6 +60,7 @@ impl Both {
                 .cloned(),
         );
         let nodes = new.cluster.nodes().to_vec();
+        let name = new.cluster.name();
 
         let old = relabelled::answered(old.policies(), &labels_before);
         let new = relabelled::answered(new.policies(), &labels_after);
@@ -95,7 +96,7 @@ impl Both {
         let (before, after) = (ids(|policy| policy.1), ids(|policy| policy.2));
         Self {
             model: Model::new(
-                Cluster::new(namespaces, pods, nodes),
+                Cluster::new(namespaces, pods, nodes).named(name),
                 policies.into_iter().map(|(policy, ..)| policy),
             ),
             old: before,

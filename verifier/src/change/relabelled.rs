@@ -100,7 +100,8 @@ pub(super) fn before(witness: &Witness, namespaces: &BTreeMap<String, Labels>) -
             labels.clone_from(own);
         }
     }
-    let cluster = Cluster::new(known, cluster.endpoints().to_vec(), cluster.nodes().to_vec());
+    let cluster =
+        Cluster::new(known, cluster.endpoints().to_vec(), cluster.nodes().to_vec()).named(cluster.name());
     let mut before = witness.clone();
     before.cluster = cluster;
     before

@@ -294,7 +294,8 @@ proptest! {
             namespaces,
             model.cluster.endpoints().to_vec(),
             model.cluster.nodes().to_vec(),
-        );
+        )
+        .named(model.cluster.name());
         let new = Model::new(cluster, model.policies().iter().cloned().chain(others.into_iter().take(1)));
         check(&model, &new)?;
     }

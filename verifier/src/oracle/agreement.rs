@@ -169,7 +169,8 @@ fn with_addresses(model: &Model) -> Model {
         }
         pod
     });
-    let cluster = Cluster::new(cluster.namespaces().clone(), pods, cluster.nodes().to_vec());
+    let cluster =
+        Cluster::new(cluster.namespaces().clone(), pods, cluster.nodes().to_vec()).named(cluster.name());
     Model::new(cluster, model.policies().to_vec())
 }
 

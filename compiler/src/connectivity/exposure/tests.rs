@@ -170,8 +170,9 @@ proptest! {
             cluster.namespaces().clone(),
             cluster.endpoints().iter().chain(&pods).cloned(),
             cluster.nodes().to_vec(),
-        );
-        let extended = Model::new(extended, model.policies().to_vec());
+        )
+        .named(cluster.name());
+        let extended = model.in_cluster(extended);
         let id_of = |wanted: &Endpoint| {
             extended.cluster.endpoint_ids().find(|(_, pod)| *pod == wanted).map(|(id, _)| id).unwrap()
         };

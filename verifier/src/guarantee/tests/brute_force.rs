@@ -28,7 +28,7 @@ fn with_twins(model: &Model) -> Model {
     let pods = cluster.endpoints().iter().chain(twins).cloned();
     let namespaces = cluster.namespaces().clone();
     Model::new(
-        Cluster::new(namespaces, pods, cluster.nodes().to_vec()),
+        Cluster::new(namespaces, pods, cluster.nodes().to_vec()).named(cluster.name()),
         model.policies().to_vec(),
     )
 }
