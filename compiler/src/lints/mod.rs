@@ -74,6 +74,7 @@ use ir::policy::{Policy, RuleId};
 use ir::port::Protocol;
 use probes::{Probes, Probing};
 use rayon::prelude::*;
+use std::net::{IpAddr, Ipv4Addr};
 use surroundings::Surroundings;
 
 /// Everything that can be found without a solver, unsorted. Fixes are written into the `objects` that the model is made of.
@@ -154,6 +155,9 @@ fn all_of(checks: &[&Check<'_>]) -> Vec<Finding> {
     let found: Vec<Vec<Finding>> = checks.par_iter().map(|check| check()).collect();
     found.into_iter().flatten().collect()
 }
+
+/// An address outside every cluster (TEST-NET-1, RFC 5737).
+const OUTSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// A policy as findings name it.
 pub(crate) fn object_name(policy: &Policy) -> ObjectName {

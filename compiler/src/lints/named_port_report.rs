@@ -3,7 +3,7 @@
 use super::cilium_names::{self, participle, verb};
 use super::named_port_hazards::{Hazards, Judged};
 use super::named_ports::Reached;
-use super::object_name;
+use super::{OUTSIDE, object_name};
 use crate::de::suggest;
 use crate::diagnostic::named_ports::NamedPorts;
 use crate::diagnostic::{Code, Engines, Finding, Witness};
@@ -11,7 +11,7 @@ use ir::cluster::{ContainerPort, ContainerRole, Endpoint, EndpointId, Family};
 use ir::flow::{Because, Flow, Judgement, Party};
 use ir::model::Model;
 use ir::origin::Origin;
-use ir::peer::{CidrBlock, PeerMatch, Peers};
+use ir::peer::{CidrBlock, Entity, PeerMatch, Peers};
 use ir::policy::{Direction, RuleId};
 use ir::port::{Protocol, ProtocolSet};
 use std::collections::{BTreeMap, BTreeSet};
@@ -235,7 +235,7 @@ pub(super) fn decided_by(judgement: &Judgement, direction: Direction, rule: Rule
     matches!(&side.because, Because::Rules(rules) if rules.contains(&rule))
 }
 
-/// The first sources of a use: pods, else an address of a block that it names.
+/// The first sources of a use: pods, else an address of a block that it names, or one outside where it takes in all.
 #[must_use]
 pub(super) fn sources(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Vec<Party> {
     let pods: Vec<_> = judged.one.sources.iter().take(TRIED).map(pod).collect();
@@ -243,18 +243,21 @@ pub(super) fn sources(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Vec<Party> 
         return pods;
     }
     let outside = match &judged.one.rule.peers {
-        Peers::Any => Vec::new(),
+        Peers::Any => vec![OUTSIDE],
         Peers::OneOf(peers) => peers
             .iter()
             .filter_map(|peer| match &peer.matches {
                 PeerMatch::Cidr(block) => address_in(block),
+                PeerMatch::Entity(Entity::All | Entity::World | Entity::WorldIpv4) => Some(OUTSIDE),
                 _ => None,
             })
-            .filter(|address| hazards.is_outside(*address))
-            .take(TRIED)
-            .map(Party::Outside)
             .collect(),
     };
+    let outside = outside
+        .into_iter()
+        .filter(|address| hazards.is_outside(*address))
+        .take(TRIED)
+        .map(Party::Outside);
     pods.into_iter().chain(outside).collect()
 }
 

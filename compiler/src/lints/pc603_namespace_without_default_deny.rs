@@ -47,6 +47,7 @@
 //! spec: {containers: [{name: admin, image: admin}]}
 //! ```
 
+use super::OUTSIDE;
 use super::probes::{Probing, is_probe};
 use super::surroundings::Surroundings;
 use crate::diagnostic::{Code, Finding, ObjectName, Witness};
@@ -56,10 +57,7 @@ use ir::flow::{Because, Flow, Party};
 use ir::policy::Direction;
 use ir::port::Protocol;
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
 
-/// An address outside every cluster (TEST-NET-1, RFC 5737).
-const OUTSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 /// The port to ask about where a pod declares none.
 const ANY_PORT: u16 = 80;
 

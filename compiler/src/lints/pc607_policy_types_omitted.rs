@@ -38,6 +38,7 @@
 //! `check --fix` adds `policyTypes: [Ingress, Egress]` where there are rules of both directions: it says what is meant
 //! already. Elsewhere what the policy means and what it looks like differ, and you choose; an editor offers both.
 
+use super::OUTSIDE;
 use super::beside::InFront;
 use super::surroundings::Surroundings;
 use crate::diagnostic::{Applicability, Code, Finding, Fix, Severity, Witness};
@@ -47,10 +48,6 @@ use ir::cluster::EndpointId;
 use ir::flow::{Because, Party};
 use ir::policy::{Direction, PolicyId, PolicyKind};
 use ir::port::Protocol;
-use std::net::{IpAddr, Ipv4Addr};
-
-/// An address outside every cluster (TEST-NET-1, RFC 5737).
-const OUTSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// Finds such policies.
 #[must_use]
