@@ -17,7 +17,7 @@ use crate::source::Source;
 use crate::triage;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, OnceLock};
@@ -51,6 +51,8 @@ pub(super) enum Outcome {
 #[derive(Debug, Default)]
 pub(super) struct Analysis {
     pub(super) generation: u64,
+    /// The directories that the client opened.
+    pub(super) roots: Arc<[PathBuf]>,
     /// The versions of open documents that were looked at.
     pub(super) versions: BTreeMap<Arc<str>, i32>,
     /// What the answers rest on: without the files that cannot be read as written, or with what they said before.
@@ -72,6 +74,16 @@ impl Analysis {
         let model = &self.understood.model;
         self.names
             .get_or_init(|| ports::names(model, &Selected::by_policies(model)))
+    }
+
+    /// What a file is called in texts: from the workspace's root on, as the editor calls it.
+    pub(super) fn called<'a>(&self, file: &'a str) -> &'a str {
+        // Below several roots, files of one name are told apart.
+        let [root] = &*self.roots else {
+            return file;
+        };
+        let below = Path::new(file).strip_prefix(root).ok();
+        below.and_then(Path::to_str).unwrap_or(file)
     }
 
     /// The newest text of a file, if the model was made of it.
@@ -156,6 +168,7 @@ impl Analyst {
         let checked = check::check(&read.understood, None)?;
         let mut analysis = Analysis {
             generation: job.generation,
+            roots: self.workspace.roots.clone(),
             versions: job
                 .opened
                 .iter()
@@ -180,6 +193,7 @@ impl Analyst {
         }
         // Answered twice: at once, and with what the solver adds.
         let mut full = Analysis {
+            roots: analysis.roots.clone(),
             versions: analysis.versions.clone(),
             understood: Arc::clone(&read.understood),
             stale: analysis.stale.clone(),

@@ -54,15 +54,23 @@ pub(super) fn diagnostic(
         message.push('\n');
         message.push_str(&escape::message(text));
     };
-    if !primary.text.is_empty() {
+    if !matches!(&*primary.text, "" | "here") {
         line(&format!("here: {}", primary.text));
     }
     if !related {
         for label in &elsewhere {
-            line(&format!("{}: {}", label.origin, label.text));
+            let Origin {
+                file,
+                line: row,
+                column,
+                ..
+            } = &label.origin;
+            let file = analysis.called(file);
+            line(&format!("{file}:{row}:{column}: {}", label.text));
         }
     }
-    for text in named_ports::lines(&finding.named_ports, finding.engines.as_ref()) {
+    let (table, engines) = (&finding.named_ports, finding.engines.as_ref());
+    for text in named_ports::lines_calling(table, engines, |file| analysis.called(file)) {
         line(&text);
     }
     if let Some(help) = &finding.help {
@@ -80,8 +88,14 @@ pub(super) fn diagnostic(
             },
         })
     });
+    let whole = range(analysis, &primary.origin);
+    let tag = tag(finding.code);
     Diagnostic {
-        range: range(analysis, &primary.origin),
+        range: match analysis.sources.get(&primary.origin.file) {
+            // What is faded is faded to its end.
+            Some(source) if tag.is_none() => position::first_line(source, whole),
+            _ => whole,
+        },
         severity: Some(severity(finding.severity)),
         code: Some(NumberOrString::String(finding.code.to_string())),
         code_description: Uri::from_str(&format!("{PAGES}/{}.md", finding.code))
@@ -90,7 +104,7 @@ pub(super) fn diagnostic(
         source: Some("portcullis".to_owned()),
         message,
         related_information: related.then(|| information.collect()),
-        tags: tag(finding.code).map(|tag| vec![tag]),
+        tags: tag.map(|tag| vec![tag]),
         data: None,
     }
 }

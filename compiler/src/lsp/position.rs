@@ -47,6 +47,22 @@ pub(super) fn range(source: &Source, place: &Origin) -> Range {
     }
 }
 
+/// What of a range is on its first line: editors underline the indentation of those that follow.
+pub(super) fn first_line(source: &Source, range: Range) -> Range {
+    if range.start.line == range.end.line {
+        return range;
+    }
+    let (_, line) = source
+        .line(range.start.line.saturating_add(1))
+        .unwrap_or_default();
+    let units = line.trim_end().encode_utf16().count();
+    let end = Position {
+        line: range.start.line,
+        character: u32::try_from(units).unwrap_or(u32::MAX),
+    };
+    Range { end, ..range }
+}
+
 /// A text after an edit of the client's. `None` for the range is the whole text.
 pub(super) fn edited(text: &str, range: Option<Range>, new: &str) -> String {
     let Some(range) = range else {
@@ -87,6 +103,15 @@ mod tests {
 
     fn at(line: u32, character: u32) -> Position {
         Position { line, character }
+    }
+
+    #[test]
+    fn a_range_is_cut_behind_the_text_of_its_first_line() {
+        let source = Source::new("a", "  é😀: \r\n  b: 1\n");
+        let cut = |start, end| first_line(&source, Range { start, end }).end;
+        assert_eq!(cut(at(0, 2), at(1, 6)), at(0, 6));
+        assert_eq!(cut(at(1, 2), at(1, 3)), at(1, 3));
+        assert_eq!(cut(at(1, 2), at(2, 0)), at(1, 6));
     }
 
     #[test]

@@ -25,7 +25,7 @@ const MOST_ENTRIES: usize = 100_000;
 /// Files as they were read last.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
-    roots: Vec<PathBuf>,
+    pub(super) roots: Arc<[PathBuf]>,
     files: BTreeMap<Arc<str>, File>,
     /// What the repository decided.
     pub(super) settings: Settings,
@@ -55,7 +55,7 @@ pub(super) struct Settings {
 impl Workspace {
     pub(super) fn new(roots: Vec<PathBuf>) -> Self {
         Self {
-            roots,
+            roots: roots.into(),
             ..Self::default()
         }
     }
@@ -67,7 +67,7 @@ impl Workspace {
             found: Vec::new(),
             left: MOST_ENTRIES,
         };
-        for root in &self.roots {
+        for root in &*self.roots {
             walk.directory(root);
         }
         self.is_cut = walk.left == 0;

@@ -28,6 +28,12 @@ fn codes(diagnostics: &[Value]) -> Vec<&str> {
         .collect()
 }
 
+/// How many lines a diagnostic underlines.
+fn lines(diagnostic: &Value) -> u64 {
+    let line = |end: &str| diagnostic["range"][end]["line"].as_u64().unwrap();
+    line("end") - line("start") + 1
+}
+
 /// The example, where it can be changed.
 fn example(name: &str) -> Scratch {
     let scratch = Scratch::new(name);
@@ -63,10 +69,14 @@ fn a_session_from_the_first_word_to_the_last() {
         "{related:?}"
     );
     assert_eq!(related.len(), 2);
+    let message = collision["message"].as_str().unwrap();
+    let row = message.lines().find(|line| line.contains("80/TCP")).unwrap();
+    assert!(row.ends_with("  catalog.yaml:24"), "{message}");
     // The solver's follow.
     let found = editor.diagnostics(&policies, |params| params.to_string().contains("PC302"));
     let redundant = found.iter().find(|one| one["code"] == "PC302").unwrap();
     assert_eq!(redundant["tags"], json!([1]));
+    assert!(lines(redundant) > 1, "{redundant:#}");
 
     // What a port name means, and where that is said.
     let port = find(&text, "port: http\n", 0);
@@ -161,6 +171,27 @@ fn a_session_from_the_first_word_to_the_last() {
         codes(&found).contains(&"PC201") && !codes(&found).contains(&"PC102"),
         "{found:?}"
     );
+    assert_eq!(editor.close(), 0);
+}
+
+#[test]
+fn what_spans_lines_is_underlined_on_the_first() {
+    let scratch = example("lsp lines");
+    let policies = scratch.0.join("policies.yaml");
+    let text = fs::read_to_string(&policies).unwrap();
+    let text = text.replacen("port: http\n", "port: htpp\n", 1);
+    let mut editor = Editor::open(&scratch.0);
+    editor.did_open(&policies, &text);
+    let found = editor.diagnostics(&policies, |params| params.to_string().contains("PC306"));
+    let half_open = found.iter().find(|one| one["code"] == "PC306").unwrap();
+    assert_eq!(lines(half_open), 1, "{half_open:#}");
+    let start = &half_open["range"]["start"];
+    let line = text
+        .lines()
+        .nth(start["line"].as_u64().unwrap() as usize)
+        .unwrap();
+    assert!(line.ends_with("podSelector:"), "{line}");
+    assert_eq!(half_open["range"]["end"]["character"], json!(line.len()));
     assert_eq!(editor.close(), 0);
 }
 
