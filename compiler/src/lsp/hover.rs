@@ -8,6 +8,7 @@ use crate::ports::{self, Definition, PortName, Use};
 use lsp_types::{Hover, HoverContents, MarkupContent, MarkupKind, Position};
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use unicode_width::UnicodeWidthStr;
 
 /// Rows of a table, before the rest is counted.
 const ROWS: usize = 12;
@@ -81,10 +82,9 @@ fn used_name(analysis: &Analysis, cursor: &Cursor<'_>) -> Option<String> {
     if rows.is_empty() {
         let _ = writeln!(text, "No pod that the rule reaches defines it.");
     } else {
-        let _ = writeln!(text, "| pod | number |\n|---|---|");
-        for (pod, (pods, numbers)) in rows.iter().take(ROWS) {
-            let _ = writeln!(text, "| {}{} | {} |", plain(pod), alike(*pods), plain(numbers));
-        }
+        let shown = rows.iter().take(ROWS);
+        let shown = shown.map(|(pod, (pods, numbers))| [plain(pod) + &alike(*pods), plain(numbers)]);
+        table(&mut text, ["pod", "number"], shown);
         more(&mut text, rows.len());
     }
     if without > 0 && !rows.is_empty() {
@@ -102,21 +102,14 @@ fn defined_name(analysis: &Analysis, cursor: &Cursor<'_>) -> Option<String> {
     let definitions = definitions_at(analysis, cursor);
     let (name, port, _) = definitions.first()?;
     let mut text = String::new();
-    let _ = writeln!(
-        text,
-        "Port name {}\n\n| defined by | number |\n|---|---|",
-        code(name)
-    );
-    for definition in port.definitions.iter().take(ROWS) {
-        let _ = writeln!(
-            text,
-            "| {}{} | {}/{} |",
-            plain(&definition.owner()),
-            alike(definition.pods),
-            definition.number,
-            definition.protocol
-        );
-    }
+    let _ = writeln!(text, "Port name {}\n", code(name));
+    let shown = port.definitions.iter().take(ROWS).map(|definition| {
+        [
+            plain(&definition.owner()) + &alike(definition.pods),
+            format!("{}/{}", definition.number, definition.protocol),
+        ]
+    });
+    table(&mut text, ["defined by", "number"], shown);
     more(&mut text, port.definitions.len());
     let _ = match port.uses.len() {
         0 => writeln!(text, "\nNo rule uses it."),
@@ -151,6 +144,20 @@ fn pods(selected: &Selected<'_>) -> String {
     }
     more(&mut text, workloads.len());
     text
+}
+
+/// A table whose columns are padded, as some editors show it as it is written.
+fn table(text: &mut String, head: [&str; 2], rows: impl Iterator<Item = [String; 2]>) {
+    let rows: Vec<[String; 2]> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
+    let left = rows.iter().map(|[cell, _]| cell.width()).max().unwrap_or(0);
+    let right = rows.iter().map(|[_, cell]| cell.width()).max().unwrap_or(0);
+    let padded = |cell: &str, width: usize| cell.to_owned() + &" ".repeat(width.saturating_sub(cell.width()));
+    for (at, [one, other]) in rows.iter().enumerate() {
+        let _ = writeln!(text, "| {} | {} |", padded(one, left), padded(other, right));
+        if at == 0 {
+            let _ = writeln!(text, "| {} | {} |", "-".repeat(left), "-".repeat(right));
+        }
+    }
 }
 
 fn more(text: &mut String, rows: usize) {

@@ -83,7 +83,7 @@ fn a_session_from_the_first_word_to_the_last() {
     let hover = editor.at("textDocument/hover", &policies, port.clone());
     let shown = hover["contents"]["value"].as_str().unwrap();
     assert!(
-        shown.contains("Port name **http**") && shown.contains("8080/TCP") && shown.contains("| 80/TCP |"),
+        shown.contains("Port name **http**") && shown.contains("8080/TCP") && shown.contains("| 80/TCP   |"),
         "{shown}"
     );
     let found = editor.at("textDocument/definition", &policies, port);
