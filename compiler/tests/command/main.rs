@@ -23,4 +23,5 @@ mod program;
 mod prove;
 mod published;
 mod triage;
+mod vscode;
 mod watch;
