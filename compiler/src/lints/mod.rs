@@ -58,6 +58,7 @@ pub mod pc605_world_includes_metadata_address;
 pub mod pc606_cidr_inside_cluster_range;
 pub mod pc607_policy_types_omitted;
 pub mod pc608_policy_on_host_network;
+pub mod pc618_domain_names_never_learned;
 pub mod pc701_cidr_and_pods;
 pub mod pc703_section_without_its_type;
 pub mod probes;
@@ -142,6 +143,7 @@ fn hygiene(ground: &Ground<'_>, objects: &[Object]) -> Vec<Finding> {
         &|| pc606_cidr_inside_cluster_range::check(around),
         &|| pc607_policy_types_omitted::check(around),
         &|| pc608_policy_on_host_network::check(around),
+        &|| pc618_domain_names_never_learned::check(around),
         &|| pc701_cidr_and_pods::check(around),
         &|| pc703_section_without_its_type::check(around),
     ])
