@@ -1,6 +1,6 @@
 //! Where a piece of meaning was written: file, document, route and lines.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 /// The place in a manifest that a policy, rule, peer, port or container port came from.
@@ -40,11 +40,45 @@ impl Origin {
             path: "".into(),
         }
     }
+
+    /// `file:line`, where a column would only be in the way.
+    #[must_use]
+    pub fn brief(&self) -> impl fmt::Display {
+        Brief(self)
+    }
 }
 
-/// `file:line:column`, the form that terminals and editors turn into a link.
+/// `file:line:column`, the form that terminals and editors turn into a link. It is one line: a line break or another
+/// control character in the file's name is escaped.
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+        write!(f, "{}:{}", self.brief(), self.column)
+    }
+}
+
+/// [`Origin::brief`]
+struct Brief<'a>(&'a Origin);
+
+impl fmt::Display for Brief<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.file.chars() {
+            match c {
+                c if c.is_control() => write!(f, "{}", c.escape_unicode())?,
+                c => f.write_char(c)?,
+            }
+        }
+        write!(f, ":{}", self.0.line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_one_line() {
+        let origin = Origin::synthetic("a\n::error::b.yaml");
+        assert_eq!(origin.to_string(), "a\\u{a}::error::b.yaml:1:1");
+        assert_eq!(origin.brief().to_string(), "a\\u{a}::error::b.yaml:1");
     }
 }

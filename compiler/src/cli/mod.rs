@@ -143,7 +143,7 @@ fn tell(failure: &Failure, terminal: &mut Terminal) {
     let _ = writeln!(
         terminal.err,
         "error: {}",
-        crate::diagnostic::escape::message(&sentence)
+        crate::diagnostic::escape::one_line(&sentence)
     );
 }
 

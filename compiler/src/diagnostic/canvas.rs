@@ -8,6 +8,7 @@ use crate::source::{Position, Source, Sources, Span};
 use ir::origin::Origin;
 use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 use std::sync::Arc;
+use unicode_width::UnicodeWidthStr;
 
 /// Lines shown in front of and behind each label.
 pub(super) const CONTEXT: u32 = 1;
@@ -107,7 +108,7 @@ fn last_line(origin: &Origin) -> u32 {
 }
 
 impl Canvas {
-    /// The lines around `labels`, whose order decides the order of files.
+    /// The lines around `labels`, whose order decides the order of files. Those of the first label come first.
     pub(super) fn new(labels: &[&Label], sources: &Sources) -> Self {
         let mut canvas = Self::default();
         for (at, label) in labels.iter().enumerate() {
@@ -138,6 +139,9 @@ impl Canvas {
                     _ => merged.push((first, last)),
                 }
             }
+            // `false` comes first, and sorting is stable.
+            let first_line = in_file.first().map_or(0, |label| label.origin.line);
+            merged.sort_by_key(|(first, last)| !(first..=last).contains(&&first_line));
             for (first, last) in merged {
                 canvas.add(source, &in_file, first, last);
             }
@@ -172,7 +176,7 @@ impl Canvas {
         }
         let start = self.blocks.last().map_or(0, Block::end);
         self.blocks.push(Block {
-            name: escape::message(source.name()).into_owned(),
+            name: escape::one_line(source.name()).into_owned(),
             file: source.name().clone(),
             first,
             start,
@@ -184,11 +188,7 @@ impl Canvas {
     /// The address of an origin; `None` when its file is not loaded or has no such line.
     pub(super) fn span(&self, origin: &Origin) -> Option<SourceSpan> {
         let position = |line, column| Position { line, column };
-        let holds = |block: &&Block| {
-            let behind = block.first as usize + block.lines.len();
-            block.file == origin.file && block.first <= origin.line && (origin.line as usize) < behind
-        };
-        let block = self.blocks.iter().find(holds)?;
+        let block = self.block(origin)?;
         let start = block.address(position(origin.line, origin.column))?;
         let end_column = if last_line(origin) == origin.end_line {
             origin.end_column
@@ -200,6 +200,36 @@ impl Canvas {
             .unwrap_or(start)
             .max(start);
         Some(SourceSpan::new(start.into(), end - start))
+    }
+
+    /// The columns that are left for what is said of an origin, in a drawing with `width` of them.
+    pub(super) fn room(&self, origin: &Origin, width: usize) -> usize {
+        /// Text in fewer columns cannot be read.
+        const NARROWEST: usize = 24;
+        /// The arms between a place and what is said of it, and those around the line number.
+        const ARMS: usize = 9;
+        let (Some(block), Some(span)) = (self.block(origin), self.span(origin)) else {
+            return width;
+        };
+        let number = (block.first as usize + block.lines.len()).to_string().len();
+        let before = span.offset() - block.start;
+        let text = |from, to| block.text.get(from..to).unwrap_or("");
+        let line = text(0, before).rfind('\n').map_or(0, |at| at + 1);
+        let here = text(before, before + span.len());
+        // An arm goes down from the middle of a place on one line; one on several lines has its arm in front of them.
+        let indent = match here.contains('\n') {
+            true => 0,
+            false => text(line, before).width() + here.width() / 2,
+        };
+        width.saturating_sub(number + ARMS + indent).max(NARROWEST)
+    }
+
+    /// The lines that an origin begins in.
+    fn block(&self, origin: &Origin) -> Option<&Block> {
+        self.blocks.iter().find(|block| {
+            let behind = block.first as usize + block.lines.len();
+            block.file == origin.file && block.first <= origin.line && (origin.line as usize) < behind
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Text from manifests, made safe to print.
 //!
 //! A manifest must not be able to move the cursor, recolour or retitle the terminal, or reorder what the reader sees
-//! (CVE-2021-42574, "Trojan Source").
+//! (CVE-2021-42574, "Trojan Source"); nor may it give a command to the CI runner that reads what is printed.
 
 use std::borrow::Cow;
 
@@ -13,35 +13,67 @@ pub fn is_active(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Replaces each active character by a visible escape such as `\u{1b}`; tabs become a space.
+/// Replaces each active character by a visible escape such as `\u{1b}`, and breaks commands to a CI runner; tabs become
+/// a space.
 #[must_use]
 pub fn message(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_active) {
+    escaped(text, is_active)
+}
+
+/// [`message`], for what must not begin a line of its own, such as a path: line breaks are escaped too.
+#[must_use]
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| c == '\n' || is_active(c))
+}
+
+/// Breaks commands to a CI runner in text that no terminal acts on, or that holds escapes of our own.
+#[must_use]
+pub fn commands(text: &str) -> Cow<'_, str> {
+    escaped(text, |_| false)
+}
+
+fn escaped(text: &str, active: fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(active) && !text.contains("##[") && !text.contains("::") {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
+    let mut begins_line = true;
+    for (at, c) in text.char_indices() {
+        let rest = text.get(at..).unwrap_or_default();
         match c {
-            '\t' => safe.push(' '),
-            c if is_active(c) => safe.extend(c.escape_unicode()),
+            '\t' if active(c) => safe.push(' '),
+            c if active(c) || is_command(rest, begins_line) => safe.extend(c.escape_unicode()),
             c => safe.push(c),
         }
+        begins_line = !active(c) && (c == '\n' || (begins_line && c.is_whitespace()));
     }
     Cow::Owned(safe)
 }
 
-/// Replaces each active character by one visible character, so that columns stay where they are. Tabs are kept.
+/// Whether GitHub's runner, which reads what a step prints, would look here for a command to itself: `##[command]`
+/// anywhere, `::command::` at the beginning of a line, blanks in front of it aside. An address such as `::1` is none.
+///
+/// Source: actions/runner, `src/Runner.Common/ActionCommand.cs`, `TryParse` and `TryParseV2`.
+#[must_use]
+pub fn is_command(rest: &str, begins_line: bool) -> bool {
+    let named = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphabetic()) && rest.contains("::");
+    rest.starts_with("##[") || (begins_line && rest.strip_prefix("::").is_some_and(named))
+}
+
+/// Replaces each active character by one visible character, and `##[` by `♯#[`, so that columns stay where they are.
+/// Tabs are kept. What begins a line here is never at the beginning of a printed one.
 #[must_use]
 pub fn line(text: &str) -> Cow<'_, str> {
     let active = |c: char| c != '\t' && is_active(c);
-    if !text.contains(active) {
+    if !text.contains(active) && !text.contains("##[") {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(
-        text.chars()
-            .map(|c| if active(c) { picture(c) } else { c })
-            .collect(),
-    )
+    let shown = text.char_indices().map(|(at, c)| match c {
+        c if active(c) => picture(c),
+        '#' if is_command(text.get(at..).unwrap_or_default(), false) => '♯',
+        c => c,
+    });
+    Cow::Owned(shown.collect())
 }
 
 /// The Unicode control picture of a C0 control, U+FFFD for the rest.
@@ -67,5 +99,21 @@ mod tests {
         );
         assert_eq!(line(hostile).chars().count(), hostile.chars().count());
         assert!(matches!(message("plain é 漢"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn nothing_a_runner_takes_for_a_command_survives() {
+        let hostile = "a ##[add-mask]e\n  ::error::x";
+        assert_eq!(message(hostile), "a \\u{23}#[add-mask]e\n  \\u{3a}:error::x");
+        assert_eq!(commands(hostile), message(hostile));
+        assert_eq!(
+            one_line("./a\n::add-mask::e"),
+            "./a\\u{a}::add-mask::e",
+            "on one line it begins nothing"
+        );
+        assert_eq!(line("- http # ##[error]"), "- http # ♯#[error]");
+        for harmless in ["::/0 and ::1", "::1 or fd00::", "a::b::c", "# # [x]"] {
+            assert_eq!(message(harmless), harmless);
+        }
     }
 }

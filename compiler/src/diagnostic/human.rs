@@ -9,6 +9,7 @@ use super::canvas::{CONTEXT, Canvas};
 use super::{Counts, Finding, Label, Severity, escape, named_ports};
 use crate::source::Sources;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
+use std::cmp::Reverse;
 use std::fmt;
 use std::io::{self, Write};
 
@@ -30,7 +31,8 @@ impl Default for Options {
     }
 }
 
-/// Writes the `findings` that count, which should be sorted, each followed by an empty line.
+/// Writes the `findings` that count, which should be sorted, each followed by an empty line. A terminal shows the end of
+/// what is printed: the worst come last.
 ///
 /// # Errors
 /// When `out` cannot be written.
@@ -40,28 +42,48 @@ pub fn write(
     sources: &Sources,
     options: Options,
 ) -> io::Result<()> {
-    let theme = if options.color {
-        GraphicalTheme::unicode()
-    } else {
-        GraphicalTheme::unicode_nocolor()
-    };
-    let handler = GraphicalReportHandler::new_themed(theme)
-        .with_width(options.width)
-        .with_context_lines(CONTEXT as usize)
-        .with_links(false);
-    for finding in findings.iter().filter(|finding| finding.counts()) {
-        let drawing = Drawing::new(finding, sources);
+    let mut counting: Vec<_> = findings.iter().filter(|finding| finding.counts()).collect();
+    counting.sort_by_key(|finding| Reverse(finding.severity));
+    for finding in counting {
+        let drawing = Drawing::new(finding, sources, options.width);
+        let handler = GraphicalReportHandler::new_themed(theme(&drawing, options.color))
+            .with_width(options.width)
+            .with_break_words(false)
+            .with_context_lines(CONTEXT as usize)
+            .with_links(false);
         let mut text = String::new();
         handler
             .render_report(&mut text, &drawing)
             .map_err(|fmt::Error| io::Error::other("a finding could not be drawn"))?;
-        // miette pads snippet lines; trailing blanks make output differ for no reader's benefit.
+        // miette pads snippet lines; trailing blanks make output differ for no reader's benefit. What it wraps begins
+        // lines of its own.
         for line in text.lines() {
-            writeln!(out, "{}", line.trim_end())?;
+            writeln!(out, "{}", escape::commands(line.trim_end()))?;
         }
         writeln!(out)?;
     }
     Ok(())
+}
+
+/// Where the finding is has the colour of its severity; what explains it has another. miette colours labels in turn.
+fn theme(drawing: &Drawing<'_>, color: bool) -> GraphicalTheme {
+    if !color {
+        return GraphicalTheme::unicode_nocolor();
+    }
+    let mut theme = GraphicalTheme::unicode();
+    let styles = &mut theme.styles;
+    let here = match drawing.finding.severity {
+        Severity::Error => styles.error,
+        Severity::Warning => styles.warning,
+        Severity::Note => styles.advice,
+    };
+    let highlights = drawing.spans.iter().map(|span| match span.primary() {
+        true => here.bold(),
+        false => styles.help,
+    });
+    // At least one, for it goes through them again and again.
+    styles.highlights = highlights.chain([here]).collect();
+    theme
 }
 
 /// Writes one line for each finding that was accepted: what, where, why.
@@ -119,29 +141,33 @@ struct Drawing<'a> {
     finding: &'a Finding,
     help: Option<String>,
     canvas: Canvas,
+    /// In the order in which miette draws them.
     spans: Vec<LabeledSpan>,
 }
 
 impl<'a> Drawing<'a> {
-    fn new(finding: &'a Finding, sources: &Sources) -> Self {
+    fn new(finding: &'a Finding, sources: &Sources, width: usize) -> Self {
         let mut ordered: Vec<&Label> = finding.labels.iter().collect();
-        // The file with the primary place first, then the others by name.
-        let first = finding.primary().map(|label| label.origin.file.clone());
-        ordered.sort_by_key(|label| {
-            (
-                Some(&label.origin.file) != first.as_ref(),
-                &label.origin,
-                !label.primary,
-            )
-        });
+        // The finding's own place first, then its file, then the others by name.
+        if let Some(primary) = finding.primary() {
+            ordered.sort_by_key(|label| {
+                (
+                    !std::ptr::eq(*label, primary),
+                    label.origin.file != primary.origin.file,
+                    &label.origin,
+                    !label.primary,
+                )
+            });
+        }
         let canvas = Canvas::new(&ordered, sources);
         let mut unplaced = Vec::new();
         let mut spans = Vec::new();
         for label in ordered {
             match canvas.span(&label.origin) {
                 Some(span) => {
-                    let text =
-                        Some(escape::message(&label.text).into_owned()).filter(|text| !text.is_empty());
+                    let text = escape::message(&label.text);
+                    let room = textwrap::Options::new(canvas.room(&label.origin, width)).break_words(false);
+                    let text = Some(textwrap::fill(&text, room)).filter(|text| !text.is_empty());
                     spans.push(if label.primary {
                         LabeledSpan::new_primary_with_span(text, span)
                     } else {
@@ -151,13 +177,19 @@ impl<'a> Drawing<'a> {
                 None => unplaced.push(format!("{}: {}", label.origin, label.text)),
             }
         }
+        spans.sort_by_key(LabeledSpan::offset);
         let witness = finding
             .witness
             .as_ref()
             .map(|witness| format!("for example: {witness}"));
-        let mut lines = named_ports::lines(&finding.named_ports, finding.engines.as_ref());
+        // What to do first, then what else there is to know.
         let help = finding.help.iter().flat_map(|help| help.lines());
-        lines.extend(help.map(str::to_owned).chain(witness).chain(unplaced));
+        let mut lines: Vec<_> = help.map(str::to_owned).chain(witness).collect();
+        lines.extend(named_ports::lines(&finding.named_ports, finding.engines.as_ref()));
+        lines.extend(unplaced);
+        while lines.last().is_some_and(String::is_empty) {
+            lines.pop();
+        }
         let template = finding.primary().and_then(|label| label.template.as_ref());
         lines.extend(template.map(|template| format!("made from {template}")));
         let help = (!lines.is_empty()).then(|| {

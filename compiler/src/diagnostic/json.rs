@@ -272,14 +272,17 @@ fn wire_named_port(row: &Row) -> WireNamedPort<'_> {
     }
 }
 
-/// Pretty JSON in which every character that a terminal acts on is a `\u` escape: the same value to a reader of
-/// JSON, and harmless when printed. JSON itself leaves DEL, C1 controls and bidirectional overrides as they are.
+/// Pretty JSON in which every character that a terminal acts on, or that begins what a CI runner acts on, is a `\u`
+/// escape: the same value to a reader of JSON, and harmless when printed. JSON itself leaves DEL, C1 controls and bidirectional overrides as they are.
 struct TerminalSafe(serde_json::ser::PrettyFormatter<'static>);
 
 impl serde_json::ser::Formatter for TerminalSafe {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         let mut plain_from = 0;
-        for (at, c) in fragment.char_indices().filter(|&(_, c)| escape::is_active(c)) {
+        let acts = |&(at, c): &(usize, char)| {
+            escape::is_active(c) || escape::is_command(fragment.get(at..).unwrap_or_default(), false)
+        };
+        for (at, c) in fragment.char_indices().filter(acts) {
             writer.write_all(fragment.get(plain_from..at).unwrap_or("").as_bytes())?;
             // Every active character lies in the basic plane: one unit.
             write!(writer, "\\u{:04x}", u32::from(c))?;

@@ -103,17 +103,17 @@ impl NamedPorts {
 
 /// The table and the engines as lines for people, each part followed by an empty one.
 pub(crate) fn lines(table: &NamedPorts, engines: Option<&Engines>) -> Vec<String> {
-    lines_calling(table, engines, |file| file)
+    lines_calling(table, engines, Origin::clone)
 }
 
-/// The same, with another name for each file.
+/// The same, with other names for places.
 pub(crate) fn lines_calling(
     table: &NamedPorts,
     engines: Option<&Engines>,
-    called: impl Fn(&str) -> &str,
+    called: impl Fn(&Origin) -> Origin,
 ) -> Vec<String> {
     let rows = table.rows.iter().take(SHOWN);
-    let rows: Vec<Vec<String>> = rows.map(|row| cells(row, called(&row.origin.file))).collect();
+    let rows: Vec<Vec<String>> = rows.map(|row| cells(row, &called)).collect();
     let mut lines = aligned(&rows);
     let more = table.left_out + table.rows.len().saturating_sub(SHOWN);
     if more > 0 {
@@ -148,12 +148,12 @@ fn engine_lines(engines: &Engines) -> Vec<String> {
         .collect()
 }
 
-fn cells(row: &Row, file: &str) -> Vec<String> {
+fn cells(row: &Row, called: impl Fn(&Origin) -> Origin) -> Vec<String> {
     let pod = match row.pods.saturating_sub(1) {
         0 => row.pod.clone(),
         more => format!("{} and {more} more", row.pod),
     };
-    let place = format!("{file}:{}", row.origin.line);
+    let place = called(&row.origin).brief().to_string();
     match &row.port {
         Some(port) => vec![
             pod,

@@ -223,6 +223,45 @@ fn long_lines_are_cut_around_the_label() {
     insta::assert_snapshot!(String::from_utf8(out).unwrap());
 }
 
+/// A finding of line 20 that line 2 explains.
+fn explained_from_above(options: human::Options) -> String {
+    let mut sources = Sources::default();
+    sources.push(Source::new("a.yaml", &"- port: http\n".repeat(30)));
+    let finding = Finding::new(Code::NAMED_PORT_UNDEFINED, "no pod defines it")
+        .because(
+            at("a.yaml", (2, 9), (2, 13), ""),
+            "the pods of the catalog and of everything else that this policy selects call it by another name",
+        )
+        .at(at("a.yaml", (20, 9), (20, 13), ""), "did you mean `web`?");
+    let mut out = Vec::new();
+    human::write(&mut out, &[finding], &sources, options).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_finding_opens_with_its_own_place() {
+    let text = explained_from_above(human::Options::default());
+    let places: Vec<_> = text.lines().filter(|line| line.contains("─[")).collect();
+    assert_eq!(places, ["    ╭─[a.yaml:20:9]", "   ╭─[a.yaml:2:9]"]);
+}
+
+#[test]
+fn a_place_has_the_colour_of_its_severity_and_what_explains_it_another() {
+    let (color, width) = (true, 100);
+    let text = explained_from_above(human::Options { color, width });
+    assert!(text.contains("\u{1b}[31;1mdid you mean"), "{text:?}");
+    assert!(text.contains("\u{1b}[36mthe pods"), "{text:?}");
+}
+
+#[test]
+fn labels_keep_to_the_width_and_words_whole() {
+    let (color, width) = (false, 60);
+    let text = explained_from_above(human::Options { color, width });
+    let longest = text.lines().map(|line| line.chars().count()).max();
+    assert!(longest.is_some_and(|longest| longest <= width), "{text}");
+    assert!(text.contains("that this policy"), "{text}");
+}
+
 #[test]
 fn labels_of_any_place_are_drawn_without_failing() {
     let sources = sources();

@@ -20,7 +20,7 @@ pub fn write(out: &mut dyn Write, impacts: &[Impact], model: &Model) -> io::Resu
         if number > 0 {
             writeln!(out)?;
         }
-        let line = format!("{policy}  {}:{}", policy.origin.file, policy.origin.line);
+        let line = format!("{policy}  {}", policy.origin.brief());
         writeln!(out, "{}", message(&line))?;
         for (word, side) in [("opens ", &impact.opens), ("closes", &impact.closes)] {
             for area in &side.areas {

@@ -16,7 +16,7 @@ pub fn table(impacts: &[Impact], model: &Model) -> Table<9> {
         let Some(policy) = PolicyRef::by_id(model, impact.policy) else {
             continue;
         };
-        let place = format!("{}:{}", policy.origin.file, policy.origin.line);
+        let place = policy.origin.brief().to_string();
         let before = rows.len();
         for (word, side) in [("opens", &impact.opens), ("closes", &impact.closes)] {
             for area in &side.areas {

@@ -15,6 +15,7 @@ use crate::ports::{self, PortName};
 use crate::selected::Selected;
 use crate::source::Source;
 use crate::triage;
+use ir::origin::Origin;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -76,14 +77,18 @@ impl Analysis {
             .get_or_init(|| ports::names(model, &Selected::by_policies(model)))
     }
 
-    /// What a file is called in texts: from the workspace's root on, as the editor calls it.
-    pub(super) fn called<'a>(&self, file: &'a str) -> &'a str {
+    /// A place as texts call it: its file from the workspace's root on, as the editor does.
+    pub(super) fn called(&self, place: &Origin) -> Origin {
         // Below several roots, files of one name are told apart.
-        let [root] = &*self.roots else {
-            return file;
+        let below = match &*self.roots {
+            [root] => Path::new(&*place.file).strip_prefix(root).ok(),
+            _ => None,
         };
-        let below = Path::new(file).strip_prefix(root).ok();
-        below.and_then(Path::to_str).unwrap_or(file)
+        let file = below.and_then(Path::to_str).map(Arc::from);
+        Origin {
+            file: file.unwrap_or_else(|| Arc::clone(&place.file)),
+            ..place.clone()
+        }
     }
 
     /// The newest text of a file, if the model was made of it.

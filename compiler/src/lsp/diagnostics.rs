@@ -59,18 +59,11 @@ pub(super) fn diagnostic(
     }
     if !related {
         for label in &elsewhere {
-            let Origin {
-                file,
-                line: row,
-                column,
-                ..
-            } = &label.origin;
-            let file = analysis.called(file);
-            line(&format!("{file}:{row}:{column}: {}", label.text));
+            line(&format!("{}: {}", analysis.called(&label.origin), label.text));
         }
     }
     let (table, engines) = (&finding.named_ports, finding.engines.as_ref());
-    for text in named_ports::lines_calling(table, engines, |file| analysis.called(file)) {
+    for text in named_ports::lines_calling(table, engines, |place| analysis.called(place)) {
         line(&text);
     }
     if let Some(help) = &finding.help {

@@ -66,7 +66,7 @@ fn definition(definition: &Definition) -> Vec<String> {
         format!("{}/{}", definition.number, definition.protocol),
         format!("{}{pods}", definition.owner()),
         format!("{}{remarks}", definition.container),
-        place(&definition.origin),
+        definition.origin.brief().to_string(),
     ]
 }
 
@@ -102,12 +102,8 @@ fn used(one: &Use) -> Vec<String> {
         format!("→ {} {}", one.action.as_str(), one.direction),
         policy_text(&one.policy),
         format!("{}  {means}", one.protocol),
-        place(&one.origin),
+        one.origin.brief().to_string(),
     ]
-}
-
-fn place(origin: &ir::origin::Origin) -> String {
-    format!("{}:{}", origin.file, origin.line)
 }
 
 /// Rows indented, each column but the last padded to its widest cell.

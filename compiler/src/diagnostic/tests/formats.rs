@@ -174,6 +174,7 @@ proptest! {
 fn hostile_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("\n::set-output name=a::b\n".to_owned()),
+        Just(" ##[add-mask]e".to_owned()),
         Just("%0A%25".to_owned()),
         Just("]]></failure><!--".to_owned()),
         Just("<script>&amp;\"'".to_owned()),
@@ -213,6 +214,17 @@ fn assert_sound(report: &Report<'_>) {
             .filter(|&c| !matches!(c, '\n' | '\t') && escape::is_active(c))
             .collect();
         assert!(active.is_empty(), "{active:?}");
+        assert!(!text.contains("##["), "{text}");
+    }
+    for text in [
+        human(human::Options::default()),
+        written(junit::write, report),
+        written(markdown::write, report),
+    ] {
+        let command = text
+            .lines()
+            .find(|line| escape::is_command(line.trim_start(), true));
+        assert_eq!(command, None, "{text}");
     }
 }
 
