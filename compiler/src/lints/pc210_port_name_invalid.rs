@@ -4,8 +4,8 @@
 //!
 //! ## What is wrong
 //! A port name has 1 to 15 small letters, digits and single inner dashes, and at least one letter. What breaks the rule
-//! is refused by the API server in a NetworkPolicy. Cilium's policies give ports as text and take anything that fits
-//! for a name: `0x50` is a *name* there, not port 80, and no pod has it. Capital letters are read as small ones.
+//! is refused by the API server in a NetworkPolicy. What follows it is taken for a name: the text `0x50` is a *name*,
+//! not port 80, and no pod has it. Cilium's policies give ports as text, and read capital letters as small ones.
 //!
 //! ## What engines do
 //!
@@ -115,21 +115,43 @@ fn like_a_number(lower: &str) -> Option<u16> {
         .find_map(|(prefix, radix)| u16::from_str_radix(lower.strip_prefix(prefix)?, radix).ok())
 }
 
-/// A name that Cilium takes, and that is probably not what was meant.
+/// How a policy writes the number of a port where it could write a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NumberForm {
+    /// As a number: `port: 80`.
+    Bare,
+    /// As text: `port: "80"`.
+    Quoted,
+    /// In a field of its own.
+    Elsewhere,
+}
+
+/// A name that is valid, and probably not what was meant.
 #[must_use]
-pub fn doubtful(name: &str) -> Option<Remark> {
+pub fn doubtful(name: &str, form: NumberForm) -> Option<Remark> {
     let lower = name.to_ascii_lowercase();
     if let Some(number) = like_a_number(&lower) {
+        let way_out = |help, was| WayOut {
+            help,
+            applicability: Applicability::Suggestion,
+            was,
+            replacement: number.to_string(),
+        };
         return Some(Remark {
             code: Code::PORT_NAME_INVALID,
             severity: Severity::Error,
             message: format!("`{name}` is the name of a port here, not the number {number}"),
-            way_out: Some(WayOut {
-                help: format!("for the number write `\"{number}\"`"),
-                applicability: Applicability::Suggestion,
-                was: Some(name.to_owned()),
-                replacement: number.to_string(),
-            }),
+            way_out: match form {
+                NumberForm::Bare => Some(way_out(
+                    format!("for the number write `{number}`, without quotes"),
+                    None,
+                )),
+                NumberForm::Quoted => Some(way_out(
+                    format!("for the number write `\"{number}\"`"),
+                    Some(name.to_owned()),
+                )),
+                NumberForm::Elsewhere => None,
+            },
         });
     }
     (lower != name).then(|| Remark {

@@ -4,8 +4,9 @@
 
 use super::name;
 use super::site::Site;
-use crate::diagnostic::{Applicability, Code, Fix};
-use crate::lints::{pc210_port_name_invalid, pc211_end_port_with_name};
+use crate::diagnostic::{Applicability, Code, Finding, Fix};
+use crate::lints::pc210_port_name_invalid::{self, NumberForm};
+use crate::lints::pc211_end_port_with_name;
 use crate::route::Route;
 use ir::port::{Port, PortMatch, Protocol, ProtocolSet};
 use k8s_openapi::api::networking::v1::NetworkPolicyPort;
@@ -95,10 +96,23 @@ fn named(
         site.report(finding.help(pc211_end_port_with_name::HELP));
         return None;
     }
+    name_hazards(site, &route, name, NumberForm::Bare);
     Some(PortMatch::Name {
         protocol: protocol?,
         name: name.to_owned(),
     })
+}
+
+/// Says of a name that is valid that it is probably not what was meant.
+pub(super) fn name_hazards(site: &mut Site<'_>, at: &Route, name: &str, form: NumberForm) {
+    if let Some(doubt) = pc210_port_name_invalid::doubtful(name, form) {
+        let place = site.origin(at);
+        let mut finding = Finding::new(doubt.code, doubt.message.clone())
+            .at(place.clone(), "")
+            .about(site.object.name.clone());
+        finding.severity = doubt.severity;
+        site.report(doubt.advise(finding, place));
+    }
 }
 
 /// The protocol of a port entry, TCP when it says none.

@@ -7,7 +7,9 @@ use super::super::site::Site;
 use super::remark;
 use crate::cilium::{PortProtocol, PortRule};
 use crate::diagnostic::{Applicability, Code, Fix, Severity};
-use crate::lints::{pc210_port_name_invalid, pc211_end_port_with_name};
+use crate::lints::pc210_port_name_invalid::NumberForm;
+use crate::lints::pc211_end_port_with_name;
+use crate::lower::port::name_hazards;
 use crate::route::Route;
 use ir::port::{Port, PortMatch, Protocol, ProtocolSet};
 
@@ -109,7 +111,7 @@ fn one(site: &mut Site<'_>, at: &Route, port: &PortProtocol) -> Option<PortMatch
     };
     match read(text) {
         Reading::Name => {
-            name_hazards(site, &place, text);
+            name_hazards(site, &place, text, NumberForm::Quoted);
             if port.end_port.is_some_and(|end| end != 0) {
                 let message = pc211_end_port_with_name::ignored(text);
                 let finding = remark(site, Code::END_PORT_WITH_NAME, &at.then("endPort"), message)
@@ -201,15 +203,6 @@ fn last(site: &mut Site<'_>, at: &Route, first: u16, end: Option<i32>) -> Option
         return None;
     }
     Some(last)
-}
-
-/// Names that are valid and probably not what was meant.
-fn name_hazards(site: &mut Site<'_>, at: &Route, name: &str) {
-    if let Some(doubt) = pc210_port_name_invalid::doubtful(name) {
-        let mut finding = remark(site, doubt.code, at, doubt.message.clone());
-        finding.severity = doubt.severity;
-        site.report(doubt.advise(finding, site.origin(at)));
-    }
 }
 
 /// The protocols that Cilium's `ParseL4Proto` knows besides those with ports and ICMP.

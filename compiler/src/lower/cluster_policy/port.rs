@@ -2,6 +2,7 @@
 
 use super::{Edition, check_length, exactly_one, required};
 use crate::diagnostic::{Applicability, Code, Fix};
+use crate::lints::pc210_port_name_invalid::NumberForm;
 use crate::lower::site::Site;
 use crate::lower::{name, port};
 use crate::network_policy_api::{v1alpha1, v1alpha2};
@@ -195,6 +196,7 @@ fn named(site: &mut Site<'_>, at: &Route, written: &str) -> Option<Port> {
         });
         return None;
     }
+    port::name_hazards(site, at, written, NumberForm::Elsewhere);
     Some(Port {
         matches: PortMatch::Name {
             protocol: ProtocolSet::AnyTransport,
