@@ -127,12 +127,6 @@ impl<'m> Judged<'m> {
     pub fn denies(&self) -> bool {
         self.one.rule.action == Action::Deny
     }
-
-    /// Whether other ports of the rule stand beside this one.
-    #[must_use]
-    pub fn is_only_port(&self) -> bool {
-        matches!(&self.one.rule.ports, Ports::OneOf(ports) if ports.len() == 1)
-    }
 }
 
 impl<'m> Hazards<'m> {
@@ -176,6 +170,19 @@ impl<'m> Hazards<'m> {
             services,
             names,
         }
+    }
+
+    /// Whether the rule of this use has no port but names that no reached pod defines.
+    #[must_use]
+    pub fn is_undefined_throughout(&self, judged: &Judged<'_>) -> bool {
+        let rule = judged.one.rule_id;
+        let first = self.uses.partition_point(|other| other.one.rule_id < rule);
+        let of_rule = self.uses.iter().skip(first);
+        let undefined = of_rule
+            .take_while(|other| other.one.rule_id == rule)
+            .filter(|other| other.case == Case::Undefined)
+            .count();
+        matches!(&judged.one.rule.ports, Ports::OneOf(ports) if ports.len() == undefined)
     }
 
     /// Whether no pod and no node has the address.

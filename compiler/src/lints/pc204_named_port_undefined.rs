@@ -7,6 +7,8 @@
 //! be what the Service or the application calls the port. The rule opens nothing, and what it should let through is
 //! denied by whatever else is in force.
 //!
+//! Where the rule has other ports beside such names, it is a warning.
+//!
 //! A name counts as undefined only where every pod that could define it is in the input: nothing is said where the
 //! rule reaches namespaces of which no pod was given.
 //!
@@ -68,7 +70,7 @@ fn finding<'m>(hazards: &Hazards<'m>, judged: &Judged<'m>) -> Finding {
             !tried.judgement.allowed()
         }),
     );
-    if !judged.is_only_port() && open.is_none() {
+    if !hazards.is_undefined_throughout(judged) && open.is_none() {
         finding.severity = Severity::Warning;
     }
     finding
