@@ -16,7 +16,8 @@ impl<'a> Surroundings<'a> {
     pub fn mistake(&self, selector: &Selector) -> Option<String> {
         let scope = self.scope(selector);
         if scope.is_empty {
-            return self.wrong_namespace_label(selector);
+            let label = self.wrong_namespace_label(selector);
+            return label.or_else(|| self.misspelt_namespace(selector));
         }
         if let Some(help) = scope.misspelt(selector) {
             return Some(help);
@@ -59,6 +60,22 @@ impl<'a> Surroundings<'a> {
                 .find(|value| key != NAMESPACE_NAME_LABEL && self.namespace(value).is_some())?;
             Some(format!(
                 "namespace `{named}` has no label `{key}`; every namespace has `{NAMESPACE_NAME_LABEL}: {named}`"
+            ))
+        })
+    }
+
+    /// A namespace of a name nearly the same: where nothing in the input is in the one that is asked for, or the other
+    /// one has pods with the labels.
+    fn misspelt_namespace(&self, selector: &Selector) -> Option<String> {
+        let elsewhere = self.elsewhere(selector).map(|pod| pod.namespace.as_str());
+        named_namespaces(selector).into_iter().find_map(|asked| {
+            let mut others = self.populated().filter(|other| is_misspelling(asked, other));
+            let near = match self.is_named(asked) {
+                true => others.find(|other| elsewhere == Some(*other)),
+                false => others.next(),
+            }?;
+            Some(format!(
+                "there is no pod in namespace `{asked}`; did you mean `{near}`?"
             ))
         })
     }
@@ -149,10 +166,24 @@ impl<'a> Scope<'a> {
                     return Some(format!("did you mean `{key}: {near}`?"));
                 }
                 let mut keys = self.identifying.get(value.as_str()).into_iter().flatten();
-                let other = keys.find(|other| identifies(key) && **other != key)?;
+                let other = keys
+                    .find(|other| identifies(key) && **other != key)
+                    .copied()
+                    .or_else(|| self.near_key(key, value))?;
                 Some(format!("pods have `{other}: {value}`, not `{key}: {value}`"))
             })
         })
+    }
+}
+
+impl<'a> Scope<'a> {
+    /// A key that reads nearly the same, or the same but for capitals, under which pods have the value.
+    fn near_key(&self, asked: &str, value: &str) -> Option<&'a str> {
+        let near = self.values.iter().filter(|(key, values)| {
+            let is_near = is_misspelling(asked, key) || asked.eq_ignore_ascii_case(key);
+            **key != asked && is_near && values.contains(value)
+        });
+        near.map(|(key, _)| *key).min()
     }
 }
 
@@ -190,7 +221,8 @@ fn named_namespaces(selector: &Selector) -> Vec<&str> {
 /// Keys by which pods say what they are: of these the wrong one is easily taken.
 const IDENTIFYING: [&str; 5] = ["app", "app.kubernetes.io/name", "k8s-app", "name", "run"];
 
-/// Whether one word was probably meant to be the other. Siblings (`web-1` and `web-2`, `team-a` and `team-b`) are not.
+/// Whether one word was probably meant to be the other. Siblings (`web-1` and `web-2`, `team-a` and `team-b`) are not, and
+/// of three letters (`api` and `app`, `dev` and `div`) only the order may be wrong.
 fn is_misspelling(one: &str, other: &str) -> bool {
     let length = one.len().min(other.len());
     let allowed = if length >= 8 { 2 } else { 1 };
@@ -200,7 +232,12 @@ fn is_misspelling(one: &str, other: &str) -> bool {
         let end = text.rsplit(['-', '_', '.']).next().unwrap_or_default();
         end.len() <= 2
     };
-    length >= 4
+    let sorted = |text: &str| {
+        let mut letters: Vec<_> = text.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    (length >= 4 || sorted(one) == sorted(other))
         && differ_in_length() <= allowed
         && !letters(one).eq(letters(other))
         && !(short_end(one) && short_end(other))

@@ -27,15 +27,19 @@
 //! ```
 //!
 //! ## How to fix it
-//! Write the number: `{port: 443}`.
+//! Write the number: `{port: 443}`. Towards pods on the host network name the nodes' addresses too: no selector matches
+//! such pods.
 
 use super::cilium_names::{Meaning, transport};
-use super::named_port_hazards::{Case, Hazards, Judged};
+use super::named_port_hazards::{Case, Hazards, Judged, is_named};
 use super::named_port_report::{address_in, at_use, egress_engines, with_engines, with_witness, witness};
+use super::pc602_peer_selects_nothing::NODES_INSTEAD;
 use crate::diagnostic::{Code, Finding, Severity};
 use ir::flow::Party;
 use ir::peer::{Entity, Peer, PeerMatch, Peers};
 use ir::port::Protocol;
+use ir::selector::Selector;
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// Finds such rules.
@@ -85,9 +89,10 @@ fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>, peers: &[&Peer]) -> Findi
     if !whole && !judged.denies() {
         finding.severity = Severity::Warning;
     }
-    let help = match well_known(one.name) {
-        Some(number) => format!("write the number: {number}, if that is meant"),
-        None => "write the number".to_owned(),
+    let help = match (on_host_network(hazards, judged, peers), well_known(one.name)) {
+        (Some(numbers), _) => format!("{NODES_INSTEAD}, with the number {numbers}"),
+        (None, Some(number)) => format!("write the number: {number}, if that is meant"),
+        (None, None) => "write the number".to_owned(),
     };
     // What Cilium up to 1.19 would use, else what the name is known for.
     let numbers: Vec<(Protocol, u16)> = transport(one.protocol)
@@ -114,6 +119,34 @@ fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>, peers: &[&Peer]) -> Findi
     });
     let engines = egress_engines(hazards, judged).filter(|_| whole);
     with_witness(with_engines(finding.help(help), engines), flow)
+}
+
+/// The numbers behind the name on the pods that peers were meant for, where all of these are on the host network: a
+/// number alone does not help, for no selector matches them.
+fn on_host_network(hazards: &Hazards<'_>, judged: &Judged<'_>, peers: &[&Peer]) -> Option<String> {
+    let selectors: Option<Vec<&Selector>> = peers
+        .iter()
+        .map(|peer| match &peer.matches {
+            PeerMatch::Endpoints(selector) => Some(selector),
+            _ => None,
+        })
+        .collect();
+    let selectors = selectors?;
+    let cluster = &hazards.model.cluster;
+    let pods = cluster.endpoints().iter().filter(|pod| pod.host_network);
+    let meant = pods.filter(|pod| {
+        let attribute = |attribute: &_| cluster.attribute(pod, attribute);
+        selectors.iter().any(|selector| selector.matches(attribute))
+    });
+    let named: BTreeSet<u16> = meant
+        .flat_map(|pod| &pod.ports)
+        .filter(|port| is_named(port, judged.one.name) && judged.one.protocol.contains(port.protocol))
+        .map(|port| port.number)
+        .collect();
+    Some(match named.is_empty() {
+        true => "that is meant".to_owned(),
+        false => super::cilium_names::and(named.iter().map(u16::to_string)),
+    })
 }
 
 /// An address that a peer stands for.

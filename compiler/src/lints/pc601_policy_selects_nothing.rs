@@ -6,9 +6,10 @@
 //! A policy protects the pods that its selector matches. This one matches none of its namespace's: the traffic it was
 //! written for is open, and nothing says so when it is applied.
 //!
-//! Said only where the input shows the mistake: a label nearly the same, the value under another key, pods with these
-//! labels in another namespace, or pods that run, which are all there are. Otherwise the pods may just be missing from
-//! the input.
+//! Said only where the input shows the mistake: a label or a namespace nearly the same, the value under another key, pods
+//! with these labels in another namespace, or pods that run, which are all there are. Otherwise the pods may just be
+//! missing from the input. Words of three letters are nearly the same only where two letters are changed over: `api` and
+//! `app` are two words.
 //!
 //! ## Example
 //! ```yaml

@@ -7,8 +7,8 @@
 //! nothing. Two mistakes are common: a selector for pods of another namespace without a `namespaceSelector`, which
 //! then means the policy's own namespace, and a namespace asked for by a label that it does not have.
 //!
-//! Said only where the input shows the mistake, and not just lacks the pods: a label nearly the same, the value under
-//! another key, pods with these labels in another namespace, or pods that run, which are all there are.
+//! Said only where the input shows the mistake, and not just lacks the pods: a label or a namespace nearly the same, the
+//! value under another key, pods with these labels in another namespace, or pods that run, which are all there are.
 //!
 //! ## Example
 //! ```yaml
@@ -63,6 +63,10 @@ use crate::diagnostic::{Code, Finding};
 use ir::peer::{Peer, PeerMatch};
 use ir::policy::{Action, Policy, Rule};
 
+/// What reaches pods on the host network.
+pub(super) const NODES_INSTEAD: &str =
+    "name the nodes' addresses by `ipBlock`, or in Cilium's policies the entities `host` and `remote-node`";
+
 /// Finds such peers.
 #[must_use]
 pub fn check(around: &Surroundings<'_>) -> Vec<Finding> {
@@ -98,9 +102,11 @@ fn finding(around: &Surroundings<'_>, policy: &Policy, rule: &Rule, peer: &Peer)
         && let Some(pod) = around.on_host_network(selector).first()
     {
         return Some(
-            found("this peer selects only pods on the host network, which no pod selector matches".to_owned())
-                .because(pod.origin.clone(), "has its node's address")
-                .help("name the nodes' addresses by `ipBlock`, or in Cilium's policies the entities `host` and `remote-node`"),
+            found(
+                "this peer selects only pods on the host network, which no pod selector matches".to_owned(),
+            )
+            .because(pod.origin.clone(), "has its node's address")
+            .help(NODES_INSTEAD),
         );
     }
     let help = around.mistake(selector)?;

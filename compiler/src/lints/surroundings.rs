@@ -101,6 +101,13 @@ impl<'a> Surroundings<'a> {
         self.namespaces.get(name).copied()
     }
 
+    /// The namespaces that have pods, in order.
+    pub fn populated(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let cluster = &self.model.cluster;
+        let namespaces = cluster.namespaces().keys().map(String::as_str);
+        namespaces.filter(|namespace| cluster.endpoints_in(namespace).next().is_some())
+    }
+
     /// Whether something in the input says that it is in this namespace. What says nothing is in `default` only until a
     /// kustomization or `kubectl --namespace` puts it elsewhere.
     #[must_use]
