@@ -46,6 +46,7 @@ use ir::peer::{CidrBlock, Entity, PeerMatch, Peers};
 use ir::policy::{Action, Direction, Policy, PolicyKind, Rule, RuleId};
 use ir::port::Protocol;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 
 /// Where instances ask for metadata: every large cloud's address, and AWS' own in IPv6.
 const METADATA: [IpAddr; 2] = [
@@ -169,8 +170,24 @@ fn finding(policy: &Policy, peer: &ir::peer::Peer, address: IpAddr, witness: Opt
         {
             format!("deny `{hole}` by a rule in front of this one")
         }
-        PeerMatch::Cidr(_) => format!("add `except: [{hole}]` to the block"),
-        _ => format!("use `toCIDRSet: [{{cidr: 0.0.0.0/0, except: [{hole}]}}]` instead of the entity"),
+        // A plain list of blocks has none either.
+        PeerMatch::Cidr(block) if peer.origin.path.contains(".toCIDR[") => {
+            format!(
+                "write {} instead of the block in `toCIDR`",
+                cidr_set(&[(block.cidr, address)])
+            )
+        }
+        PeerMatch::Cidr(_) => format!("add `except: [{}]` to the block", quoted(hole)),
+        _ => {
+            let everything = [IpNet::from_str("0.0.0.0/0"), IpNet::from_str("::/0")];
+            let blocks: Vec<_> = everything
+                .into_iter()
+                .flatten()
+                .zip(METADATA)
+                .filter(|(_, address)| is_in_passing(&peer.matches, *address))
+                .collect();
+            format!("use {} instead of the entity", cidr_set(&blocks))
+        }
     };
     let finding = Finding::new(Code::WORLD_INCLUDES_METADATA_ADDRESS, message)
         .at(peer.origin.clone(), "the metadata address is in here")
@@ -179,5 +196,25 @@ fn finding(policy: &Policy, peer: &ir::peer::Peer, address: IpAddr, witness: Opt
     match witness {
         Some(witness) => finding.witness(witness),
         None => finding,
+    }
+}
+
+/// A `toCIDRSet` of blocks, each without an address.
+fn cidr_set(blocks: &[(IpNet, IpAddr)]) -> String {
+    let blocks: Vec<_> = blocks
+        .iter()
+        .map(|(block, address)| {
+            let (block, hole) = (quoted(*block), quoted(IpNet::from(*address)));
+            format!("{{cidr: {block}, except: [{hole}]}}")
+        })
+        .collect();
+    format!("`toCIDRSet: [{}]`", blocks.join(", "))
+}
+
+/// A block as YAML takes it between braces, where a colon means something.
+fn quoted(block: IpNet) -> String {
+    match block {
+        IpNet::V4(_) => block.to_string(),
+        IpNet::V6(_) => format!("\"{block}\""),
     }
 }
