@@ -27,7 +27,8 @@
 //! ```
 //!
 //! ## How to fix it
-//! Write the number in the rule.
+//! For a sidecar write the number in the rule. The port of another init container is closed once the pod serves: remove
+//! the rule, or the name where the rule has other ports; or let the container run on, as a sidecar.
 
 use super::named_port_hazards::{Case, Hazards};
 use super::named_port_report::{numbers, pod, with_witness, witness};
@@ -36,6 +37,7 @@ use super::object_name;
 use crate::diagnostic::named_ports::NamedPorts;
 use crate::diagnostic::{Code, Engines, Finding, Severity};
 use ir::cluster::ContainerRole;
+use ir::port::Ports;
 
 /// Finds pods with such names that a rule uses.
 #[must_use]
@@ -110,7 +112,18 @@ fn finding(hazards: &Hazards<'_>, site: &Site<'_, '_>) -> Option<Finding> {
     let flow = witness(hazards, judged, flows, |tried| {
         (tried.decided_here || !counts) && tried.judgement.allowed() == wanted
     });
-    let help = format!("write the number: {all}");
+    let entry = match &one.rule.ports {
+        Ports::OneOf(ports) if ports.len() > 1 => "take the name out of the rule",
+        // A rule without ports would be about all of them.
+        _ => "remove the rule",
+    };
+    let help = match counts {
+        true => format!("write the number: {all}"),
+        false => format!(
+            "{entry}, for nobody listens there once the pod serves; or let `{}` run beside it, as a sidecar (`restartPolicy: Always`)",
+            first.container
+        ),
+    };
     Some(with_witness(
         finding.named_ports(table).engines(engines).help(help),
         flow,
