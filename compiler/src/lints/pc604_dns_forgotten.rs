@@ -8,9 +8,11 @@
 //! do not look like a policy at all.
 //!
 //! All policies that select the pod are taken together. Anything that may be DNS counts: a rule for port 53 (or 5353,
-//! where OpenShift's DNS listens) whoever its peers are, and a rule for every port to `kube-dns`, to every pod, to
-//! nodes or to wide address blocks. Nothing is said of pods that may reach nothing, or only fixed addresses, or that a
-//! rule denies DNS to; and it is a note where the input lacks the pods, since it may lack another policy too.
+//! where OpenShift's DNS listens) over UDP whoever its peers are, and a rule for every port to `kube-dns`, to OpenShift's
+//! `openshift-dns`, to every pod, to nodes or to wide address blocks. Port 53 without a protocol is TCP, over which
+//! programs do not begin to ask: it is pointed at. Nothing is said of pods that may reach nothing, or only fixed
+//! addresses, or that a rule denies DNS to; and it is a note where the input lacks the pods, since it may lack another
+//! policy too.
 //!
 //! ## Example
 //! ```yaml
@@ -51,7 +53,7 @@ use ir::cluster::{Cluster, Endpoint, EndpointId};
 use ir::flow::{Flow, Party};
 use ir::peer::{Entity, PeerMatch, Peers};
 use ir::policy::{Action, Direction, Policy, PolicyId, PolicyKind, Rule, Subject};
-use ir::port::{PortMatch, Ports, Protocol};
+use ir::port::{Port, PortMatch, Ports, Protocol, ProtocolSet};
 use ir::selector::{Attribute, NAMESPACE_NAME_LABEL};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -139,26 +141,28 @@ struct Dns<'p> {
     cluster: &'p Cluster,
     /// Those of the input.
     real: Vec<(EndpointId, &'p Endpoint)>,
-    /// The probe.
-    probe: Option<(EndpointId, &'p Endpoint)>,
+    /// The probes.
+    probes: Vec<(EndpointId, &'p Endpoint)>,
 }
 
 impl<'p> Dns<'p> {
     fn of(probing: &Probing<'p>) -> Self {
         let cluster = &probing.probes.model.cluster;
-        let probe = probing.probes.dns;
+        let probes = probing.probes.dns.iter();
         Self {
             cluster,
             real: cluster
                 .endpoint_ids()
                 .filter(|(_, pod)| !is_probe(pod) && is_dns(pod))
                 .collect(),
-            probe: probe.and_then(|id| Some((id, cluster.endpoint(id)?))),
+            probes: probes
+                .filter_map(|id| Some((*id, cluster.endpoint(*id)?)))
+                .collect(),
         }
     }
 
     fn pods(&self) -> impl Iterator<Item = (EndpointId, &'p Endpoint)> {
-        self.real.iter().copied().chain(self.probe)
+        self.real.iter().chain(&self.probes).copied()
     }
 }
 
@@ -175,10 +179,22 @@ fn finding(dns: &Dns<'_>, set: &[&Policy], witness: impl FnOnce() -> Option<Witn
     }
     let (owner, needs) = rules().find(|(_, rule)| rule.action == Action::Allow && asks_for_names(rule))?;
     let witness = witness();
-    let message = "egress is restricted and DNS is not allowed, so names cannot be looked up";
-    let mut finding = Finding::new(Code::DNS_FORGOTTEN, message)
-        .at(needs.origin.clone(), "reached by name, which needs DNS")
-        .about(object_name(owner));
+    let over_tcp = rules().find_map(|(policy, rule)| Some((policy, over_tcp(rule)?)));
+    let (owner, message) = match over_tcp {
+        Some((policy, _)) => (
+            policy,
+            "egress is restricted and DNS is allowed over TCP alone, so names cannot be looked up",
+        ),
+        None => (
+            owner,
+            "egress is restricted and DNS is not allowed, so names cannot be looked up",
+        ),
+    };
+    let finding = Finding::new(Code::DNS_FORGOTTEN, message).about(object_name(owner));
+    let mut finding = match over_tcp {
+        Some((_, port)) => finding.at(port.origin.clone(), "TCP, and questions come over UDP"),
+        None => finding.at(needs.origin.clone(), "reached by name, which needs DNS"),
+    };
     finding = finding.because(isolating.origin.clone(), "restricts egress");
     if object_name(isolating) != object_name(owner) {
         finding = finding.about(object_name(isolating));
@@ -187,11 +203,17 @@ fn finding(dns: &Dns<'_>, set: &[&Policy], witness: impl FnOnce() -> Option<Witn
         Some(witness) => finding = finding.witness(witness),
         None => finding.severity = Severity::Note,
     }
-    Some(finding.help(match owner.kind {
-        PolicyKind::CiliumNetworkPolicy | PolicyKind::CiliumClusterwideNetworkPolicy => {
+    let is_cilium = matches!(
+        owner.kind,
+        PolicyKind::CiliumNetworkPolicy | PolicyKind::CiliumClusterwideNetworkPolicy
+    );
+    Some(finding.help(match (over_tcp, is_cilium) {
+        (Some(_), true) => "write `protocol: ANY`",
+        (Some(_), false) => "add the same port with UDP beside it: what gives no protocol is TCP",
+        (None, true) => {
             "add an egress rule `toEndpoints: [{matchLabels: {k8s:io.kubernetes.pod.namespace: kube-system, k8s-app: kube-dns}}]` with `toPorts: [{ports: [{port: \"53\", protocol: ANY}]}]`"
         }
-        _ => {
+        (None, false) => {
             "add an egress rule for ports 53/UDP and 53/TCP to the pods `k8s-app: kube-dns` in namespace `kube-system`, here or in a policy for the whole namespace"
         }
     }))
@@ -229,6 +251,24 @@ fn speaks_of_dns(dns: &Dns<'_>, rule: &Rule) -> bool {
                 }
         }
     }
+}
+
+/// A port of an allow rule that would be DNS, were it not TCP alone.
+fn over_tcp(rule: &Rule) -> Option<&Port> {
+    let Ports::OneOf(ports) = &rule.ports else {
+        return None;
+    };
+    let is_dns = |port: &&Port| match port.matches {
+        PortMatch::Numbers {
+            protocol,
+            first,
+            last,
+        } => protocol == ProtocolSet::One(Protocol::Tcp) && first == last && DNS_PORTS.contains(&first),
+        PortMatch::Name { .. } | PortMatch::Icmp { .. } => false,
+    };
+    ports
+        .iter()
+        .find(|port| rule.action == Action::Allow && is_dns(port))
 }
 
 fn may_be_dns(port: &PortMatch) -> bool {

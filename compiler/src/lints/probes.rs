@@ -18,6 +18,10 @@ pub const DNS_NAME: &str = "kube-dns";
 /// Its label's key.
 pub const DNS_LABEL: &str = "k8s-app";
 
+/// The same on OpenShift (its DNS operator).
+const OPENSHIFT_NAMESPACE: &str = "openshift-dns";
+const OPENSHIFT_LABEL: &str = "dns.operator.openshift.io/daemonset-dns";
+
 /// The kind of workload that marks a probe.
 const PROBE: &str = "probe";
 
@@ -27,8 +31,8 @@ pub struct Probes {
     pub model: Model,
     /// A pod without labels for each namespace that has pods.
     pub bare: BTreeMap<String, EndpointId>,
-    /// The pod of DNS.
-    pub dns: Option<EndpointId>,
+    /// The pods that may be DNS: Kubernetes' and OpenShift's.
+    pub dns: Vec<EndpointId>,
 }
 
 impl Probes {
@@ -47,6 +51,12 @@ impl Probes {
         let labels = Labels::from([(DNS_LABEL.to_owned(), DNS_NAME.to_owned())]);
         let ports = vec![port("dns", Protocol::Udp, 53), port("dns-tcp", Protocol::Tcp, 53)];
         probes.push(pod(DNS_NAMESPACE, DNS_NAME, labels, ports));
+        let labels = Labels::from([(OPENSHIFT_LABEL.to_owned(), "default".to_owned())]);
+        let ports = vec![
+            port("dns", Protocol::Udp, 5353),
+            port("dns-tcp", Protocol::Tcp, 5353),
+        ];
+        probes.push(pod(OPENSHIFT_NAMESPACE, "dns-default", labels, ports));
         endpoints.append(&mut probes);
         let cluster = Cluster::new(
             cluster.namespaces().clone(),
@@ -55,12 +65,12 @@ impl Probes {
         )
         .named(cluster.name());
         let mut bare = BTreeMap::new();
-        let mut dns = None;
+        let mut dns = Vec::new();
         for (id, pod) in cluster.endpoint_ids().filter(|(_, pod)| is_probe(pod)) {
             if pod.labels.is_empty() {
                 bare.insert(pod.namespace.clone(), id);
             } else {
-                dns = Some(id);
+                dns.push(id);
             }
         }
         Self {
