@@ -5,7 +5,7 @@
 //! ## What is wrong
 //! Policies protect the pods that they select. Here a pod that no policy was written for is open to everything: one
 //! that runs already, or the one that somebody starts tomorrow. A policy that selects every pod and allows nothing
-//! turns that round: what is not allowed is closed.
+//! turns that round: what is not allowed is closed. A policy about egress alone leaves ingress open.
 //!
 //! It is asked about ingress, of a pod without labels. Any policy that isolates such a pod will do, a cluster-wide one
 //! as well. Said only of namespaces with workloads that the input defines, or that some policy of the input protects
@@ -110,7 +110,7 @@ fn finding(around: &Surroundings<'_>, probing: &Probing<'_>, namespace: &str) ->
         "no policy denies by default in namespace `{namespace}`: a pod that none selects is open to everything"
     );
     let open = pods.find_map(|(id, pod)| Some((pod, witness(probing, id, pod)?)));
-    let unselected = "no policy selects this one";
+    let unselected = "no policy restricts its ingress";
     let is_here = open.as_ref().is_some_and(|(pod, _)| pod.origin == origin);
     let mut finding = Finding::new(Code::NAMESPACE_WITHOUT_DEFAULT_DENY, message)
         .at(origin, if is_here { unselected } else { "" })
