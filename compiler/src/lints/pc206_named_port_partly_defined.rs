@@ -62,9 +62,14 @@ fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Option<Finding> {
     let defining: Vec<_> = judged.defining().collect();
     let open = opened_elsewhere(hazards, judged);
     let partly = format!(
-        "{} of the {} pods that this rule picks define `{}`",
+        "{} of the {} pods that this rule picks {} `{}`",
         count(&defining),
         count(&defining) + count(&missed),
+        if count(&defining) == 1 {
+            "defines"
+        } else {
+            "define"
+        },
         one.name,
     );
     let message = match (&open, judged.denies()) {
