@@ -128,14 +128,13 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
             1 => "1 policy".to_owned(),
             policies => format!("{policies} policies"),
         };
-        writeln!(
-            terminal.err,
+        terminal.tell(&format!(
             "{} in {policies}, {} ({}; {:.2} s)",
             human::summary(Counts::of(&findings)),
             count(understood.model.cluster.endpoints().len(), "endpoint"),
             scope_line(&understood),
             started.elapsed().as_secs_f64()
-        )?;
+        ))?;
     }
     memory.tell(common.run.quiet, &mut terminal.err)?;
     if !common.run.quiet {

@@ -81,7 +81,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
     let out = answer.out();
     match arguments.written.format {
         TableFormat::Human => {
-            human::write(out, &names)?;
+            human::write(out, &names, options)?;
             findings_for_people::write(out, &findings, &understood.input.sources, options)?;
         }
         TableFormat::Json => {
@@ -97,13 +97,12 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
     }
     answer.finish()?;
     if !common.run.quiet {
-        writeln!(
-            terminal.err,
+        terminal.tell(&format!(
             "{}, {} ({})",
             count(names.len(), "name"),
             findings_for_people::summary(Counts::of(&findings)),
             scope_line(&understood)
-        )?;
+        ))?;
     }
     let level = settings::fail_on(arguments.triage.fail_on, &config);
     let fails = findings

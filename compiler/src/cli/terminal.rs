@@ -1,9 +1,9 @@
 //! Standard output and standard error, each with or without colours.
 
 use super::args::Color;
-use crate::diagnostic::human;
+use crate::diagnostic::{human, wrap};
 use anstream::{AutoStream, ColorChoice};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
 /// Where a run writes.
 pub(super) struct Terminal {
@@ -36,6 +36,15 @@ impl Terminal {
     /// How to draw findings on standard output.
     pub(super) fn out_options(&self) -> human::Options {
         options(&self.out)
+    }
+
+    /// Says something about the run; on a terminal lines are broken between words.
+    pub(super) fn tell(&mut self, sentence: &str) -> io::Result<()> {
+        if !self.err.is_terminal() {
+            return writeln!(self.err, "{sentence}");
+        }
+        let width = wrap::to(self.err_options().width).subsequent_indent("  ");
+        writeln!(self.err, "{}", textwrap::fill(sentence, width))
     }
 
     /// How to draw findings on standard error.

@@ -6,7 +6,7 @@
 //! that file's own name and line numbers.
 
 use super::canvas::{CONTEXT, Canvas};
-use super::{Counts, Finding, Label, Severity, escape, named_ports};
+use super::{Counts, Finding, Label, Severity, escape, named_ports, wrap};
 use crate::source::Sources;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
 use std::cmp::Reverse;
@@ -49,6 +49,8 @@ pub fn write(
         let handler = GraphicalReportHandler::new_themed(theme(&drawing, options.color))
             .with_width(options.width)
             .with_break_words(false)
+            .with_word_separator(wrap::SEPARATOR)
+            .with_word_splitter(wrap::SPLITTER)
             .with_context_lines(CONTEXT as usize)
             .with_links(false);
         let mut text = String::new();
@@ -166,7 +168,7 @@ impl<'a> Drawing<'a> {
             match canvas.span(&label.origin) {
                 Some(span) => {
                     let text = escape::message(&label.text);
-                    let room = textwrap::Options::new(canvas.room(&label.origin, width)).break_words(false);
+                    let room = wrap::to(canvas.room(&label.origin, width));
                     let text = Some(textwrap::fill(&text, room)).filter(|text| !text.is_empty());
                     spans.push(if label.primary {
                         LabeledSpan::new_primary_with_span(text, span)

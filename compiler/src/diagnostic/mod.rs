@@ -10,6 +10,7 @@ pub mod fingerprint;
 pub mod fix;
 pub mod named_ports;
 pub mod report;
+pub mod wrap;
 
 // One file for each format.
 pub mod github;

@@ -65,5 +65,5 @@ pub(super) fn understood(understood: &Understood, bytes: &[u8], solver: Option<&
     findings::written(|out| connectivity::rows::table(&connections, &exposures).write_csv(out));
     findings::written(|out| connectivity::rows::table(&connections, &exposures).write_markdown(out));
     let names = ports::names(model, &Selected::by_policies(model));
-    findings::written(|out| ports::human::write(out, &names));
+    findings::written(|out| ports::human::write(out, &names, crate::diagnostic::human::Options::default()));
 }

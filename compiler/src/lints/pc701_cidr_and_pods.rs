@@ -197,7 +197,7 @@ impl<'m> Search<'_, 'm> {
                         .decide(subject, rule.direction, peer, protocol, port)
                         .allowed
                 };
-                if allows(&around.judge) && !allows(&self.external) {
+                if allows(around.judge) && !allows(&self.external) {
                     return flow(around.model, subject, rule.direction, *id, (protocol, port));
                 }
             }

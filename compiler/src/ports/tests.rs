@@ -1,6 +1,7 @@
 //! The table over small clusters, written in the IR's own text form.
 
 use super::*;
+use crate::diagnostic::human::Options;
 
 const SHOP: &str = "\
 endpoint shop/java of Deployment/catalog labels app=catalog ports http 8080/TCP (pods.yaml:1:1)
@@ -51,6 +52,20 @@ fn a_name_has_its_definitions_and_its_uses() {
 }
 
 #[test]
+fn people_see_rows_that_fit_and_collisions_that_stand_out() {
+    let names = shop();
+    let shown = |color, width| {
+        let mut out = Vec::new();
+        human::write(&mut out, &names, Options { color, width }).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let narrow = shown(false, 60);
+    assert!(narrow.lines().all(|line| line.chars().count() <= 60), "{narrow}");
+    assert!(narrow.contains("\n      p.yaml:2\n"), "{narrow}");
+    assert!(shown(true, 100).contains("\u{1b}[33;1m⚠ several numbers"));
+}
+
+#[test]
 fn every_format_shows_the_same_table() {
     let names = shop();
     let written = |write: &dyn Fn(&mut Vec<u8>) -> std::io::Result<()>| {
@@ -58,7 +73,8 @@ fn every_format_shows_the_same_table() {
         write(&mut out).unwrap();
         String::from_utf8(out).unwrap()
     };
-    insta::assert_snapshot!(written(&|out| human::write(out, &names)));
+    let options = Options::default();
+    insta::assert_snapshot!(written(&|out| human::write(out, &names, options)));
     insta::assert_snapshot!(written(&|out| rows::table(&names).write_csv(out)));
     let json = written(&|out| json::write(out, &names, &[], &crate::diagnostic::json::Scope::default()));
     let value: serde_json::Value = serde_json::from_str(&json).unwrap();
