@@ -97,7 +97,8 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
     }
     let Triaged { findings, stale } = triage::triage(&checked, &understood, &how);
     drop(progress);
-    let base = std::env::current_dir().unwrap_or_default();
+    let here = std::env::current_dir().unwrap_or_default();
+    let repository = here.ancestors().find(|above| above.join(".git").exists());
     let report = Report {
         findings: &findings,
         sources: &understood.input.sources,
@@ -109,7 +110,8 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
         fail_on: settings::fail_on(arguments.triage.fail_on, &config),
         successful: !understood.blocked(),
         undecided: &checked.undecided,
-        base: &base,
+        base: repository.unwrap_or(&here),
+        here: &here,
     };
     outputs.write(&report, terminal)?;
     if fix::takes_standard_output(arguments) && !arguments.fixes.diff {

@@ -3,7 +3,7 @@
 use super::{Finding, Label, Severity, named_ports};
 use crate::source::{STDIN, Sources};
 use ir::origin::Origin;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 /// A run's findings and what is needed to write them.
 #[derive(Clone, Copy, Debug)]
@@ -20,9 +20,10 @@ pub struct Report<'a> {
     pub successful: bool,
     /// Questions that the solver gave up on, as sentences.
     pub undecided: &'a [String],
-    /// Where relative paths start, for inputs that were named by absolute ones. Services that show findings beside code
-    /// know files by their path from the repository's root.
+    /// The repository's root: services that show findings beside code know files by their path from there.
     pub base: &'a Path,
+    /// Where relative paths start.
+    pub here: &'a Path,
 }
 
 impl<'a> Report<'a> {
@@ -37,18 +38,20 @@ impl<'a> Report<'a> {
         finding.counts() && self.fail_on.is_some_and(|level| finding.severity <= level)
     }
 
-    /// A file's path from [`Self::base`], with `/`; standard input keeps its name.
+    /// A file's path from [`Self::base`], with `/`, or as it was named where it is not below; standard input keeps its
+    /// name.
     #[must_use]
     pub fn path(&self, file: &str) -> String {
         if file == STDIN {
             return file.to_owned();
         }
-        let path = Path::new(file);
-        let below = match path.strip_prefix(self.base) {
-            Ok(below) if path.is_absolute() && self.base.is_absolute() => below,
-            _ => path,
+        let named = Path::new(file);
+        let whole = plain(&self.here.join(named));
+        let below = match whole.strip_prefix(self.base) {
+            Ok(below) if whole.is_absolute() && self.base.is_absolute() => below,
+            _ => named.strip_prefix(".").unwrap_or(named),
         };
-        let below = below.strip_prefix(".").unwrap_or(below).to_string_lossy();
+        let below = below.to_string_lossy();
         if cfg!(windows) {
             below.replace('\\', "/")
         } else {
@@ -115,4 +118,19 @@ impl<'a> Report<'a> {
         }
         text
     }
+}
+
+/// A path without `.` and `..`, as it reads.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    plain
 }

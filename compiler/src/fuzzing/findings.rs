@@ -19,6 +19,7 @@ pub(super) fn render(findings: &[Finding], sources: &Sources, successful: bool) 
         successful,
         undecided: &[],
         base: Path::new("/repository"),
+        here: Path::new("/repository"),
     };
     for width in [20, 100] {
         let options = human::Options { color: false, width };

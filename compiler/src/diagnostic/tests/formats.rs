@@ -22,6 +22,7 @@ fn report<'a>(findings: &'a [Finding], sources: &'a Sources) -> Report<'a> {
         successful: true,
         undecided: &[],
         base: Path::new("/repository"),
+        here: Path::new("/repository"),
     }
 }
 
@@ -126,6 +127,18 @@ fn files_are_named_from_the_repository() {
         ("<stdin>", "<stdin>"),
     ] {
         assert_eq!(report.path(file), path);
+    }
+    let below = Report {
+        here: Path::new("/repository/team"),
+        ..report
+    };
+    for (file, path) in [
+        ("a.yaml", "team/a.yaml"),
+        ("../b/m.yaml", "b/m.yaml"),
+        ("./../team/a.yaml", "team/a.yaml"),
+        ("../../a.yaml", "../../a.yaml"),
+    ] {
+        assert_eq!(below.path(file), path);
     }
 }
 
