@@ -292,11 +292,12 @@ impl Reader<'_> {
         let mut problem = problem;
         problem.fix = self.renaming(key, record);
         let is_scalar = document.scalar(value).is_some();
-        self.sink
-            .report(match suggest::help(&name, is_scalar, record, self.frame) {
-                Some(help) => problem.help(help),
-                None => problem,
-            });
+        let given = |field: &str| document.entry(self.node, field).is_some();
+        let help = suggest::help(&name, is_scalar, record, self.frame, given);
+        self.sink.report(match help {
+            Some(help) => problem.help(help),
+            None => problem,
+        });
     }
 }
 
@@ -305,9 +306,10 @@ impl Reader<'_> {
     fn renaming(&self, key: NodeId, record: Record) -> Option<Draft> {
         let document = self.sink.document;
         let written = &*document.scalar(key)?.text;
-        let (field, applicability) = suggest::sole(written, record.fields)?;
-        let is_given = document.entry(self.node, field).is_some();
-        (!is_given).then(|| Draft {
+        let mut open: Vec<&str> = record.fields.to_vec();
+        open.retain(|field| document.entry(self.node, field).is_none());
+        let (field, applicability) = suggest::sole(written, &open)?;
+        Some(Draft {
             applicability,
             title: format!("write `{field}`"),
             span: document.node(key).span,
@@ -317,7 +319,8 @@ impl Reader<'_> {
     }
 }
 
-const UNRENDERED: &str =
+/// What to do with a template.
+pub(crate) const UNRENDERED: &str =
     "this looks like a template: render it first, for example `helm template … | portcullis check -`";
 
 /// The problem that a mapping's fault is.

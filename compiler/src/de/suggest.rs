@@ -3,9 +3,21 @@
 use super::{Frame, Record};
 use crate::diagnostic::Applicability;
 
-/// Help for an unknown field `name` of `record`, met inside `frame`; `is_scalar` says what its value is.
-pub(super) fn help(name: &str, is_scalar: bool, record: Record, frame: &Frame<'_>) -> Option<String> {
-    let near = nearest(name, record.fields);
+/// Help for an unknown field `name` of `record`, met inside `frame`; `is_scalar` says what its value is. What stands
+/// beside it already, which is `given`, was not meant.
+pub(super) fn help(
+    name: &str,
+    is_scalar: bool,
+    record: Record,
+    frame: &Frame<'_>,
+    given: impl Fn(&str) -> bool,
+) -> Option<String> {
+    let mut open: Vec<&str> = record.fields.to_vec();
+    open.retain(|field| !given(field));
+    let mut near = nearest(name, &open);
+    if near.is_empty() {
+        near = beginning(name, &open);
+    }
     if !near.is_empty() {
         let names: Vec<_> = near.iter().map(|field| format!("`{field}`")).collect();
         return Some(format!("did you mean {}?", names.join(" or ")));
@@ -70,6 +82,16 @@ pub fn nearest<'c>(name: &str, candidates: &[&'c str]) -> Vec<&'c str> {
         .take(3)
         .map(|(_, name)| name)
         .collect()
+}
+
+/// At most three candidates that begin with `name`, where it is long enough to mean something.
+pub fn beginning<'c>(name: &str, candidates: &[&'c str]) -> Vec<&'c str> {
+    const SHORTEST: usize = 3;
+    let folded = name.to_lowercase();
+    let begins = |candidate: &&&str| candidate.to_lowercase().starts_with(&folded);
+    let long_enough = folded.chars().count() >= SHORTEST;
+    let longer = candidates.iter().filter(|_| long_enough).filter(begins);
+    longer.copied().take(3).collect()
 }
 
 /// The only candidate that `name` can have stood for, if there is just one. It is sure where the two differ in case alone,

@@ -116,6 +116,11 @@ fn unknown_fields_are_all_found_with_what_they_may_mean() {
             "PC102 12:7 \"colour\" spec.egress[0].to[0].colour | unknown field `colour` in `NetworkPolicyPeer` | the fields here are `ipBlock`, `namespaceSelector`, `podSelector`",
         ],
     );
+    // What is given beside it was not meant.
+    check::<NetworkPolicyPort>(
+        "port: 53\nprot: UDP\n",
+        &["PC102 2:1 \"prot\" prot | unknown field `prot` in `NetworkPolicyPort` | did you mean `protocol`?"],
+    );
     check::<NetworkPolicySpec>(
         "podSelector: {app: web}\n",
         &[

@@ -21,7 +21,7 @@ pub use paths::states;
 pub use pod::{Container, Pod, PodSpec};
 pub use texts::Texts;
 
-use crate::de::Problem;
+use crate::de::{Problem, UNRENDERED};
 use crate::diagnostic::{self, Code, Finding, Fix, ObjectName};
 use crate::limits::Limits;
 use crate::route::Route;
@@ -387,9 +387,7 @@ fn stream_finding(source: &Source, fault: &StreamFault) -> Finding {
             let line = source.line(origin.line).map_or("", |(_, line)| line);
             let finding = finding.at(origin, "here").blocking();
             if line.contains("{{") || line.contains("{%") {
-                finding.help(
-                    "this looks like a template: render it first, for example `helm template … | portcullis check -`",
-                )
+                finding.help(UNRENDERED)
             } else if line.starts_with('\t') || line.trim_start_matches(' ').starts_with('\t') {
                 finding.help("indent with spaces: YAML does not allow tabs there")
             } else {

@@ -8,7 +8,7 @@ use crate::diagnostic::{Applicability, Code, Finding, Fix, ObjectName};
 use crate::network_policy_api::v1alpha1::{AdminNetworkPolicy, BaselineAdminNetworkPolicy};
 use crate::network_policy_api::v1alpha2::ClusterNetworkPolicy;
 use crate::route::Route;
-use crate::source::{Source, SourceId, Span};
+use crate::source::{Position, Source, SourceId, Span};
 use crate::tree::{self, Document, Found, NodeId};
 use ir::origin::Origin;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
@@ -259,6 +259,20 @@ impl Object {
     #[must_use]
     pub fn origin(&self, route: &Route) -> Origin {
         self.place.origin(route)
+    }
+
+    /// Whether something in a place of this object waits to be filled in: `"{{ .Values.cidr }}"` reads as text.
+    #[must_use]
+    pub fn is_template(&self, origin: &Origin) -> bool {
+        let source = &self.place.source;
+        let offset = |line, column| source.offset(Position { line, column });
+        let start = offset(origin.line, origin.column);
+        let end = offset(origin.end_line, origin.end_column);
+        let span = start.zip(end).map(|(start, end)| Span::new(start, end));
+        span.is_some_and(|span| {
+            let text = source.slice(span);
+            text.contains("{{") && text.contains("}}")
+        })
     }
 
     /// Whether there is a value at `route`.

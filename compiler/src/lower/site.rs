@@ -1,5 +1,6 @@
 //! One object while it is lowered: its places, and the findings about it so far.
 
+use crate::de::UNRENDERED;
 use crate::diagnostic::{Code, Finding};
 use crate::load::Object;
 use crate::route::Route;
@@ -47,7 +48,13 @@ impl<'a> Site<'a> {
         }
     }
 
-    pub(super) fn report(&mut self, finding: Finding) {
+    /// Says it. What a template will write is not corrected before it is rendered.
+    pub(super) fn report(&mut self, mut finding: Finding) {
+        let place = finding.primary().map(|label| &label.origin);
+        if place.is_some_and(|place| self.object.is_template(place)) {
+            finding.help = Some(UNRENDERED.to_owned());
+            finding.fixes.clear();
+        }
         self.findings.push(finding);
     }
 }

@@ -179,6 +179,19 @@ ingress:
 }
 
 #[test]
+fn templates_between_quotes_are_to_be_rendered_first() {
+    let spec = "podSelector: {matchLabels: {app: \"{{ .Values.app }}\"}}\ningress:\n- from: [{ipBlock: {cidr: \"{{ .Values.cidr }}\"}}]\n  ports: [{port: \"{{ .Values.port }}\"}]";
+    let refusals = refusals(&policy(spec).replace("name: p", "name: \"{{ .Release.Name }}-p\""));
+    assert!(refusals.lines().count() >= 4, "{refusals}");
+    for refusal in refusals.lines() {
+        assert!(
+            refusal.contains("| this looks like a template: render it first"),
+            "{refusal}"
+        );
+    }
+}
+
+#[test]
 fn a_refused_policy_blocks_analysis_and_host_bits_do_not() {
     let blocks = |spec: &str| {
         let lowered = lowered(&policy(spec));
