@@ -10,6 +10,9 @@ use crate::load::{Object, ObjectKind};
 use crate::route;
 use std::collections::{BTreeSet, HashMap};
 
+/// Copies come of reading a base beside what is made from it.
+const APPLIED_TOGETHER: &str = "name only the files that are applied together, or render them first (`kustomize build`, `helm template`)";
+
 /// Which policies repeat the kind, namespace and name of one before, by index; says so of each.
 ///
 /// Only one of them will exist: whichever is applied last. A copy counts once. Where the two differ the answer would
@@ -44,10 +47,14 @@ fn repetition(first: &Object, object: &Object) -> Finding {
     } else {
         format!("there are two different {kind} objects `{name}`: only one of them will exist")
     };
+    let help = match copy {
+        true => APPLIED_TOGETHER,
+        false => "remove one, or give it another name: `kubectl apply` lets the last one replace the others",
+    };
     let mut finding = Site::new(object)
         .refusal(Code::DUPLICATE_POLICY_NAME, &at, message)
         .because(first.origin(&at), "the first")
-        .help("remove one, or give it another name: `kubectl apply` lets the last one replace the others");
+        .help(help);
     if copy {
         finding.severity = Severity::Warning;
         finding.blocks_analysis = false;
@@ -139,7 +146,7 @@ fn left_out(first: &Object, object: &Object) -> Finding {
     .at(object.origin(&at), "left out of every answer")
     .because(first.origin(&at), "this one stands for it")
     .about(object.name.clone())
-    .help("name only the files that are applied together, or render them first (`kustomize build`, `helm template`)")
+    .help(APPLIED_TOGETHER)
 }
 
 fn is_workload(object: &Object) -> bool {
