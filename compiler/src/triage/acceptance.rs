@@ -20,6 +20,8 @@ use thiserror::Error;
 
 /// How the annotation's key starts.
 pub const ANNOTATION: &str = "portcullis.io/allow.";
+/// How all keys start that are for us.
+const DOMAIN: &str = "portcullis.io/";
 
 /// An acceptance as it is written, and what it speaks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +69,9 @@ pub enum Fault {
     /// Text that is for us and says nothing we know.
     #[error("this is not an acceptance")]
     NotAnAcceptance,
+    /// An annotation that is for us and is none that we know.
+    #[error("`{0}` is not an acceptance")]
+    NotAnAnnotation(String),
     /// No such code.
     #[error(transparent)]
     Code(#[from] UnknownCode),
@@ -87,12 +92,15 @@ impl Fault {
     pub fn finding(&self, origin: Origin) -> Finding {
         let code = match self {
             Self::NoReason => Code::ACCEPTANCE_WITHOUT_REASON,
-            Self::NotAnAcceptance | Self::Code(_) | Self::Group(_) | Self::Date(_) => {
-                Code::ACCEPTANCE_UNREADABLE
-            }
+            Self::NotAnAcceptance
+            | Self::NotAnAnnotation(_)
+            | Self::Code(_)
+            | Self::Group(_)
+            | Self::Date(_) => Code::ACCEPTANCE_UNREADABLE,
         };
         let help = match self {
             Self::NotAnAcceptance => "write `# portcullis: allow[PC201] the reason`",
+            Self::NotAnAnnotation(_) => "write `portcullis.io/allow.PC201: the reason`",
             Self::Code(_) | Self::Group(_) => "write the code as findings show it, such as `PC201`",
             Self::Date(_) => "write the last day on which it holds, such as `until=2027-01-31`",
             Self::NoReason => "say behind the code why this is right here",
@@ -151,7 +159,10 @@ fn allow(text: &str) -> Result<Statement, Fault> {
 
 /// Reads an annotation. `None` when its key is not for us.
 pub fn annotation(key: &str, value: &str) -> Option<Result<Statement, Fault>> {
-    let named = key.strip_prefix(ANNOTATION)?;
+    key.strip_prefix(DOMAIN)?;
+    let Some(named) = key.strip_prefix(ANNOTATION) else {
+        return Some(Err(Fault::NotAnAnnotation(key.to_owned())));
+    };
     Some(code(named).and_then(|code| statement(vec![code], value)))
 }
 
@@ -242,5 +253,9 @@ mod tests {
             Fault::NoReason
         );
         assert_eq!(annotation("example.io/allow.PC201", "x"), None);
+        for slip in ["portcullis.io/allow", "portcullis.io/alow.PC201"] {
+            let fault = Fault::NotAnAnnotation(slip.to_owned());
+            assert_eq!(read(slip, "PC201 on purpose").unwrap_err(), fault);
+        }
     }
 }
