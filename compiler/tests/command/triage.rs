@@ -37,7 +37,7 @@ fn collisions(directory: &Path, more: &[&str]) -> (i32, u64, u64) {
             "--no-solver",
             "--format=json",
             "--fail-on=note",
-            "--select=PC201,PC61",
+            "--select=PC201,PC614,PC615,PC616,PC617",
         ])
         .args(more)
         .arg(".")
