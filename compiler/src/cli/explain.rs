@@ -9,6 +9,7 @@ use clap::Args;
 use std::io::Write;
 
 #[derive(Debug, Args)]
+#[command(override_usage = "portcullis explain [OPTIONS] <CODE>\n       portcullis explain [OPTIONS] --list")]
 pub(super) struct Arguments {
     /// A code or its name: PC201, named-port-many-numbers
     #[arg(value_name = "CODE", required_unless_present = "list")]
@@ -38,7 +39,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
             ),
         }));
     };
-    let page = explain::page(code);
+    let page = explain::page_with_level(code);
     let options = terminal.out_options();
     if options.color {
         write!(

@@ -12,6 +12,7 @@ pub mod terminal;
 #[cfg(test)]
 mod tests;
 
+use crate::de::suggest;
 use crate::diagnostic::code::{Entry, REGISTRY};
 use crate::diagnostic::{Applicability, Code, Severity, json};
 use serde::Serialize;
@@ -119,11 +120,37 @@ fn severity_or_reserved(entry: &Entry) -> &'static str {
     }
 }
 
-/// The codes that `text` may have meant, nearest first.
+/// The codes that `text` may have meant, nearest first: by their names, by how these begin, or by their first digits.
 #[must_use]
-pub fn near(text: &str) -> Vec<&'static str> {
+pub fn near(text: &str) -> Vec<String> {
     let names: Vec<_> = REGISTRY.iter().map(|entry| entry.name).collect();
-    crate::de::suggest::nearest(text, &names)
+    let mut near: Vec<String> = suggest::nearest(text, &names)
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    if near.is_empty() {
+        near.extend(suggest::beginning(text, &names).into_iter().map(str::to_owned));
+    }
+    if near.is_empty() {
+        let codes: Vec<_> = REGISTRY.iter().map(|entry| entry.code.to_string()).collect();
+        let codes: Vec<_> = codes.iter().map(String::as_str).collect();
+        near.extend(suggest::beginning(text, &codes).into_iter().map(str::to_owned));
+    }
+    near
+}
+
+/// [`page`], with the code's level under the heading. The level is the registry's to say, so that pages do not repeat it.
+#[must_use]
+pub fn page_with_level(code: Code) -> String {
+    let text = page(code);
+    let Some(entry) = code.entry().filter(|_| !is_reserved(code)) else {
+        return text.into_owned();
+    };
+    let (heading, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    format!(
+        "{heading}\n\n*By default {}.*\n{rest}",
+        default_severity(entry.severity)
+    )
 }
 
 /// How the severity reads in a sentence about a code.

@@ -1,6 +1,6 @@
 //! `docs/rules`: a page for each code, and an index.
 
-use super::{default_severity, fix_word, is_reserved, page, severity_or_reserved};
+use super::{fix_word, page_with_level, severity_or_reserved};
 use crate::diagnostic::code::REGISTRY;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -22,18 +22,7 @@ pub fn files() -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
     for entry in REGISTRY {
         let code = entry.code;
-        let text = page(code);
-        let text = if is_reserved(code) {
-            text.into_owned()
-        } else {
-            // The severity belongs under the heading; it is the registry's to say, so that pages do not repeat it.
-            let (heading, rest) = text.split_once('\n').unwrap_or((&text, ""));
-            format!(
-                "{heading}\n\n*By default {}.*\n{rest}",
-                default_severity(entry.severity)
-            )
-        };
-        files.insert(format!("{code}.md"), text);
+        files.insert(format!("{code}.md"), page_with_level(code));
     }
     files.insert("README.md".to_owned(), index());
     files

@@ -280,3 +280,10 @@ fn the_list_names_every_code_and_what_is_reserved() {
     }
     assert_eq!(near("dns-forgoten"), ["dns-forgotten"]);
 }
+
+#[test]
+fn what_is_no_code_is_near_some() {
+    assert_eq!(near("named-port-twice"), ["named-port-twice-in-pod"]);
+    assert_eq!(near("PC20"), ["PC201", "PC202", "PC203"]);
+    assert!(near("PC").is_empty() && near("nothing of ours").is_empty());
+}
