@@ -268,7 +268,7 @@ impl<'m> Judge<'_, 'm> {
                 .defining()
                 .map(|reached| lineage(reached.endpoint))
                 .collect();
-            if lineages.len() == 1 {
+            if lineages.len() == 1 && lineages.first().is_some_and(Option::is_some) {
                 return Case::Revisions;
             }
             let mut by_namespace: BTreeMap<&str, BTreeSet<Numbers>> = BTreeMap::new();
@@ -579,19 +579,23 @@ const REVISION_LABELS: [&str; 3] = [
     "rollouts-pod-template-hash",
 ];
 
-/// What stays the same from one revision of a workload to the next.
+/// What stays the same from one revision of a workload to the next. A pod that nobody owns has no revisions.
 ///
 /// A ReplicaSet is called after its Deployment and the hash that its pods carry as a label.
 #[must_use]
-pub fn lineage(endpoint: &Endpoint) -> String {
+pub fn lineage(endpoint: &Endpoint) -> Option<String> {
     let workload = &endpoint.workload;
     let hash = REVISION_LABELS
         .iter()
         .find_map(|label| endpoint.labels.get(*label));
     let base = hash.and_then(|hash| workload.name.strip_suffix(hash.as_str())?.strip_suffix('-'));
     match base {
-        Some(base) => format!("{}/Deployment/{base}", endpoint.namespace),
-        None => format!("{}/{}/{}", endpoint.namespace, workload.kind, workload.name),
+        Some(base) => Some(format!("{}/Deployment/{base}", endpoint.namespace)),
+        None if workload.kind == "Pod" => None,
+        None => Some(format!(
+            "{}/{}/{}",
+            endpoint.namespace, workload.kind, workload.name
+        )),
     }
 }
 

@@ -84,7 +84,8 @@ use super::named_port_report::{
 use super::policy_name;
 use crate::diagnostic::{Code, Finding, Severity};
 use ir::policy::{Action, Direction};
-use std::collections::BTreeSet;
+use ir::port::Protocol;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Finds rules with such a name.
 #[must_use]
@@ -152,19 +153,63 @@ pub(super) fn shows_itself(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Option
     })
 }
 
-/// `8080 on some pods and 80 on others`, in the order of numbers.
+/// `80 on some pods and 8080 on others`, in the order of numbers. A protocol in which all agree is not listed, and
+/// where several are, each number has its own: `80/TCP, 8080/TCP and …`.
 pub(super) fn listed_numbers<'a>(meanings: impl IntoIterator<Item = &'a Numbers>) -> String {
-    let numbers: BTreeSet<u16> = meanings
-        .into_iter()
-        .flatten()
-        .map(|(_, number)| *number)
+    let all: Numbers = meanings.into_iter().flatten().copied().collect();
+    let mut by_protocol: BTreeMap<Protocol, usize> = BTreeMap::new();
+    for (protocol, _) in &all {
+        *by_protocol.entry(*protocol).or_default() += 1;
+    }
+    let differ = |protocol: &Protocol| by_protocol.get(protocol).is_some_and(|numbers| *numbers > 1);
+    let ambiguous: Numbers = all
+        .iter()
+        .filter(|(protocol, _)| differ(protocol))
+        .copied()
         .collect();
-    let numbers: Vec<_> = numbers.into_iter().map(|number| number.to_string()).collect();
+    let shown = if ambiguous.is_empty() { all } else { ambiguous };
+    let protocols: BTreeSet<Protocol> = shown.iter().map(|(protocol, _)| *protocol).collect();
+    let numbers: Vec<_> = shown
+        .iter()
+        .map(|(protocol, number)| match protocols.len() {
+            1 => number.to_string(),
+            _ => format!("{number}/{protocol}"),
+        })
+        .collect();
     match numbers.split_last() {
         Some((last, rest)) if !rest.is_empty() => {
             format!("{} on some pods and {last} on others", rest.join(", "))
         }
-        // The same number behind different protocols.
-        _ => format!("{} with different protocols", numbers.join("")),
+        _ => numbers.join(""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_told_where_they_differ() {
+        let listed = |meanings: &[&[(Protocol, u16)]]| {
+            let meanings: Vec<Numbers> = meanings.iter().map(|one| one.iter().copied().collect()).collect();
+            listed_numbers(&meanings)
+        };
+        let (tcp, udp) = (Protocol::Tcp, Protocol::Udp);
+        assert_eq!(
+            listed(&[&[(tcp, 80)], &[(tcp, 8080)]]),
+            "80 on some pods and 8080 on others"
+        );
+        assert_eq!(
+            listed(&[&[(tcp, 80), (udp, 82)], &[(tcp, 8080)]]),
+            "80 on some pods and 8080 on others"
+        );
+        assert_eq!(
+            listed(&[&[(tcp, 80), (udp, 80)], &[(tcp, 8080), (udp, 53)]]),
+            "80/TCP, 8080/TCP, 53/UDP on some pods and 80/UDP on others"
+        );
+        assert_eq!(
+            listed(&[&[(tcp, 80)], &[(udp, 80)]]),
+            "80/TCP on some pods and 80/UDP on others"
+        );
     }
 }

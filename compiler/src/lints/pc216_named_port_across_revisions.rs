@@ -42,8 +42,8 @@ pub fn check(hazards: &Hazards<'_>) -> Vec<Finding> {
         .iter()
         .filter(|judged| judged.case == Case::Revisions)
     {
-        if let Some(first) = judged.defining().next() {
-            let key = (lineage(first.endpoint), judged.one.name.to_ascii_lowercase());
+        if let Some(workload) = judged.defining().next().and_then(|first| lineage(first.endpoint)) {
+            let key = (workload, judged.one.name.to_ascii_lowercase());
             workloads.entry(key).or_default().push(judged);
         }
     }
