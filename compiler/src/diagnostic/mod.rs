@@ -92,6 +92,16 @@ impl AcceptedBy {
             Self::Baseline => "baseline",
         }
     }
+
+    /// The word in a sentence.
+    #[must_use]
+    pub fn with_article(self) -> &'static str {
+        match self {
+            Self::Comment => "a comment",
+            Self::Annotation => "an annotation",
+            Self::Baseline => "a baseline",
+        }
+    }
 }
 
 /// A place in the input and what to say there.

@@ -110,7 +110,7 @@ fn finding(report: &Contents<'_>, finding: &Finding, stands: Stands) -> Markup {
                 }
             }
             @if let Some(accepted) = &finding.accepted {
-                p { "Accepted by a " (accepted.by.as_str()) ": " (accepted.reason) }
+                p { "Accepted by " (accepted.by.with_article()) ": " (accepted.reason) }
             }
             @for label in &finding.labels {
                 figure.place.primary[label.primary] {
