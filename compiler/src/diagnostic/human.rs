@@ -187,7 +187,11 @@ impl<'a> Drawing<'a> {
         // What to do first, then what else there is to know.
         let help = finding.help.iter().flat_map(|help| help.lines());
         let mut lines: Vec<_> = help.map(str::to_owned).chain(witness).collect();
-        lines.extend(named_ports::lines(&finding.named_ports, finding.engines.as_ref()));
+        let names = named_ports::lines(&finding.named_ports, finding.engines.as_ref());
+        if !lines.is_empty() && !names.is_empty() {
+            lines.push(String::new());
+        }
+        lines.extend(names);
         lines.extend(unplaced);
         while lines.last().is_some_and(String::is_empty) {
             lines.pop();
