@@ -1,110 +1,204 @@
-//! The port names of the pods: who calls which number what, and where one name means several numbers.
+//! The port names: who calls which number what, which rules use the name, and what it means to them.
 
+use crate::ports::{self, Definition, Destination, PortName, Use};
+use ir::cluster::ContainerRole;
 use ir::model::Model;
-use ir::origin::Origin;
-use ir::policy::RuleId;
-use ir::port::{PortMatch, Ports};
+use ir::port::Protocol;
 use maud::{Markup, html};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-/// Who defines a name with one number.
-type Definers<'m> = BTreeMap<(u16, String), BTreeSet<(String, &'m Origin)>>;
-
-/// Definitions that are listed of one number.
+/// So many of a list are shown; the others are folded away.
 const SHOWN: usize = 6;
 
 /// The table.
 pub(super) fn table(model: &Model) -> Markup {
-    let mut definitions: BTreeMap<String, Definers<'_>> = BTreeMap::new();
-    for pod in model.cluster.endpoints() {
-        for port in &pod.ports {
-            if let Some(name) = &port.name {
-                definitions
-                    .entry(name.to_ascii_lowercase())
-                    .or_default()
-                    .entry((port.number, port.protocol.to_string()))
-                    .or_default()
-                    .insert((format!("{}/{}", pod.namespace, pod.workload.name), &port.origin));
-            }
-        }
-    }
-    let uses = uses(model);
-    let names: BTreeSet<&String> = definitions.keys().chain(uses.keys()).collect();
+    let names = ports::names(model);
     html! {
         @if names.is_empty() {
             p { "No pod names a port, and no rule asks for one." }
         } @else {
             div.scroll tabindex="0" {
                 table.names {
-                    thead { tr { th { "Name" } th { "Number" } th { "Defined by" } th { "Used by rules of" } } }
-                    tbody {
-                        @for name in names {
-                            @let numbers = definitions.get(name);
-                            (rows(name, numbers, uses.get(name)))
-                        }
-                    }
+                    thead { tr { th { "Name" } th { "Number" } th { "Defined by" } th { "Used by" } } }
+                    @for (name, entry) in &names { (rows(name, entry)) }
                 }
             }
         }
     }
 }
 
-fn rows(name: &str, numbers: Option<&Definers<'_>>, users: Option<&BTreeSet<(String, &Origin)>>) -> Markup {
-    let count = numbers.map_or(0, BTreeMap::len);
-    let collides = count > 1;
-    let undefined = Definers::from([((0, String::new()), BTreeSet::new())]);
+fn rows(name: &str, entry: &PortName) -> Markup {
+    let mut numbers: BTreeMap<(u16, Protocol), Vec<&Definition>> = BTreeMap::new();
+    for definition in &entry.definitions {
+        let number = (definition.number, definition.protocol);
+        numbers.entry(number).or_default().push(definition);
+    }
+    let height = numbers.len().max(1);
     html! {
-        @for (at, ((number, protocol), definers)) in numbers.unwrap_or(&undefined).iter().enumerate() {
-            tr.collision[collides] data-name=(name) {
-                @if at == 0 {
-                    th scope="rowgroup" rowspan=(count.max(1)) {
-                        code { (name) }
-                        @if collides { span.tag { (count) " meanings" } }
-                    }
+        // Where no rule asks for the name, it does not matter what it means.
+        tbody.collision[entry.collides() && !entry.uses.is_empty()] {
+            @if numbers.is_empty() {
+                tr {
+                    (heading(name, entry, height))
+                    td colspan="2" { "nobody defines it" }
+                    (users(entry, height))
                 }
-                td {
-                    @if definers.is_empty() { "not defined" } @else { (number) "/" (protocol) }
-                }
-                td { (places(definers)) }
-                @if at == 0 {
-                    td rowspan=(count.max(1)) {
-                        @match users { Some(users) => (places(users)), None => { "–" } }
-                    }
+            }
+            @for (at, ((number, protocol), definitions)) in numbers.iter().enumerate() {
+                tr.idle[!definitions.iter().any(|one| one.counts())] {
+                    @if at == 0 { (heading(name, entry, height)) }
+                    td { (number) "/" (protocol) }
+                    td { (few(definitions, |one| definition(one))) }
+                    @if at == 0 { (users(entry, height)) }
                 }
             }
         }
     }
 }
 
-fn places(places: &BTreeSet<(String, &Origin)>) -> Markup {
+fn heading(name: &str, entry: &PortName, height: usize) -> Markup {
+    let counting: usize = entry.numbers().values().map(|numbers| numbers.len()).sum();
     html! {
-        ul {
-            @for (who, origin) in places.iter().take(SHOWN) {
-                li { (who) " " span.where { (origin) } }
-            }
-            @if places.len() > SHOWN { li { "and " (places.len() - SHOWN) " more" } }
+        th scope="rowgroup" rowspan=(height) {
+            code { (name) }
+            @if entry.collides() { span.tag { (counting) " meanings" } }
+            @if counting == 0 && !entry.definitions.is_empty() { span.tag { "not defined for rules" } }
         }
     }
 }
 
-fn uses(model: &Model) -> BTreeMap<String, BTreeSet<(String, &Origin)>> {
-    let mut uses: BTreeMap<String, BTreeSet<(String, &Origin)>> = BTreeMap::new();
-    for (id, _) in model.policy_ids() {
-        for (rule_id, rule) in model.rule_ids(id) {
-            let Ports::OneOf(ports) = &rule.ports else {
-                continue;
-            };
-            for port in ports {
-                if let PortMatch::Name { name, .. } = &port.matches {
-                    let user = (policy_name(model, rule_id), &port.origin);
-                    uses.entry(name.to_ascii_lowercase()).or_default().insert(user);
-                }
+fn definition(one: &Definition) -> Markup {
+    html! {
+        (one.namespace) "/" (one.workload.name) (times(one.pods)) " "
+        span.where { (one.origin) }
+        @if one.role == ContainerRole::Init { " " span.remark { "init container: does not count" } }
+        @if one.host_network { " " span.remark { "host network: no rule sees it" } }
+    }
+}
+
+fn users(entry: &PortName, height: usize) -> Markup {
+    html! {
+        td rowspan=(height) {
+            @if entry.uses.is_empty() { "no rule" } @else { (few(&entry.uses, used)) }
+        }
+    }
+}
+
+fn used(one: &Use) -> Markup {
+    let means_something = !one.destinations.is_empty();
+    html! {
+        (one.action.as_str()) " " (one.direction) " of " (ports::policy_text(&one.policy)) " "
+        span.where { (one.origin) }
+        div.means {
+            @if means_something {
+                (few(&one.destinations, destination))
+                @if one.without > 0 { "nothing on " (one.without) " more" }
+            } @else {
+                "means nothing"
             }
         }
     }
-    uses
 }
 
-fn policy_name(model: &Model, rule: RuleId) -> String {
-    crate::cite::PolicyRef::by_id(model, rule.policy).map_or_else(String::new, |policy| policy.to_string())
+fn destination(one: &Destination) -> Markup {
+    html! { b { (ports::numbers_text(&one.numbers)) } " on " (one.pod) (times(one.pods)) }
+}
+
+fn times(pods: usize) -> String {
+    match pods {
+        1 => String::new(),
+        pods => format!(" × {pods}"),
+    }
+}
+
+/// A list of which only the beginning is unfolded.
+fn few<T>(all: &[T], item: impl Fn(&T) -> Markup) -> Markup {
+    let (first, rest) = all.split_at(all.len().min(SHOWN));
+    html! {
+        ul { @for one in first { li { (item(one)) } } }
+        @if !rest.is_empty() {
+            details {
+                summary { "and " (rest.len()) " more" }
+                ul { @for one in rest { li { (item(one)) } } }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::page;
+
+    /// The part of the table that is about a name.
+    fn of_name(page: &str, name: &str) -> String {
+        let heading = format!("<code>{name}</code>");
+        let parts = page.split("<tbody");
+        parts
+            .filter_map(|part| part.split_once("</tbody>"))
+            .map(|(part, _)| part)
+            .find(|part| part.contains(&heading))
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    #[test]
+    fn a_name_means_what_the_ports_command_says() {
+        let page = page(&[(
+            "a.yaml",
+            "
+apiVersion: v1
+kind: Pod
+metadata: {name: one, namespace: a}
+spec:
+  initContainers: [{name: i, image: i, ports: [{name: web, containerPort: 8080}]}]
+  containers:
+    - name: c
+      image: i
+      ports:
+        - {name: dns, containerPort: 53, protocol: UDP}
+        - {name: dns, containerPort: 53, protocol: TCP}
+        - {name: http, containerPort: 80}
+        - {name: admin, containerPort: 81}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: two, namespace: a}
+spec: {containers: [{name: c, image: i, ports: [{name: http, containerPort: 8080}, {name: admin, containerPort: 8081}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: three, namespace: a}
+spec: {hostNetwork: true, containers: [{name: c, image: i, ports: [{name: http, containerPort: 9100}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: p, namespace: a}
+spec: {podSelector: {}, ingress: [{ports: [{port: http}, {port: web}, {port: nowhere}]}]}
+",
+        )]);
+        // One number of each of two protocols is no collision.
+        assert!(!of_name(&page, "dns").contains("meanings"));
+        // A port on the host network is none of the pod's.
+        let http = of_name(&page, "http");
+        assert!(http.contains(">2 meanings<"), "{http}");
+        assert!(http.contains("host network: no rule sees it"), "{http}");
+        assert!(
+            http.contains("<b>80/TCP</b> on a/one") && http.contains("<b>8080/TCP</b> on a/two"),
+            "{http}"
+        );
+        // A plain init container defines nothing.
+        let web = of_name(&page, "web");
+        assert!(
+            web.contains("init container: does not count") && web.contains("means nothing"),
+            "{web}"
+        );
+        assert!(of_name(&page, "nowhere").contains("nobody defines it"));
+        // A collision that no rule meets is told, and not made loud.
+        assert!(http.starts_with(" class=\"collision\""), "{http}");
+        let admin = of_name(&page, "admin");
+        assert!(
+            admin.contains(">2 meanings<") && !admin.contains("collision"),
+            "{admin}"
+        );
+    }
 }

@@ -12,7 +12,7 @@ use ir::port::Protocol;
 use ir::testing::{self, Profile};
 use proptest::prelude::*;
 
-fn page(files: &[(&str, &str)]) -> String {
+pub(super) fn page(files: &[(&str, &str)]) -> String {
     let files = files.iter().map(|(name, text)| (*name, text.as_bytes()));
     let understood = understand_input(load::load_bytes(files, &Limits::default()), &Options::default());
     let checked = check(&understood, None).unwrap();
@@ -40,6 +40,7 @@ fn the_page_shows_findings_names_graph_matrix_and_reasons() {
     for part in [
         "<code>PC201</code>",
         "<span class=\"tag\">3 meanings</span>",
+        "<b>8080/TCP</b> on shop/catalog",
         "aria-label=\"Graph: Who can talk to whom\"",
         "<th scope=\"row\" title=\"shop/frontend (Deployment)\">shop/frontend</th>",
         ">8080</a>",
