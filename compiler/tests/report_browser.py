@@ -28,8 +28,9 @@ def check(holds, what):
         wrong.append(what)
 
 
-def opened(browser, path, width=1280, scheme="light", script=True):
-    """The page, watched: what it writes to the console and what it asks the network for is wrong."""
+def opened(browser, path, width=1280, scheme="light", script=True, at=""):
+    """The page, watched: what it writes to the console and what it asks the network for is wrong. `at` is what stands
+    behind the address."""
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=script
     )
@@ -38,9 +39,15 @@ def opened(browser, path, width=1280, scheme="light", script=True):
     url = pathlib.Path(path).resolve().as_uri()
     page.on("console", lambda message: wrong.append(f"console: {message.type} {message.text}"))
     page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
-    page.on("request", lambda request: check(request.url == url, f"request: {request.url}"))
-    page.goto(url)
+    page.on("request", lambda request: check(request.url.split("#")[0] == url, f"request: {request.url}"))
+    page.goto(url + at)
     return page
+
+
+def look_for(page, words):
+    """Searches, and waits for the end of it."""
+    page.fill("#search", words)
+    page.wait_for_selector("#found[aria-busy=false]", state="attached")
 
 
 def text(page, selector):
@@ -48,14 +55,13 @@ def text(page, selector):
 
 
 def cell(page, row, column):
-    """The cell of two workloads, found by what a person reads."""
+    """The cell of two workloads."""
     found = page.evaluate_handle(
         """([from, to]) => {
           const heads = [...document.querySelectorAll("#matrix thead th")];
-          const column = heads.findIndex((head) => head.textContent === to);
+          const column = heads.findIndex((head) => head.dataset.end === to);
           const rows = [...document.querySelectorAll("#matrix tbody tr")];
-          const row = rows.find((row) => row.querySelector("th").textContent === from);
-          return row?.cells[column] ?? null;
+          return rows.find((row) => row.dataset.end === from)?.cells[column] ?? null;
         }""",
         [row, column],
     )
@@ -81,8 +87,28 @@ def small_report(browser, path):
     ]:
         check(part in said, f"the explanation of an open pair lacks {part!r}:\n{said}")
     check(page.locator("dialog[open] mark").count() > 0, "no deciding line is marked")
+    named = page.get_by_role("dialog", name="shop/frontend → shop/catalog")
+    check(named.count() == 1, "the explanation is not named by its pair")
+    overlap = page.evaluate(
+        """() => {
+          const [title, button] = ["dialog h2", "dialog button"].map((one) => document.querySelector(one).getBoundingClientRect());
+          return title.right > button.left;
+        }"""
+    )
+    check(not overlap, "the button lies on the title")
+
+    # Its address is that of the pair: it can be gone back from, and opened again.
+    address = page.evaluate("location.hash")
+    page.go_back()
+    check(page.locator("dialog[open]").count() == 0, "going back does not close the explanation")
+    page.go_forward()
+    check(named.count() == 1, "going forward does not open the explanation again")
     page.keyboard.press("Escape")
     check(page.locator("dialog[open]").count() == 0, "Escape does not close the explanation")
+    page.wait_for_function("location.hash === ''")
+    linked = opened(browser, path, at=address)
+    check(linked.get_by_role("dialog", name="shop/frontend → shop/catalog").count() == 1, f"{address} opens nothing")
+    linked.context.close()
 
     # A closed pair says which policies close it.
     cell(page, "shop/frontend", "ledger/ledger").click()
@@ -90,6 +116,24 @@ def small_report(browser, path):
     check("Closed" in said and "deny by default" in said, f"the explanation of a closed pair: {said}")
     page.get_by_role("button", name="Close").click()
     check(page.locator("dialog[open]").count() == 0, "the button does not close the explanation")
+
+    # So does one towards the outside, and one that is open says why.
+    cell(page, "shop/frontend", "outside").click()
+    said = text(page, "dialog[open]")
+    check("Closed" in said and "deny by default" in said, f"the explanation of a closed pair with the outside: {said}")
+    page.keyboard.press("Escape")
+    cell(page, "outside", "kube-system/coredns").click()
+    said = text(page, "dialog[open]")
+    check("no policy restricts it" in said, f"the explanation of an open pair with the outside: {said}")
+    page.keyboard.press("Escape")
+
+    # Who listens hears what is empty to the eye.
+    role = page.get_by_role("grid").count()
+    cell(page, "shop/frontend", "ledger/ledger").focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowRight")
+    heard = page.evaluate("document.activeElement.ariaLabel")
+    check(role == 1 and heard == "closed", f"{role} grids, and a closed cell is heard as {heard}")
 
     # Keys: the arrows move, Enter opens, the slash goes to the search.
     first = cell(page, "shop/frontend", "shop/catalog")
@@ -107,9 +151,45 @@ def small_report(browser, path):
     check(page.evaluate("document.activeElement.id") == "search", "the slash does not go to the search")
 
     # A search for a code leaves its findings.
-    page.keyboard.type("PC201")
+    look_for(page, "PC201")
     seen = page.locator(".finding:visible > summary > .kind code").all_inner_texts()
     check(seen and set(seen) == {"PC201"}, f"a search for PC201 leaves {seen}")
+
+    # What stands in a finding or in a row finds it: a port, a file, a workload.
+    for words, findings, names in [("http", 3, "http"), ("policies.yaml", 3, "http"), ("shop/catalog-nginx", 3, "http")]:
+        look_for(page, words)
+        left = [page.locator(one).count() for one in (".finding:visible", ".names tbody:visible")]
+        check(left == [findings, 1], f"a search for {words} leaves {left[0]} findings and {left[1]} names")
+        check(names in text(page, ".names tbody:visible"), f"a search for {words} does not find {names}")
+    look_for(page, "zzz")
+    check(text(page, "#found") == "Nothing found", f"a search for nonsense says {text(page, '#found')!r}")
+    check("dim" in page.locator("#matrix table").get_attribute("class"), "what was not found in looks found")
+    look_for(page, "")
+
+    # Printing unfolds everything but the reasons, and folds it again.
+    shut = "document.querySelectorAll('details:not([open])').length"
+    before = page.evaluate(shut)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    check(page.evaluate(shut) == 1, "something is printed folded")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    check(page.evaluate(shut) == before > 1, "what was unfolded to be printed stays so")
+    page.context.close()
+
+    # Paper is white, and marks are seen without colours.
+    page = opened(browser, path, scheme="dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    paper, ink, mark = page.evaluate(
+        """() => [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color,
+          getComputedStyle(document.querySelector("mark")).textDecorationLine]"""
+    )
+    check(paper == "rgb(255, 255, 255)" and ink != "rgb(228, 231, 235)", f"printed with {ink} on {paper}")
+    check(mark == "underline", f"printed marks: {mark}")
+    page.context.close()
+
+    # On a telephone most of the matrix is cells.
+    page = opened(browser, path, width=400)
+    wide = page.locator("#matrix tbody tr[data-name] th").first.bounding_box()["width"]
+    check(wide < 175, f"names of rows are {wide} pixels wide on a telephone")
     page.context.close()
 
     # Without the script everything can be read, and a cell leads to its reasons.
@@ -118,9 +198,20 @@ def small_report(browser, path):
     page.locator("#matrix td.open[data-sides] a").first.click()
     target = page.url.split("#")[-1]
     check(target.startswith("why-") and page.locator(f"#{target}").is_visible(), "a cell's link leads nowhere")
+    said = text(page, f"#{target}")
+    check("→" in said and "Back to the matrix" in said, f"an explanation names no pair, or no way back: {said}")
     page.locator(f"#{target} a").first.click()
     side = page.url.split("#")[-1]
     check(page.locator(f"#{side}").is_visible(), "the link to a side leads nowhere")
+
+    # A closed pair is explained too: from the row of its source to the side that closes it.
+    page.locator("#matrix tr[data-end='shop/frontend'] th a").click()
+    sides = page.locator(f"#{page.url.split('#')[-1]} a")
+    sides.filter(has_text="ledger/ledger").first.click()
+    said = text(page, f"#{page.url.split('#')[-1]}")
+    check("deny by default" in said and "shop/frontend → ledger/ledger" in said, f"why shop/frontend is closed: {said}")
+    pointer = cell(page, "shop/frontend", "ledger/ledger").evaluate("(cell) => getComputedStyle(cell).cursor")
+    check(pointer != "pointer", "a cell that does nothing looks as if it did")
     page.context.close()
 
 
@@ -139,7 +230,7 @@ def large_report(browser, path):
     check(left == whole - int(inside), f"folding {name} ({inside} workloads) leaves {left} rows")
     widths = page.evaluate(
         """(name) => [...document.querySelectorAll("#matrix thead .column")]
-          .filter((head) => head.textContent.startsWith(name + "/"))
+          .filter((head) => head.dataset.end.startsWith(name + "/"))
           .map((head) => head.getBoundingClientRect().width)"""
         , name)
     check(len(widths) == int(inside) and max(widths) == 0, f"columns of the folded namespace: {max(widths)} wide")
@@ -162,24 +253,45 @@ def large_report(browser, path):
     check(abs(places["down"]) < 3 and abs(places["across"]) < 3, f"headers scroll away: {places}")
 
     # A search leaves what it finds, with what that is connected to.
-    source = page.evaluate("document.querySelector('#matrix td.open').parentElement.querySelector('th').textContent")
+    source = page.evaluate("document.querySelector('#matrix td.open').parentElement.dataset.end")
     target = page.evaluate(
         """() => {
           const cell = document.querySelector("#matrix td.open");
-          return document.querySelectorAll("#matrix thead th")[cell.cellIndex].textContent;
+          return document.querySelectorAll("#matrix thead th")[cell.cellIndex].dataset.end;
         }"""
     )
-    page.fill("#search", source)
-    seen = page.locator("#matrix tbody tr[data-name]:visible th").all_inner_texts()
+    look_for(page, source)
+    seen = page.evaluate(
+        "[...document.querySelectorAll('#matrix tbody tr[data-name]')].filter((row) => row.checkVisibility()).map((row) => row.dataset.end)"
+    )
     check(source in seen and len(seen) < whole / 4, f"a search for {source} leaves {len(seen)} rows")
     reached = page.evaluate(
         """(name) => [...document.querySelectorAll("#matrix thead .column")]
-          .find((head) => head.textContent === name)?.getBoundingClientRect().width""",
+          .find((head) => head.dataset.end === name)?.getBoundingClientRect().width""",
         target,
     )
     check(target == "outside" or reached > 0, f"a search for {source} hides {target}, which it reaches")
-    page.fill("#search", "")
+    views = "[...document.querySelectorAll('.view[open]')].map((view) => view.dataset.name)"
+    unfolded = page.evaluate(views)[1:]
+    check(unfolded == [source.split("/")[0]], f"a search for {source} unfolds {unfolded}")
+    look_for(page, "")
     check(rows.count() == whole, "an empty search does not bring the rows back")
+    check(len(page.evaluate(views)) == 1, "what a search unfolded stays unfolded")
+
+    # What the keys choose is not below the headers.
+    page.locator("#matrix td[data-sides]").first.focus()
+    for key, times in [("ArrowRight", 30), ("ArrowDown", 30), ("ArrowLeft", 25), ("ArrowUp", 25)]:
+        for _ in range(times):
+            page.keyboard.press(key)
+    under = page.evaluate(
+        """() => {
+          const box = (element) => element.getBoundingClientRect();
+          const cell = box(document.activeElement);
+          const corner = box(document.querySelector("#matrix .corner"));
+          return Math.max(corner.right - cell.left, corner.bottom - cell.top);
+        }"""
+    )
+    check(under < 2, f"the chosen cell is {under} pixels below the headers")
 
     # In a group a finding does not say again what the group is about: to the eye. It is said aloud, and printed.
     first = page.locator(".group > .finding > summary").first
@@ -189,6 +301,9 @@ def large_report(browser, path):
     check(first.evaluate(wide) <= 1, "a finding of a group shows its code again")
     page.emulate_media(media="print")
     check(first.evaluate(wide) > 50, "a finding of a group is printed without its code")
+    check(page.locator("#matrix .scroll").is_hidden(), "a matrix is printed that is wider than the paper")
+    listed = page.locator("#matrix .list .from")
+    check(listed.count() > 20 and listed.first.is_visible(), "no list is printed in its place")
     page.emulate_media(media="screen")
 
     # No line runs below a box that it does not begin or end at, in any view.

@@ -226,11 +226,10 @@ fn refuse_blocked(
 
 /// What was read, for people.
 fn scope_line(understood: &Understood) -> String {
-    let files = count(understood.input.sources.len(), "file");
-    let objects = count(understood.input.objects.len(), "object");
+    let read = read_line(understood);
     let skipped: usize = understood.input.skipped.values().sum();
     if skipped == 0 {
-        return format!("{files}, {objects}");
+        return read;
     }
     let kinds: Vec<_> = understood
         .input
@@ -244,8 +243,15 @@ fn scope_line(understood: &Understood) -> String {
         more => format!(", {more} more kinds"),
     };
     let kinds = kinds.get(..kinds.len().min(shown)).unwrap_or_default().join(", ");
-    let line = format!("{files}, {objects}; skipped {skipped} of other kinds: {kinds}{more}");
+    let line = format!("{read}; skipped {skipped} of other kinds: {kinds}{more}");
     crate::diagnostic::escape::message(&line).into_owned()
+}
+
+/// How much was read of the kinds that matter.
+fn read_line(understood: &Understood) -> String {
+    let files = count(understood.input.sources.len(), "file");
+    let objects = count(understood.input.objects.len(), "object");
+    format!("{files}, {objects}")
 }
 
 fn count(number: usize, one: &str) -> String {

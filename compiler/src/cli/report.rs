@@ -4,7 +4,7 @@ use super::args::{Common, TriageFlags};
 use super::output::Answer;
 use super::progress::Progress;
 use super::terminal::Terminal;
-use super::{Failure, Status, read_with, scope_line, settings};
+use super::{Failure, Status, read_line, read_with, settings};
 use crate::check;
 use crate::diagnostic::Finding;
 use crate::report::Contents;
@@ -39,7 +39,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
         findings: &findings,
         sources: &understood.input.sources,
         model: (!understood.blocked()).then_some(&understood.model),
-        scope: &scope_line(&understood),
+        scope: &read_line(&understood),
+        skipped: &understood.input.skipped,
         undecided: &checked.undecided,
     };
     let page = contents.page();

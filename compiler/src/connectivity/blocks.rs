@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The blocks of the intervals whose identities are `wanted`, of one family, sorted.
-pub(super) fn of_identities(
+pub(crate) fn of_identities(
     addresses: &AddressMap,
     family: Family,
     wanted: &BTreeSet<IdentityId>,

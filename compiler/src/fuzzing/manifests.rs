@@ -43,6 +43,7 @@ pub(super) fn understood(understood: &Understood, bytes: &[u8], solver: Option<&
         sources,
         model: (!understood.blocked()).then_some(&understood.model),
         scope: "",
+        skipped: &understood.input.skipped,
         undecided: &checked.undecided,
     };
     findings::written(|out| out.write_all(page.page().as_bytes()));

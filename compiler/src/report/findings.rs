@@ -118,7 +118,7 @@ fn finding(report: &Contents<'_>, finding: &Finding, stands: Stands) -> Markup {
                         span.where { (label.origin) }
                         @if !label.text.is_empty() { ": " (code_marks(&label.text)) }
                     }
-                    (snippet::shown(&label.origin, report.sources))
+                    (snippet::shown(&label.origin, &[], report.sources))
                 }
             }
             @if let Some(witness) = &finding.witness {

@@ -1,22 +1,26 @@
 //! The matrix: rows open connections, columns receive them, both in blocks of a namespace.
 
-use super::MOST_IN_MATRIX;
 use super::graph::heading;
+use super::page::counted;
 use super::pairs::{End, Explanation, Pair, Pairs};
+use super::{Answers, MOST_IN_MATRIX, list};
 use crate::connectivity::{Peer, PortSet};
 use maud::{Markup, html};
 
+/// So many columns go on a sheet of paper; of more, the list is printed.
+const MOST_PRINTED: usize = 14;
+
+/// So many characters of a column's name are shown.
+const COLUMN: usize = 21;
+
 /// The section.
-pub(super) fn section(pairs: &Pairs) -> Markup {
+pub(super) fn section(answers: &Answers<'_>) -> Markup {
+    let pairs = &answers.pairs;
+    let is_drawn = pairs.ends.len() <= MOST_IN_MATRIX;
     html! {
-        section #matrix {
+        section #matrix.wide[pairs.ends.len() > MOST_PRINTED] {
             h2 { "Matrix" }
-            @if pairs.ends.len() > MOST_IN_MATRIX {
-                p {
-                    "The matrix is drawn for up to " (MOST_IN_MATRIX) " workloads; here are " (pairs.ends.len())
-                    ". Run the report on fewer manifests, or ask " code { "portcullis query" } " about one pair."
-                }
-            } @else {
+            @if is_drawn {
                 p.hint {
                     "Rows open connections, columns receive them. Choose a cell to read why; most that are empty are closed by "
                     "a policy. "
@@ -26,7 +30,13 @@ pub(super) fn section(pairs: &Pairs) -> Markup {
                     }
                 }
                 div.scroll { (table(pairs)) }
+            } @else {
+                p {
+                    "The matrix is drawn for up to " (MOST_IN_MATRIX) " workloads; here are " (pairs.ends.len())
+                    ". Run the report on fewer manifests, or ask " code { "portcullis query" } " about one pair."
+                }
             }
+            (list::of(answers.connections, &pairs.ends, !is_drawn))
         }
     }
 }
@@ -38,7 +48,7 @@ fn table(pairs: &Pairs) -> Markup {
         .collect();
     let mut rows = pairs.ends.iter().enumerate();
     html! {
-        table {
+        table aria-label="Who can talk to whom" {
             colgroup {
                 col;
                 @for _ in &pairs.ends { col; }
@@ -47,12 +57,10 @@ fn table(pairs: &Pairs) -> Markup {
             thead {
                 tr {
                     th.corner scope="col" { "from \\ to" }
-                    @for end in &pairs.ends {
-                        th.column scope="col" data-name=(end_name(&end.peer)) {
-                            span title=(end.peer) { (short(&end.peer)) }
-                        }
+                    @for ends in &namespaces {
+                        @for (at, end) in ends.iter().enumerate() { (column(end, at == 0)) }
                     }
-                    th.column scope="col" { span { "outside" } }
+                    th.column scope="col" data-end="outside" { span { "outside" } }
                 }
             }
             @for ends in namespaces {
@@ -64,11 +72,24 @@ fn table(pairs: &Pairs) -> Markup {
                 }
             }
             tbody {
-                tr.outside {
+                tr.outside data-end="outside" {
                     th scope="row" { "outside" }
                     @for pair in &pairs.entering { (cell(pairs, pair)) }
                     td {}
                 }
+            }
+        }
+    }
+}
+
+/// The first column of a namespace says which it is.
+fn column(end: &End, leads: bool) -> Markup {
+    html! {
+        th.column.leads[leads] scope="col" data-name=(search_name(end)) data-end=(end.full_name()) {
+            span title=(end.peer) {
+                small.namespace { bdi { (cut_middle(&heading(&end.peer), COLUMN)) } }
+                bdi { (cut_middle(&end.name, COLUMN)) }
+                @if let Some(kind) = &end.kind { small { (kind) } }
             }
         }
     }
@@ -82,8 +103,8 @@ fn fold(ends: &[End], columns: usize) -> Markup {
             th scope="rowgroup" colspan=(columns) {
                 span {
                     button type="button" aria-expanded="true" hidden aria-label=(format!("fold {name}")) {}
-                    " " (name) " "
-                    small { (ends.len()) @if ends.len() == 1 { " workload" } @else { " workloads" } }
+                    " " bdi { (name) } " "
+                    small { (counted(ends.len(), "workload", "workloads")) }
                 }
             }
         }
@@ -92,8 +113,13 @@ fn fold(ends: &[End], columns: usize) -> Markup {
 
 fn row(pairs: &Pairs, at: usize, end: &End) -> Markup {
     html! {
-        tr data-name=(end_name(&end.peer)) {
-            th scope="row" title=(end.peer) { (short(&end.peer)) }
+        tr data-name=(search_name(end)) data-end=(end.full_name()) {
+            th scope="row" title=(end.peer) {
+                a href=(format!("#of-{at}")) {
+                    bdi { (end.name) }
+                    @if let Some(kind) = &end.kind { " " small { (kind) } }
+                }
+            }
             @for pair in pairs.inside.get(at).into_iter().flatten() { (cell(pairs, pair)) }
             @if let Some(pair) = pairs.leaving.get(at) { (cell(pairs, pair)) }
         }
@@ -103,19 +129,15 @@ fn row(pairs: &Pairs, at: usize, end: &End) -> Markup {
 /// A cell. The closed ones name their sides in an attribute only: most cells are closed, and a link in each would be
 /// most of the page.
 fn cell(pairs: &Pairs, pair: &Pair) -> Markup {
-    let explanation = pairs.explanations.get(pair.explanation);
-    let sides = match explanation {
-        Some(Explanation::Inside {
-            sides: [egress, ingress],
-            ..
-        }) => Some(format!("{egress} {ingress}")),
-        _ => None,
+    let Some(explanation) = pairs.explanations.get(pair.explanation) else {
+        return html! { td {} };
     };
-    let closed = explanation.is_some_and(Explanation::is_closed_inside);
-    let why = (!closed).then_some(pair.explanation);
+    let sides: Vec<_> = explanation.sides().iter().map(ToString::to_string).collect();
+    let sides = (!sides.is_empty()).then(|| sides.join(" "));
+    let why = (!explanation.is_closed()).then_some(pair.explanation);
     html! {
         @if pair.ports.is_empty() {
-            td data-why=[why] data-sides=[sides] {}
+            td.itself[*explanation == Explanation::Itself] data-why=[why] data-sides=[sides] {}
         } @else {
             td.open data-why=[why] data-sides=[sides] {
                 a href=(format!("#why-{}", pair.explanation)) title=(pair.ports) { (ports_in_brief(&pair.ports)) }
@@ -143,18 +165,62 @@ fn ports_in_brief(ports: &PortSet) -> String {
     }
 }
 
-/// `namespace/name`.
-fn short(peer: &Peer) -> String {
-    match peer {
-        Peer::Workload { namespace, name, .. } => format!("{namespace}/{name}"),
-        Peer::Outside(_) => peer.to_string(),
+/// A text of at most so many characters, without its middle if it is longer: names differ where they end.
+fn cut_middle(text: &str, most: usize) -> String {
+    let length = text.chars().count();
+    if length <= most {
+        return text.to_owned();
     }
+    let behind = most / 2;
+    let front: String = text.chars().take(most - behind - 1).collect();
+    let back: String = text.chars().skip(length - behind).collect();
+    format!("{front}…{back}")
 }
 
 /// What the search looks at.
-fn end_name(peer: &Peer) -> String {
-    match peer {
-        Peer::Workload { kind, .. } => format!("{} {kind}", short(peer)),
-        Peer::Outside(_) => peer.to_string(),
+fn search_name(end: &End) -> String {
+    match &end.peer {
+        Peer::Workload {
+            namespace,
+            name,
+            kind,
+            ..
+        } => format!("{namespace}/{name} {kind}"),
+        Peer::Outside(_) => end.name.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::page;
+    use super::*;
+
+    #[test]
+    fn workloads_of_one_name_are_told_apart_by_their_kind() {
+        let workload = |kind: &str, service: &str| {
+            format!(
+                "apiVersion: apps/v1\nkind: {kind}\nmetadata: {{name: db, namespace: a}}\nspec: {{{service} selector: {{matchLabels: {{k: {kind}}}}}, template: {{metadata: {{labels: {{k: {kind}}}}}, spec: {{containers: [{{name: c, image: i}}]}}}}}}\n"
+            )
+        };
+        let page = page(&[
+            ("a.yaml", &workload("Deployment", "")),
+            ("b.yaml", &workload("StatefulSet", "serviceName: db,")),
+        ]);
+        for kind in ["Deployment", "StatefulSet"] {
+            let row = format!("<bdi>db</bdi> <small>{kind}</small></a></th>");
+            let column = format!("data-end=\"a/db ({kind})\"");
+            assert!(page.contains(&row), "{row}");
+            assert_eq!(page.matches(&column).count(), 2);
+        }
+    }
+
+    #[test]
+    fn a_long_name_keeps_both_of_its_ends() {
+        assert_eq!(
+            cut_middle("argocd-application-controller", 21),
+            "argocd-app…controller"
+        );
+        assert_eq!(cut_middle("größe", 5), "größe");
+        assert_eq!(cut_middle("größe", 4), "g…ße");
     }
 }

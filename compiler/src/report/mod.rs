@@ -10,14 +10,19 @@
 //! can be read without its script, which only adds a search, a dialog for a pair and keys; the same input gives the
 //! same bytes. Everything that manifests say is escaped by the template.
 
+mod deciding;
 mod findings;
 mod graph;
+mod holds;
+mod known;
 mod layout;
+mod list;
 mod matrix;
 mod names;
 mod page;
 mod pairs;
 mod picture;
+mod sides;
 mod snippet;
 #[cfg(test)]
 mod tests;
@@ -30,6 +35,7 @@ use crate::resolve::Resolved;
 use crate::source::Sources;
 use ir::model::Model;
 use pairs::Pairs;
+use std::collections::BTreeMap;
 
 /// The most workloads that the matrix and its explanations are drawn for: beyond it a page grows past what browsers
 /// scroll well (every pair is a cell).
@@ -46,6 +52,8 @@ pub struct Contents<'a> {
     pub model: Option<&'a Model>,
     /// How much was read, in a line.
     pub scope: &'a str,
+    /// How many objects of other kinds were read too, by kind.
+    pub skipped: &'a BTreeMap<String, usize>,
     /// What could not be decided, as sentences.
     pub undecided: &'a [String],
 }

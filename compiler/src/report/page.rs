@@ -37,7 +37,7 @@ pub(super) fn render(report: &Contents<'_>, answers: Option<&Answers<'_>>) -> St
                     @if let (Some(answers), Some(views)) = (answers, views) {
                         (port_names(answers))
                         (graphs(&views))
-                        (matrix::section(&answers.pairs))
+                        (matrix::section(answers))
                         (why::section(report, &answers.pairs))
                     }
                 }
@@ -62,6 +62,7 @@ fn header(report: &Contents<'_>, answers: Option<&Answers<'_>>) -> Markup {
         header {
             h1 { "Portcullis" }
             p.summary { (report.summary()) " · " (report.scope) }
+            (skipped(report))
             nav {
                 a href="#findings" { "Findings" }
                 @if let Some(answers) = answers {
@@ -69,17 +70,42 @@ fn header(report: &Contents<'_>, answers: Option<&Answers<'_>>) -> Markup {
                     a href="#graph" { "Graph" }
                     a href="#matrix" { "Matrix" }
                     span.counts {
-                        (answers.pairs.ends.len()) " workloads, "
-                        (answers.model.policies().len()) " policies, "
-                        (answers.connections.len()) " connections"
+                        (counted(answers.pairs.ends.len(), "workload", "workloads")) ", "
+                        (counted(answers.model.policies().len(), "policy", "policies")) ", "
+                        (counted(answers.connections.len(), "connection", "connections"))
                     }
                 }
+                output #found aria-live="polite" {}
                 label.search hidden {
-                    "Search " input type="search" id="search" placeholder="names, namespaces, codes" autocomplete="off";
+                    "Search " input type="search" id="search" placeholder="names, files, codes" autocomplete="off";
                     kbd { "/" }
                 }
             }
         }
+    }
+}
+
+/// What was read and is not of the kinds that policies are made of.
+fn skipped(report: &Contents<'_>) -> Markup {
+    let all: usize = report.skipped.values().sum();
+    html! {
+        @if all > 0 {
+            details.skipped {
+                summary { (counted(all, "object", "objects")) " of other kinds skipped" }
+                @for (at, (kind, count)) in report.skipped.iter().enumerate() {
+                    @if at > 0 { ", " }
+                    (count) " " (kind)
+                }
+            }
+        }
+    }
+}
+
+/// `1 policy`, `2 policies`.
+pub(super) fn counted(number: usize, one: &str, many: &str) -> String {
+    match number {
+        1 => format!("1 {one}"),
+        _ => format!("{number} {many}"),
     }
 }
 

@@ -3,19 +3,19 @@
 //! A pair's explanation is read from the verdict tables: the source's egress towards the destination's identity, and
 //! the destination's ingress from the source's. Most pairs share theirs with many others, so each is kept once.
 
-use crate::cite::{PolicyRef, RuleRef};
+use super::MOST_IN_MATRIX;
+use super::graph::heading;
+use super::known::Known;
+use super::sides::{Side, Sides};
 use crate::connectivity::members::Members;
 use crate::connectivity::{Connection, Peer, PortSet};
-use crate::resolve::{self, Resolved};
-use ir::cluster::{Cluster, EndpointId, Family};
-use ir::flow::{Because, Party};
-use ir::model::Model;
+use crate::resolve::Resolved;
+use ir::cluster::{Cluster, EndpointId};
 use ir::policy::Direction;
-use ir::table::VerdictTable;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
-/// All pairs.
+/// All pairs; of more workloads than [`MOST_IN_MATRIX`] only who they are.
+#[derive(Default)]
 pub(super) struct Pairs {
     /// The workloads, in the order of connections.
     pub(super) ends: Vec<End>,
@@ -27,7 +27,7 @@ pub(super) struct Pairs {
     pub(super) entering: Vec<Pair>,
     /// What [`Pair::explanation`] counts.
     pub(super) explanations: Vec<Explanation>,
-    /// What [`Explanation::Inside`] counts.
+    /// What explanations count.
     pub(super) sides: Vec<Side>,
 }
 
@@ -36,8 +36,24 @@ pub(super) struct Pairs {
 pub(super) struct End {
     /// What the connections call it.
     pub(super) peer: Peer,
+    /// Its name; for addresses outside what they are.
+    pub(super) name: String,
+    /// Its kind, where another of the namespace has the same name.
+    pub(super) kind: Option<String>,
     /// A pod of it.
     pod: EndpointId,
+}
+
+impl End {
+    /// `shop/web`, or `shop/web (Deployment)`.
+    pub(super) fn full_name(&self) -> String {
+        let kind = self.kind.as_ref().map(|kind| format!(" ({kind})"));
+        let kind = kind.unwrap_or_default();
+        match &self.peer {
+            Peer::Workload { namespace, .. } => format!("{namespace}/{}{kind}", self.name),
+            Peer::Outside(_) => self.name.clone(),
+        }
+    }
 }
 
 /// One ordered pair.
@@ -61,55 +77,44 @@ pub(super) enum Explanation {
     },
     /// A pod and itself.
     Itself,
-    /// Towards or from addresses outside: each group of blocks with its ports.
-    Outside(Vec<(Peer, PortSet)>),
+    /// Towards or from addresses outside, which have no policy of their own.
+    Outside {
+        /// Each group of blocks with its ports.
+        blocks: Vec<(Peer, PortSet)>,
+        /// The place of the workload's side.
+        side: usize,
+    },
 }
 
 impl Explanation {
-    /// Whether it is of workloads between which nothing is open.
-    pub(super) fn is_closed_inside(&self) -> bool {
-        matches!(self, Self::Inside { ports, .. } if ports.is_empty())
+    /// Whether nothing is open, for reasons that its sides say.
+    pub(super) fn is_closed(&self) -> bool {
+        match self {
+            Self::Inside { ports, .. } => ports.is_empty(),
+            Self::Outside { blocks, .. } => blocks.is_empty(),
+            Self::Itself => false,
+        }
     }
-}
 
-/// One side of a pair: the verdicts, by the addresses that they hold for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Side {
-    /// Whose rules these are.
-    pub(super) direction: Direction,
-    /// Each with the family of addresses, where the two families differ.
-    pub(super) by_family: Vec<(Option<Family>, Vec<Verdict>)>,
-}
-
-/// The ports that one set of reasons decides.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Verdict {
-    /// The ports.
-    pub(super) ports: PortSet,
-    /// Whether they are open on this side.
-    pub(super) allowed: bool,
-    /// Why.
-    pub(super) because: Reason,
-}
-
-/// Why, with what there is to read about it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Reason {
-    /// These rules say so.
-    Rules(Vec<RuleRef>),
-    /// No rule allows it, and these policies deny by default.
-    DefaultDeny(Vec<PolicyRef>),
-    /// No policy restricts it.
-    Unrestricted,
-    /// A node, or a pod on its network, has no policy of its own.
-    NotAnEndpoint,
-    /// The node of a pod reaches it, whatever policy says.
-    OwnHost,
+    /// The places of its sides.
+    pub(super) fn sides(&self) -> &[usize] {
+        match self {
+            Self::Inside { sides, .. } => sides,
+            Self::Outside { side, .. } => std::slice::from_ref(side),
+            Self::Itself => &[],
+        }
+    }
 }
 
 impl Pairs {
     pub(super) fn of(resolved: &Resolved<'_>, connections: &[Connection], members: &Members) -> Self {
         let ends = ends(&resolved.model.cluster, connections);
+        if ends.len() > MOST_IN_MATRIX {
+            return Self {
+                ends,
+                ..Self::default()
+            };
+        }
         let place: BTreeMap<&Peer, usize> = ends.iter().map(|end| &end.peer).zip(0..).collect();
         let (mut open, mut leaving, mut entering) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for connection in connections {
@@ -133,7 +138,7 @@ impl Pairs {
             }
         }
         let mut known: Known<Explanation> = Known::default();
-        let mut known_sides: Known<Side> = Known::default();
+        let mut sides = Sides::of(resolved);
         let inside = (0..)
             .zip(&ends)
             .map(|(row, source)| {
@@ -147,8 +152,7 @@ impl Pairs {
                             } else {
                                 Explanation::Inside {
                                     ports: ports.clone(),
-                                    sides: sides(resolved, source.pod, destination.pod)
-                                        .map(|side| known_sides.place(side)),
+                                    sides: sides.of_pair(source.pod, destination.pod),
                                 }
                             },
                         );
@@ -157,51 +161,26 @@ impl Pairs {
                     .collect()
             })
             .collect();
-        let mut outside = |mut of: BTreeMap<usize, Vec<(Peer, PortSet)>>| -> Vec<Pair> {
-            (0..ends.len())
-                .map(|end| {
-                    let blocks = of.remove(&end).unwrap_or_default();
+        let mut outside = |mut of: BTreeMap<usize, Vec<(Peer, PortSet)>>, direction| -> Vec<Pair> {
+            (0..)
+                .zip(&ends)
+                .map(|(place, end)| {
+                    let blocks = of.remove(&place).unwrap_or_default();
                     let ports = blocks.iter().fold(PortSet::NONE, |all, (_, ports)| all.or(ports));
-                    let explanation = known.place(Explanation::Outside(blocks));
+                    let side = sides.of_outside(end.pod, direction);
+                    let explanation = known.place(Explanation::Outside { blocks, side });
                     Pair { ports, explanation }
                 })
                 .collect()
         };
         Self {
-            leaving: outside(leaving),
-            entering: outside(entering),
+            leaving: outside(leaving, Direction::Egress),
+            entering: outside(entering, Direction::Ingress),
             inside,
             explanations: known.list,
-            sides: known_sides.list,
+            sides: sides.into_list(),
             ends,
         }
-    }
-}
-
-/// Things that many share, each once.
-struct Known<T> {
-    list: Vec<T>,
-    places: BTreeMap<T, usize>,
-}
-
-impl<T> Default for Known<T> {
-    fn default() -> Self {
-        Self {
-            list: Vec::new(),
-            places: BTreeMap::new(),
-        }
-    }
-}
-
-impl<T: Clone + Ord> Known<T> {
-    fn place(&mut self, thing: T) -> usize {
-        if let Some(place) = self.places.get(&thing) {
-            return *place;
-        }
-        let place = self.list.len();
-        self.list.push(thing.clone());
-        self.places.insert(thing, place);
-        place
     }
 }
 
@@ -227,104 +206,33 @@ fn ends(cluster: &Cluster, connections: &[Connection]) -> Vec<End> {
         let peer = if told.contains(&alone) { alone } else { workload };
         ends.entry(peer).or_insert(id);
     }
-    ends.into_iter().map(|(peer, pod)| End { peer, pod }).collect()
-}
-
-fn sides(resolved: &Resolved<'_>, source: EndpointId, destination: EndpointId) -> [Side; 2] {
-    let cluster = &resolved.model.cluster;
-    let pairs = resolve::address_pairs(cluster, source, destination);
-    let ends = [
-        (Direction::Egress, source, destination),
-        (Direction::Ingress, destination, source),
-    ];
-    ends.map(|(direction, own, other)| {
-        let mut by_family: Vec<(Option<Family>, Vec<Verdict>)> = pairs
-            .iter()
-            .map(|(from, to)| {
-                let address = if direction == Direction::Egress { to } else { from };
-                let verdicts = verdicts(resolved, own, direction, other, *address);
-                (address.map(Family::of), verdicts)
-            })
-            .collect();
-        let alike = by_family
-            .iter()
-            .all(|(_, one)| by_family.first().is_some_and(|(_, first)| one == first));
-        if alike {
-            by_family.truncate(1);
-            for (family, _) in &mut by_family {
-                *family = None;
+    let mut count: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for peer in ends.keys() {
+        *count.entry((heading(peer), name(peer))).or_default() += 1;
+    }
+    ends.into_iter()
+        .map(|(peer, pod)| {
+            let name = name(&peer);
+            let is_one_of_several = count
+                .get(&(heading(&peer), name.clone()))
+                .is_some_and(|count| *count > 1);
+            let kind = match &peer {
+                Peer::Workload { kind, .. } if is_one_of_several => Some(kind.clone()),
+                _ => None,
+            };
+            End {
+                peer,
+                name,
+                kind,
+                pod,
             }
-        }
-        Side { direction, by_family }
-    })
+        })
+        .collect()
 }
 
-fn verdicts(
-    resolved: &Resolved<'_>,
-    own: EndpointId,
-    direction: Direction,
-    other: EndpointId,
-    address: Option<IpAddr>,
-) -> Vec<Verdict> {
-    let model = resolved.model;
-    let everything = |allowed, because| {
-        vec![Verdict {
-            ports: PortSet::everything(),
-            allowed,
-            because,
-        }]
-    };
-    if model.cluster.endpoint(own).is_none_or(|pod| pod.host_network) {
-        return everything(true, Reason::NotAnEndpoint);
-    }
-    let party: Party = resolve::as_party(&model.cluster, other, address);
-    let (Some(tables), Some(identity)) = (resolved.tables(own), resolved.identities.of_party(party)) else {
-        return Vec::new();
-    };
-    let table: &VerdictTable = tables.of(direction);
-    let mut verdicts: Vec<Verdict> = Vec::new();
-    for row in table
-        .rows
-        .iter()
-        .filter(|row| row.protocol.has_ports() && row.last > 0)
-    {
-        let Some(decision) = table.decide(row.protocol, row.first.max(1), identity) else {
-            continue;
-        };
-        let ports = PortSet::range(row.protocol, row.first.max(1), row.last);
-        let because = reason(model, &decision.because);
-        let same =
-            |verdict: &&mut Verdict| (verdict.allowed, &verdict.because) == (decision.allowed, &because);
-        match verdicts.iter_mut().find(same) {
-            Some(verdict) => verdict.ports = verdict.ports.or(&ports),
-            None => verdicts.push(Verdict {
-                ports,
-                allowed: decision.allowed,
-                because,
-            }),
-        }
-    }
-    // What is open first; it is what most readers look for.
-    verdicts.sort_by_key(|verdict| !verdict.allowed);
-    verdicts
-}
-
-fn reason(model: &Model, because: &Because) -> Reason {
-    match because {
-        Because::Rules(rules) => Reason::Rules(
-            rules
-                .iter()
-                .filter_map(|rule| RuleRef::by_id(model, *rule))
-                .collect(),
-        ),
-        Because::DefaultDeny(policies) => Reason::DefaultDeny(
-            policies
-                .iter()
-                .filter_map(|policy| PolicyRef::by_id(model, *policy))
-                .collect(),
-        ),
-        Because::OwnHost => Reason::OwnHost,
-        Because::NotAnEndpoint => Reason::NotAnEndpoint,
-        Because::Loopback | Because::Unrestricted => Reason::Unrestricted,
+fn name(peer: &Peer) -> String {
+    match peer {
+        Peer::Workload { name, .. } => name.clone(),
+        Peer::Outside(_) => peer.to_string(),
     }
 }

@@ -1,5 +1,5 @@
 "use strict";
-// What the page can do beyond being read: a search, a dialog for a pair, and keys.
+// What the page can do beyond being read: a search, a dialog for a pair, links to both, and keys.
 (() => {
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   for (const element of all("[hidden]")) element.hidden = false;
@@ -7,20 +7,30 @@
   // Search: what holds none of the words is dimmed in pictures, left out of lists, and left out of the matrix unless it is
   // connected to something that does.
   const search = document.getElementById("search");
-  const named = all("[data-name]");
+  const found = document.getElementById("found");
   const matrix = document.querySelector("#matrix table");
   const columns = matrix ? all("thead .column", matrix) : [];
   const rows = matrix ? all("tbody tr[data-name]", matrix) : [];
   const cols = matrix ? all("col", matrix) : [];
   const opens = matrix ? all("td.open", matrix).map((cell) => [rows.indexOf(cell.parentElement), cell.cellIndex - 1]) : [];
   const words = () => search.value.toLowerCase().split(/\s+/).filter((word) => word !== "");
-  const hit = (element, words) => words.some((word) => (element.dataset.name || "").toLowerCase().includes(word));
+  // What has no name of its own is searched as it reads.
+  const texts = new Map();
+  const text = (element) => {
+    if (!texts.has(element)) texts.set(element, (element.dataset.name ?? element.textContent).toLowerCase());
+    return texts.get(element);
+  };
+  const hit = (element, words) => words.some((word) => text(element).includes(word));
+  // In pictures a namespace stands above its names.
+  const drawnHit = (element, words) => words.some((word) => word.split("/").every((part) => text(element).includes(part)));
   const folded = new Set();
+  // Says how many workloads hold one of the words.
   const narrow = (wanted) => {
     const rowHits = rows.map((row) => wanted.length === 0 || hit(row, wanted));
     const columnHits = columns.map((column) => wanted.length === 0 || hit(column, wanted));
     // Nothing in the matrix holds the words: they are about something else.
     const about = rowHits.includes(true);
+    matrix?.classList.toggle("dim", !about && wanted.length > 0);
     const showRows = rowHits.map((is) => is || !about);
     const showColumns = columnHits.map((is) => is || !about);
     if (about) for (const [row, column] of opens) {
@@ -33,31 +43,66 @@
       const shut = folded.has(group);
       const some = showRows.slice(at, at + size).includes(true);
       group.classList.toggle("gone", !some);
+      let leads = true;
       for (let place = at; place < at + size; place++) {
         rows[place].classList.toggle("gone", shut || !showRows[place]);
         const hide = shut || !showColumns[place];
         cols[place + 1].classList.toggle("shut", hide);
         columns[place].classList.toggle("shut", hide);
+        columns[place].classList.toggle("leads", !hide && leads);
+        leads &&= hide;
       }
       at += size;
     }
+    return rowHits.filter((is) => is).length;
   };
-  search.addEventListener("input", () => {
-    const wanted = words();
-    for (const element of named) {
+  // Leaves out of a list what holds none of the words, and says how many do.
+  const sift = (selector, wanted) => {
+    const hits = all(selector).filter((element) => {
       const miss = wanted.length > 0 && !hit(element, wanted);
-      element.classList.toggle("dim", miss && element.closest("svg") !== null);
-      element.classList.toggle("gone", miss && element.matches(".finding, .names tr"));
+      element.classList.toggle("gone", miss);
+      return !miss;
+    });
+    return hits.length;
+  };
+  // What the search unfolds it folds again.
+  const unfolded = new Set();
+  const unfold = (wanted) => {
+    const ownBox = (view) => (box) => text(box).startsWith(text(view) + " ") && drawnHit(box, wanted);
+    const keep = wanted.length === 0 ? [] : [
+      ...all(".group:not(.gone)"),
+      ...all(".view").filter((view) => all(".box", view).some(ownBox(view))),
+    ];
+    for (const details of keep) if (!details.open) { details.open = true; unfolded.add(details); }
+    for (const details of unfolded) if (!keep.includes(details)) { details.open = false; unfolded.delete(details); }
+  };
+  const count = (number, one, many) => number === 0 ? [] : [number + " " + (number === 1 ? one : many)];
+  const look = () => {
+    const wanted = words();
+    const findings = sift(".finding", wanted);
+    for (const group of all(".group")) group.classList.toggle("gone", !group.querySelector(".finding:not(.gone)"));
+    const names = sift(".names tbody", wanted);
+    document.querySelector(".names thead")?.classList.toggle("dim", names === 0);
+    sift(".list .from", wanted);
+    for (const element of all("svg [data-name]")) {
+      element.classList.toggle("dim", wanted.length > 0 && !drawnHit(element, wanted));
     }
-    for (const group of all(".group")) {
-      const found = all(".finding", group).some((finding) => !finding.classList.contains("gone"));
-      group.classList.toggle("gone", !found);
-      if (found && wanted.length > 0) group.open = true;
-    }
-    for (const view of all(".view")) {
-      if (wanted.length > 0 && all(".box", view).some((box) => hit(box, wanted))) view.open = true;
-    }
-    narrow(wanted);
+    unfold(wanted);
+    const workloads = narrow(wanted);
+    const counts = [
+      ...count(findings, "finding", "findings"),
+      ...count(names, "port name", "port names"),
+      ...count(workloads, "workload", "workloads"),
+    ];
+    found.textContent = wanted.length === 0 ? "" : counts.join(", ") || "Nothing found";
+    found.setAttribute("aria-busy", "false");
+  };
+  // Large pages take a moment: they wait for the end of a word.
+  let typing;
+  search.addEventListener("input", () => {
+    found.setAttribute("aria-busy", "true");
+    clearTimeout(typing);
+    typing = setTimeout(look, 120);
   });
   for (const button of all("#matrix .fold button")) {
     button.addEventListener("click", () => {
@@ -69,35 +114,94 @@
     });
   }
 
+  // What a link leads to is unfolded.
+  const reveal = () => {
+    let target = null;
+    try { target = document.getElementById(decodeURIComponent(location.hash.slice(1))); } catch { /* not one of ours */ }
+    const shut = [];
+    for (let at = target?.closest("details"); at; at = at.parentElement.closest("details")) if (!at.open) shut.push(at);
+    for (const details of shut) details.open = true;
+    if (shut.length > 0) target.scrollIntoView();
+  };
+  addEventListener("hashchange", reveal);
+  reveal();
+
+  // What is folded away is printed too, the reasons of every pair excepted.
+  let printed = [];
+  addEventListener("beforeprint", () => {
+    printed = all("details:not([open])").filter((details) => !details.closest("#why"));
+    for (const details of printed) details.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const details of printed) details.open = false;
+    printed = [];
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "/" || document.querySelector("dialog[open]") || event.target.matches("input")) return;
+    event.preventDefault();
+    search.focus();
+  });
+
   // A pair's explanation in a dialog: what is open, and what each side says.
-  const dialog = document.createElement("dialog");
+  if (!matrix) return;
+  const make = (tag, properties, ...children) => {
+    const element = Object.assign(document.createElement(tag), properties);
+    element.append(...children);
+    return element;
+  };
+  const title = make("h2", { id: "pair" });
+  const content = make("div", {});
+  const close = make("button", { type: "button", textContent: "Close" });
+  const dialog = make("dialog", {}, make("div", { className: "head" }, title, close), content);
+  dialog.setAttribute("aria-labelledby", "pair");
   document.body.append(dialog);
+  close.addEventListener("click", () => dialog.close());
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
-  const copy = (id) => [...(document.getElementById(id)?.cloneNode(true).childNodes ?? [])];
+  // A dialog names its pair itself.
+  const copy = (id) => [...(document.getElementById(id)?.cloneNode(true).childNodes ?? [])]
+    .filter((part) => !part.matches?.(".sides, .holds"));
+  const ends = (cell) => [cell.parentElement.dataset.end, heads[cell.cellIndex].dataset.end];
   const open = (cell) => {
-    const row = cell.parentElement.querySelector("th").textContent;
-    const column = columns[cell.cellIndex - 1].textContent;
-    const title = document.createElement("h2");
-    title.textContent = row + " → " + column;
-    const close = document.createElement("button");
-    close.className = "close";
-    close.textContent = "Close";
-    close.addEventListener("click", () => dialog.close());
-    const parts = [];
-    if (cell.dataset.why !== undefined) {
-      parts.push(...copy("why-" + cell.dataset.why).filter((part) => !part.matches?.(".sides")));
-    } else {
-      const closed = document.createElement("h3");
-      closed.className = "closed";
-      closed.textContent = "Closed";
-      parts.push(closed);
-    }
-    for (const side of (cell.dataset.sides ?? "").split(" ").filter((side) => side !== "")) parts.push(...copy("side-" + side));
-    dialog.replaceChildren(close, title, ...parts);
-    dialog.showModal();
+    const [from, to] = ends(cell).map((end) => make("bdi", { textContent: end }));
+    title.replaceChildren(from, " → ", to);
+    const closed = make("h3", { className: "closed", textContent: "Closed" });
+    const sides = (cell.dataset.sides ?? "").split(" ").filter((side) => side !== "");
+    content.replaceChildren(
+      ...(cell.dataset.why === undefined ? [closed] : copy("why-" + cell.dataset.why)),
+      ...sides.flatMap((side) => copy("side-" + side)),
+    );
+    if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;
   };
-  if (!matrix) return;
+
+  // The address names the pair whose dialog is open, so that it can be sent and gone back from.
+  const PAIR = "#pair=";
+  const heads = all("thead th", matrix);
+  const address = (cell) => PAIR + ends(cell).map(encodeURIComponent).join("→");
+  const choose = (cell) => {
+    // A dialog that was closed has left its place in the history.
+    if (history.state?.closed) history.replaceState({}, "", address(cell));
+    else history.pushState({}, "", address(cell));
+    open(cell);
+  };
+  const follow = () => {
+    if (!location.hash.startsWith(PAIR)) {
+      dialog.close();
+      return;
+    }
+    let wanted = [];
+    try { wanted = decodeURIComponent(location.hash.slice(PAIR.length)).split("→"); } catch { /* not one of ours */ }
+    const [from, to] = wanted;
+    const row = all("tbody tr", matrix).find((row) => row.dataset.end === from && from !== undefined);
+    const cell = row?.cells[heads.findIndex((head) => head.dataset.end === to)];
+    if (cell?.matches(CELL)) open(cell);
+  };
+  dialog.addEventListener("close", () => {
+    if (!dialog.open && location.hash.startsWith(PAIR)) history.replaceState({ closed: true }, "", location.pathname + location.search);
+  });
+  addEventListener("popstate", follow);
+
+  // The matrix is a grid: arrows move in it.
   const CELL = "td[data-why], td[data-sides]";
   let current = matrix.querySelector(CELL);
   const focus = (cell) => {
@@ -105,17 +209,22 @@
     if (current) current.tabIndex = -1;
     current = cell;
     cell.tabIndex = 0;
-    cell.focus();
+    if (cell.textContent === "") cell.setAttribute("aria-label", cell.matches(".itself") ? "itself" : "closed");
+    // Not below the names of rows and columns.
+    frame.style.scrollPadding = `${heads[0].offsetHeight}px 0 0 ${heads[0].offsetWidth}px`;
+    cell.focus({ preventScroll: true });
     cell.scrollIntoView({ block: "nearest", inline: "nearest" });
   };
+  const frame = matrix.closest(".scroll");
+  matrix.setAttribute("role", "grid");
   if (current) current.tabIndex = 0;
-  for (const link of all("td a", matrix)) link.tabIndex = -1;
+  for (const link of all("td a, tbody th a", matrix)) link.tabIndex = -1;
   matrix.addEventListener("click", (event) => {
     const cell = event.target.closest(CELL);
     if (!cell) return;
     event.preventDefault();
     focus(cell);
-    open(cell);
+    choose(cell);
   });
   matrix.addEventListener("keydown", (event) => {
     const cell = event.target.closest(CELL);
@@ -133,15 +242,9 @@
       End: () => across[across.length - 1],
     }[event.key];
     if (beside) focus(beside());
-    else if (event.key === "Enter" || event.key === " ") open(cell);
+    else if (event.key === "Enter" || event.key === " ") choose(cell);
     else return;
     event.preventDefault();
   });
-  document.addEventListener("keydown", (event) => {
-    if (event.key !== "/" || dialog.open || event.target.matches("input")) return;
-    event.preventDefault();
-    search.focus();
-  });
-  // What is folded away is printed too, the reasons of every pair excepted.
-  addEventListener("beforeprint", () => { for (const details of all("details")) if (!details.closest("#why")) details.open = true; });
+  follow();
 })();

@@ -1,5 +1,6 @@
 use super::graph;
-use super::pairs::{Explanation, Pairs, Reason};
+use super::pairs::{Explanation, Pairs};
+use super::sides::{Reason, Whom};
 use super::{Contents, MOST_IN_MATRIX};
 use crate::check::{Options, check, understand_input};
 use crate::connectivity::members::Members;
@@ -7,10 +8,13 @@ use crate::connectivity::{self, Connectivity, Peer};
 use crate::limits::Limits;
 use crate::load;
 use crate::resolve::Resolved;
-use ir::flow::Flow;
+use ir::flow::{Flow, Party};
+use ir::identity::Class;
+use ir::policy::Direction;
 use ir::port::Protocol;
 use ir::testing::{self, Profile};
 use proptest::prelude::*;
+use std::net::IpAddr;
 
 pub(super) fn page(files: &[(&str, &str)]) -> String {
     let files = files.iter().map(|(name, text)| (*name, text.as_bytes()));
@@ -21,6 +25,7 @@ pub(super) fn page(files: &[(&str, &str)]) -> String {
         sources: &understood.input.sources,
         model: (!understood.blocked()).then_some(&understood.model),
         scope: "1 file",
+        skipped: &understood.input.skipped,
         undecided: &[],
     };
     report.page()
@@ -42,7 +47,7 @@ fn the_page_shows_findings_names_graph_matrix_and_reasons() {
         "<span class=\"tag\">3 meanings</span>",
         "<b>8080/TCP</b> on shop/catalog",
         "aria-label=\"Graph: Who can talk to whom\"",
-        "<th scope=\"row\" title=\"shop/frontend (Deployment)\">shop/frontend</th>",
+        "<th scope=\"row\" title=\"shop/frontend (Deployment)\"><a href=\"#of-2\"><bdi>frontend</bdi></a></th>",
         ">8080</a>",
         "allow rule of NetworkPolicy shop/frontend",
         "these policies deny by default:",
@@ -210,13 +215,59 @@ proptest! {
                             (sides[1], judgement.ingress, source_address),
                         ] {
                             let family = other.map(ir::cluster::Family::of);
-                            let of_family = side.by_family.iter().find(|(own, _)| own.is_none() || *own == family);
+                            let of_family = side.by_whom.iter().find(|(whom, _)| match whom {
+                                Whom::All => true,
+                                Whom::Family(own) => Some(*own) == family,
+                                Whom::Outside(_) => false,
+                            });
                             let verdict = of_family
                                 .and_then(|(_, verdicts)| verdicts.iter().find(|one| one.ports.contains(protocol, port)));
                             prop_assert_eq!(verdict.map(|one| one.allowed), Some(decision.allowed), "{:?}", flow);
                             let by_rules = matches!(verdict.map(|one| &one.because), Some(Reason::Rules(_)));
                             prop_assert_eq!(by_rules, matches!(decision.because, ir::flow::Because::Rules(_)));
                         }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The same of the outside, address by address.
+    #[test]
+    fn explanations_of_the_outside_are_the_evaluators(model in testing::models(Profile::everything())) {
+        let resolved = Resolved::of(&model);
+        let connections = connectivity::connections(&resolved);
+        let members = Members::of(&model.cluster, &Connectivity::of(&resolved).apart());
+        let pairs = Pairs::of(&resolved, &connections, &members);
+        let addresses = ["10.0.0.1", "8.8.8.8", "169.254.169.254", "2001:db8::1"].map(|text| text.parse::<IpAddr>().unwrap());
+        let outside = |address: &IpAddr| {
+            let identity = resolved.identities.of_party(Party::Outside(*address));
+            let identity = identity.and_then(|id| resolved.identities.identities().get(id.0 as usize));
+            identity.is_some_and(|identity| matches!(identity.class, Class::Outside(_)))
+        };
+        for (end, (leaving, entering)) in pairs.ends.iter().zip(pairs.leaving.iter().zip(&pairs.entering)) {
+            let Some(pod) = only_pod(&model, &end.peer) else { continue };
+            for address in addresses.iter().filter(|address| outside(address)) {
+                let (own, other) = (crate::resolve::as_party(&model.cluster, pod, None), Party::Outside(*address));
+                for (pair, source, destination) in [(leaving, own, other), (entering, other, own)] {
+                    let [side] = pairs.explanations[pair.explanation].sides() else {
+                        panic!("the outside has no side of its own");
+                    };
+                    let side = &pairs.sides[*side];
+                    let holds = |whom: &Whom| match whom {
+                        Whom::Outside(Peer::Outside(blocks)) => blocks.iter().any(|block| block.contains(address)),
+                        _ => true,
+                    };
+                    let (_, verdicts) = side.by_whom.iter().find(|(whom, _)| holds(whom)).unwrap();
+                    for (protocol, port) in [(Protocol::Tcp, 80), (Protocol::Udp, 53), (Protocol::Tcp, 8080)] {
+                        let flow = Flow { source, destination, protocol, port };
+                        let judgement = ir::evaluator::evaluate(&model, &flow);
+                        let decision = match side.direction {
+                            Direction::Egress => judgement.egress,
+                            Direction::Ingress => judgement.ingress,
+                        };
+                        let verdict = verdicts.iter().find(|one| one.ports.contains(protocol, port));
+                        prop_assert_eq!(verdict.map(|one| one.allowed), Some(decision.allowed), "{:?}", flow);
                     }
                 }
             }
