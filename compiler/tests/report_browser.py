@@ -166,6 +166,13 @@ def small_report(browser, path):
     check("dim" in page.locator("#matrix table").get_attribute("class"), "what was not found in looks found")
     look_for(page, "")
 
+    # A finding has an address, which unfolds it.
+    last = page.locator(".finding").last
+    anchor = last.get_attribute("id")
+    linked = opened(browser, path, at="#" + anchor)
+    check(anchor.startswith("PC") and linked.locator(f"[id='{anchor}']").evaluate("(one) => one.open"), f"#{anchor} unfolds nothing")
+    linked.context.close()
+
     # Printing unfolds everything but the reasons, and folds it again.
     shut = "document.querySelectorAll('details:not([open])').length"
     before = page.evaluate(shut)

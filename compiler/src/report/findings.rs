@@ -1,8 +1,10 @@
 //! The findings of the page: the worst first, many of one code in one fold.
 
+use super::inline::code_marks;
 use super::{Contents, snippet};
-use crate::diagnostic::{Code, Finding, Severity, escape, named_ports};
+use crate::diagnostic::{Code, Finding, ObjectName, Severity, escape, named_ports};
 use maud::{Markup, html};
+use std::collections::BTreeMap;
 
 /// So many findings are read one after the other; of more, errors alone are unfolded.
 const FEW: usize = 20;
@@ -16,7 +18,8 @@ pub(super) fn section(report: &Contents<'_>) -> Markup {
     // Stable: those of one code stay in the order of places.
     sorted.sort_by_key(|finding| (!finding.counts(), finding.severity, finding.code));
     let few = sorted.len() <= FEW;
-    let alike = |one: &&Finding, other: &&Finding| kind(one) == kind(other);
+    let named: Vec<(&Finding, String)> = sorted.iter().copied().zip(anchors(&sorted)).collect();
+    let alike = |(one, _): &(&Finding, String), (other, _): &(&Finding, String)| kind(one) == kind(other);
     html! {
         section #findings {
             h2 { "Findings" }
@@ -26,7 +29,7 @@ pub(super) fn section(report: &Contents<'_>) -> Markup {
             @if report.findings.is_empty() {
                 p { "Nothing was found." }
             }
-            @for run in sorted.chunk_by(alike) {
+            @for run in named.chunk_by(alike) {
                 (group(report, run, few))
             }
         }
@@ -38,9 +41,33 @@ fn kind(finding: &Finding) -> (bool, Severity, Code) {
     (finding.counts(), finding.severity, finding.code)
 }
 
+/// What each is called in a link, by its code and place, so that a link outlives findings that come and go around it.
+fn anchors(findings: &[&Finding]) -> Vec<String> {
+    let mut count: BTreeMap<String, usize> = BTreeMap::new();
+    findings
+        .iter()
+        .map(|finding| {
+            let place = finding
+                .primary()
+                .map(|label| format!("-{}-{}", label.origin.file, label.origin.line));
+            let plain = |c: char| if c.is_alphanumeric() { c } else { '-' };
+            let name: String = format!("{}{}", finding.code, place.unwrap_or_default())
+                .chars()
+                .map(plain)
+                .collect();
+            let seen = count.entry(name.clone()).or_default();
+            *seen += 1;
+            match seen {
+                1 => name,
+                many => format!("{name}-{many}"),
+            }
+        })
+        .collect()
+}
+
 /// Findings that are alike.
-fn group(report: &Contents<'_>, run: &[&Finding], few: bool) -> Markup {
-    let Some(first) = run.first() else {
+fn group(report: &Contents<'_>, run: &[(&Finding, String)], few: bool) -> Markup {
+    let Some((first, _)) = run.first() else {
         return html! {};
     };
     let unfolded = first.counts()
@@ -59,10 +86,11 @@ fn group(report: &Contents<'_>, run: &[&Finding], few: bool) -> Markup {
                     code { (first.code) } " "
                     span.name { (first.code.name()) }
                 }
-                @for one in run { (finding(report, one, Stands::InGroup)) }
+                (about(first.code))
+                @for (one, anchor) in run { (finding(report, one, anchor, Stands::InGroup)) }
             }
         } @else {
-            @for one in run { (finding(report, one, Stands::Alone { unfolded })) }
+            @for (one, anchor) in run { (finding(report, one, anchor, Stands::Alone { unfolded })) }
         }
     }
 }
@@ -77,26 +105,15 @@ enum Stands {
     },
 }
 
-fn finding(report: &Contents<'_>, finding: &Finding, stands: Stands) -> Markup {
+fn finding(report: &Contents<'_>, finding: &Finding, anchor: &str, stands: Stands) -> Markup {
     let (in_group, unfolded) = match stands {
         Stands::InGroup => (true, false),
         Stands::Alone { unfolded } => (false, unfolded),
     };
     let severity = finding.severity.as_str();
-    let objects: Vec<_> = finding
-        .objects
-        .iter()
-        .map(|object| {
-            format!(
-                "{}/{}",
-                object.namespace.as_deref().unwrap_or_default(),
-                object.name
-            )
-        })
-        .collect();
-    let name = format!("{} {} {}", finding.code, finding.code.name(), objects.join(" "));
+    let objects: Vec<_> = finding.objects.iter().map(object).collect();
     html! {
-        details.finding.(severity) open[unfolded] data-name=(name) {
+        details.finding.(severity) id=(anchor) open[unfolded] {
             summary {
                 span.kind.said[in_group] {
                     span.severity { (severity) } " "
@@ -109,6 +126,7 @@ fn finding(report: &Contents<'_>, finding: &Finding, stands: Stands) -> Markup {
                     span.about { (objects.join(", ")) @if !objects.is_empty() { " · " } span.where { (label.origin) } }
                 }
             }
+            a.anchor href=(format!("#{anchor}")) aria-label="Link to this finding" { "#" }
             @if let Some(accepted) = &finding.accepted {
                 p { "Accepted by " (accepted.by.with_article()) ": " (accepted.reason) }
             }
@@ -127,11 +145,32 @@ fn finding(report: &Contents<'_>, finding: &Finding, stands: Stands) -> Markup {
                     @if let Some(port) = witness.port { " " (port) }
                 }
             }
-            @if let Some(table) = port_table(finding) { pre { (table) } }
+            @if let Some(table) = port_table(finding) { pre tabindex="0" { (table) } }
             @if let Some(help) = &finding.help {
                 p.help { (code_marks(help)) }
             }
+            @if !in_group { (about(finding.code)) }
         }
+    }
+}
+
+/// What a code stands for, in a sentence.
+fn about(code: Code) -> Markup {
+    html! {
+        @if let Some(entry) = code.entry() {
+            p.about-code {
+                code { (code) } ": " (code_marks(entry.summary)) " "
+                code { "portcullis explain " (code) } " says more."
+            }
+        }
+    }
+}
+
+/// `shop/web`; of kinds without a namespace only the name.
+fn object(object: &ObjectName) -> String {
+    match &object.namespace {
+        Some(namespace) => format!("{namespace}/{}", object.name),
+        None => object.name.clone(),
     }
 }
 
@@ -140,13 +179,4 @@ fn port_table(finding: &Finding) -> Option<String> {
     let lines = named_ports::lines(&finding.named_ports, finding.engines.as_ref());
     let text = lines.join("\n");
     (!text.is_empty()).then(|| escape::line(text.trim_end()).into_owned())
-}
-
-/// Text in backticks is code.
-fn code_marks(text: &str) -> Markup {
-    html! {
-        @for (at, part) in text.split('`').enumerate() {
-            @if at % 2 == 1 { code { (part) } } @else { (part) }
-        }
-    }
 }

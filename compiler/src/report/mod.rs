@@ -14,6 +14,7 @@ mod deciding;
 mod findings;
 mod graph;
 mod holds;
+mod inline;
 mod known;
 mod layout;
 mod list;
