@@ -180,3 +180,43 @@ fn port_table(finding: &Finding) -> Option<String> {
     let text = lines.join("\n");
     (!text.is_empty()).then(|| escape::line(text.trim_end()).into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::page;
+
+    /// A policy that opens nothing to anybody, with a field that does not exist for each of `fields`.
+    fn policy(fields: &str) -> String {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: p, namespace: a}}\nspec: {{podSelector: {{}}, ingress: [{{ports: [{{port: 80}}], {fields}}}]}}\n"
+        )
+    }
+
+    fn anchors(page: &str) -> Vec<&str> {
+        let anchors = page.split("class=\"anchor\" href=\"#").skip(1);
+        anchors.filter_map(|rest| rest.split('"').next()).collect()
+    }
+
+    #[test]
+    fn the_address_of_a_finding_is_its_code_and_place() {
+        let one = page(&[("a b.yaml", &policy("form: []"))]);
+        assert!(anchors(&one).contains(&"PC102-a-b-yaml-4"), "{:?}", anchors(&one));
+        let two = page(&[("a b.yaml", &policy("form: [], too: []"))]);
+        for anchor in ["PC102-a-b-yaml-4", "PC102-a-b-yaml-4-2"] {
+            assert!(anchors(&two).contains(&anchor), "{:?}", anchors(&two));
+            assert_eq!(two.matches(&format!("id=\"{anchor}\"")).count(), 1);
+        }
+    }
+
+    #[test]
+    fn what_has_no_namespace_is_called_by_its_name_and_codes_are_explained() {
+        let page = page(&[(
+            "a.yaml",
+            "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop}\nspec: {containers: [{name: c, image: i}]}\n",
+        )]);
+        assert!(page.contains("<span class=\"about\">shop · "), "{page}");
+        assert!(
+            page.contains("<code>PC603</code>: ") && page.contains("<code>portcullis explain PC603</code>")
+        );
+    }
+}

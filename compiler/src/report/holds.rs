@@ -119,27 +119,38 @@ fn products(destinations: Destinations, itself: &Ends) -> Vec<Product> {
     products
 }
 
-/// `every workload`, `all of shop`, `shop/web`: what a reader calls some of the ends.
+/// `every workload but shop/web`, `all of shop, dns/dns`: what a reader calls some of the ends.
 pub(super) fn words(some: &Ends, ends: &[End]) -> String {
-    let mut words = Vec::new();
-    if ends.len() > 1 && (0..ends.len()).all(|end| some.contains(&end)) {
-        words.push("every workload".to_owned());
-    } else {
-        let numbered: Vec<(usize, &End)> = ends.iter().enumerate().collect();
-        for namespace in numbered.chunk_by(|(_, one), (_, next)| heading(&one.peer) == heading(&next.peer)) {
-            let here: Vec<_> = namespace.iter().filter(|(end, _)| some.contains(end)).collect();
-            match here.as_slice() {
-                [first, _, ..] if here.len() == namespace.len() => {
-                    words.push(format!("all of {}", heading(&first.1.peer)));
-                }
-                few => words.extend(few.iter().map(|(_, end)| end.full_name())),
-            }
+    let (here, missing): (Ends, Ends) = (0..ends.len()).partition(|end| some.contains(end));
+    let mut words = match missing.len() {
+        0 if ends.len() > 1 => vec!["every workload".to_owned()],
+        1.. if here.len() > 3 && missing.len() < here.len() => {
+            vec![format!(
+                "every workload but {}",
+                by_namespace(&missing, ends).join(", ")
+            )]
         }
-    }
+        _ => by_namespace(&here, ends),
+    };
     if some.contains(&ends.len()) {
-        words.push("outside".to_owned());
+        words.insert(0, "outside".to_owned());
     }
     words.join(", ")
+}
+
+fn by_namespace(some: &Ends, ends: &[End]) -> Vec<String> {
+    let numbered: Vec<(usize, &End)> = ends.iter().enumerate().collect();
+    let mut words = Vec::new();
+    for namespace in numbered.chunk_by(|(_, one), (_, next)| heading(&one.peer) == heading(&next.peer)) {
+        let here: Vec<_> = namespace.iter().filter(|(end, _)| some.contains(end)).collect();
+        match here.as_slice() {
+            [first, _, ..] if here.len() == namespace.len() => {
+                words.push(format!("all of {}", heading(&first.1.peer)));
+            }
+            few => words.extend(few.iter().map(|(_, end)| end.full_name())),
+        }
+    }
+    words
 }
 
 #[cfg(test)]

@@ -16,11 +16,10 @@ const COLUMN: usize = 21;
 /// The section.
 pub(super) fn section(answers: &Answers<'_>) -> Markup {
     let pairs = &answers.pairs;
-    let is_drawn = pairs.ends.len() <= MOST_IN_MATRIX;
     html! {
         section #matrix.wide[pairs.ends.len() > MOST_PRINTED] {
             h2 { "Matrix" }
-            @if is_drawn {
+            @if pairs.ends.len() <= MOST_IN_MATRIX {
                 p.hint {
                     "Rows open connections, columns receive them. Choose a cell to read why; most that are empty are closed by "
                     "a policy. "
@@ -36,7 +35,7 @@ pub(super) fn section(answers: &Answers<'_>) -> Markup {
                     ". Run the report on fewer manifests, or ask " code { "portcullis query" } " about one pair."
                 }
             }
-            (list::of(answers.connections, &pairs.ends, !is_drawn))
+            (list::of(answers.connections, &pairs.ends))
         }
     }
 }
@@ -134,10 +133,11 @@ fn cell(pairs: &Pairs, pair: &Pair) -> Markup {
     };
     let sides: Vec<_> = explanation.sides().iter().map(ToString::to_string).collect();
     let sides = (!sides.is_empty()).then(|| sides.join(" "));
+    let is_itself = *explanation == Explanation::Itself;
     let why = (!explanation.is_closed()).then_some(pair.explanation);
     html! {
         @if pair.ports.is_empty() {
-            td.itself[*explanation == Explanation::Itself] data-why=[why] data-sides=[sides] {}
+            td class=[is_itself.then_some("itself")] data-why=[why] data-sides=[sides] {}
         } @else {
             td.open data-why=[why] data-sides=[sides] {
                 a href=(format!("#why-{}", pair.explanation)) title=(pair.ports) { (ports_in_brief(&pair.ports)) }

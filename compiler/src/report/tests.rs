@@ -31,6 +31,9 @@ pub(super) fn page(files: &[(&str, &str)]) -> String {
     report.page()
 }
 
+/// A policy that lets nobody in.
+const DENY: &str = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: deny, namespace: ns-3}\nspec: {podSelector: {}, policyTypes: [Ingress]}\n";
+
 const SHOP: &str = include_str!("../../../testdata/named-ports/catalog.yaml");
 const FRONTEND: &str = include_str!("../../../testdata/named-ports/frontend.yaml");
 const POLICIES: &str = include_str!("../../../testdata/named-ports/policies.yaml");
@@ -54,6 +57,29 @@ fn the_page_shows_findings_names_graph_matrix_and_reasons() {
     ] {
         assert!(page.contains(part), "{part} is not in the page");
     }
+}
+
+#[test]
+fn the_head_counts_in_words_and_folds_what_was_skipped() {
+    let secrets = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n";
+    let page = page(&[
+        ("policies.yaml", DENY),
+        ("pod.yaml", &pods(["web".to_owned()])),
+        ("s.yaml", secrets),
+    ]);
+    assert!(page.contains("1 workload, 1 policy, 1 connection<"), "{page}");
+    assert!(page.contains("<summary>1 object of other kinds skipped</summary>1 Secret</details>"));
+}
+
+#[test]
+fn where_no_matrix_is_drawn_there_is_a_list_and_nothing_is_worked_out_for_cells() {
+    let names = (0..=MOST_IN_MATRIX).map(|at| format!("p{at}"));
+    let page = page(&[("all.yaml", &pods(names)), ("policies.yaml", DENY)]);
+    assert!(page.len() < 2_000_000, "{} bytes", page.len());
+    assert!(!page.contains("<td data-") && !page.contains("id=\"why\""));
+    assert!(page.contains(
+        "<h3>ns-2/p1</h3><ul><li><b class=\"opened\">every port</b> → every workload but ns-2/p1, "
+    ));
 }
 
 #[test]
