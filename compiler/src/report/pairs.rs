@@ -79,8 +79,8 @@ pub(super) enum Explanation {
     Itself,
     /// Towards or from addresses outside, which have no policy of their own.
     Outside {
-        /// Each group of blocks with its ports.
-        blocks: Vec<(Peer, PortSet)>,
+        /// What is open for one of them at least.
+        ports: PortSet,
         /// The place of the workload's side.
         side: usize,
     },
@@ -90,8 +90,7 @@ impl Explanation {
     /// Whether nothing is open, for reasons that its sides say.
     pub(super) fn is_closed(&self) -> bool {
         match self {
-            Self::Inside { ports, .. } => ports.is_empty(),
-            Self::Outside { blocks, .. } => blocks.is_empty(),
+            Self::Inside { ports, .. } | Self::Outside { ports, .. } => ports.is_empty(),
             Self::Itself => false,
         }
     }
@@ -117,6 +116,7 @@ impl Pairs {
         }
         let place: BTreeMap<&Peer, usize> = ends.iter().map(|end| &end.peer).zip(0..).collect();
         let (mut open, mut leaving, mut entering) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let add = |all: &mut PortSet, ports: &PortSet| *all = all.or(ports);
         for connection in connections {
             let ports = PortSet::clone(&connection.ports);
             match (
@@ -126,14 +126,8 @@ impl Pairs {
                 (Some(source), Some(destination)) => {
                     open.insert((*source, *destination), ports);
                 }
-                (Some(source), None) => {
-                    let blocks: &mut Vec<_> = leaving.entry(*source).or_default();
-                    blocks.push((Peer::clone(&connection.destination), ports));
-                }
-                (None, Some(destination)) => {
-                    let blocks: &mut Vec<_> = entering.entry(*destination).or_default();
-                    blocks.push((Peer::clone(&connection.source), ports));
-                }
+                (Some(source), None) => add(leaving.entry(*source).or_default(), &ports),
+                (None, Some(destination)) => add(entering.entry(*destination).or_default(), &ports),
                 (None, None) => {}
             }
         }
@@ -161,14 +155,15 @@ impl Pairs {
                     .collect()
             })
             .collect();
-        let mut outside = |mut of: BTreeMap<usize, Vec<(Peer, PortSet)>>, direction| -> Vec<Pair> {
+        let mut outside = |mut of: BTreeMap<usize, PortSet>, direction| -> Vec<Pair> {
             (0..)
                 .zip(&ends)
                 .map(|(place, end)| {
-                    let blocks = of.remove(&place).unwrap_or_default();
-                    let ports = blocks.iter().fold(PortSet::NONE, |all, (_, ports)| all.or(ports));
-                    let side = sides.of_outside(end.pod, direction);
-                    let explanation = known.place(Explanation::Outside { blocks, side });
+                    let ports: PortSet = of.remove(&place).unwrap_or_default();
+                    let explanation = known.place(Explanation::Outside {
+                        ports: ports.clone(),
+                        side: sides.of_outside(end.pod, direction),
+                    });
                     Pair { ports, explanation }
                 })
                 .collect()

@@ -7,6 +7,7 @@ use super::known::Known;
 use crate::cite::PolicyRef;
 use crate::connectivity::{Peer, PortSet, blocks};
 use crate::resolve::{self, Resolved};
+use ipnet::IpNet;
 use ir::cluster::{EndpointId, Family};
 use ir::flow::Because;
 use ir::identity::{Class, IdentityId};
@@ -32,6 +33,8 @@ pub(super) enum Whom {
     Family(Family),
     /// Addresses outside the cluster.
     Outside(Peer),
+    /// All others of those: the part that takes the most blocks to tell.
+    Rest,
 }
 
 /// The ports that one set of reasons decides.
@@ -194,26 +197,36 @@ impl<'r, 'm> Sides<'r, 'm> {
                 families.entry(family).or_default().insert(id);
             }
         }
-        let alone = groups.len() == 1;
-        let mut by_whom: Vec<_> = groups
+        let blocks = |families: &Addresses| -> Vec<IpNet> {
+            let blocks = families
+                .iter()
+                .map(|(family, ids)| blocks::of_identities(identities.addresses(), *family, ids));
+            blocks.flatten().collect()
+        };
+        let groups: Vec<_> = groups
             .into_iter()
-            .map(|(decided, families)| {
-                let blocks = families
-                    .iter()
-                    .flat_map(|(family, ids)| blocks::of_identities(identities.addresses(), *family, ids))
-                    .collect();
+            .map(|(decided, families)| (decided, blocks(&families), families))
+            .collect();
+        let most = groups.iter().map(|(_, blocks, _)| blocks.len()).max();
+        let rest = groups
+            .iter()
+            .position(|(_, blocks, _)| Some(blocks.len()) == most);
+        let is_one = groups.len() == 1;
+        let mut by_whom: Vec<_> = (0..)
+            .zip(groups)
+            .map(|(place, (decided, blocks, families))| {
                 let members: Vec<IdentityId> = families.into_values().flatten().collect();
-                let whom = if alone {
-                    Whom::All
-                } else {
-                    Whom::Outside(Peer::Outside(blocks))
+                let whom = match Some(place) == rest {
+                    true if is_one => Whom::All,
+                    true => Whom::Rest,
+                    false => Whom::Outside(Peer::Outside(blocks)),
                 };
                 (whom, self.explained(subject, decided, &members))
             })
             .collect();
         by_whom.sort_by_cached_key(|(whom, verdicts)| {
             let is_closed = verdicts.iter().all(|verdict| !verdict.allowed);
-            (is_closed, whom.clone())
+            (*whom == Whom::Rest, is_closed, whom.clone())
         });
         by_whom
     }

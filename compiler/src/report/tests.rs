@@ -244,7 +244,7 @@ proptest! {
                             let of_family = side.by_whom.iter().find(|(whom, _)| match whom {
                                 Whom::All => true,
                                 Whom::Family(own) => Some(*own) == family,
-                                Whom::Outside(_) => false,
+                                Whom::Outside(_) | Whom::Rest => false,
                             });
                             let verdict = of_family
                                 .and_then(|(_, verdicts)| verdicts.iter().find(|one| one.ports.contains(protocol, port)));

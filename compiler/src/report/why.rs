@@ -111,11 +111,8 @@ fn explain(explanation: &Explanation) -> Markup {
                 h3 { "The same pod" }
                 p { "A pod reaches itself over loopback, whatever policy says; no packet leaves it." }
             }
-            Explanation::Outside { blocks, side } => {
-                h3.opened { "Open for addresses outside" }
-                ul {
-                    @for (peer, ports) in blocks { li { (peer) ": " (ports) } }
-                }
+            Explanation::Outside { ports, side } => {
+                h3.opened { "Open for addresses outside: " (ports) }
                 p.sides { a href=(format!("#side-{side}")) { "What the workload's policies say" } }
             }
         }
@@ -135,7 +132,8 @@ fn explain_side(report: &Contents<'_>, side: &Side) -> Markup {
                     Whom::All => {}
                     Whom::Family(Family::V4) => { " over IPv4" }
                     Whom::Family(Family::V6) => { " over IPv6" }
-                    Whom::Outside(peer) => { " " (towards) " " (peer) }
+                    Whom::Outside(peer) => { " " (towards) " " span.blocks { (peer) } }
+                    Whom::Rest => { " " (towards) " every other address outside" }
                 }
             }
             @for one in verdicts { (verdict(report, one)) }
