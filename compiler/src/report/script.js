@@ -88,7 +88,7 @@
       element.classList.toggle("dim", wanted.length > 0 && !drawnHit(element, wanted));
     }
     unfold(wanted);
-    const workloads = narrow(wanted);
+    const workloads = matrix ? narrow(wanted) : all(".list h3").filter((name) => hit(name, wanted)).length;
     const counts = [
       ...count(findings, "finding", "findings"),
       ...count(names, "port name", "port names"),
