@@ -28,11 +28,11 @@ def check(holds, what):
         wrong.append(what)
 
 
-def opened(browser, path, width=1280, scheme="light", script=True, at=""):
+def opened(browser, path, width=1280, scheme="light", script=True, height=900, at=""):
     """The page, watched: what it writes to the console and what it asks the network for is wrong. `at` is what stands
     behind the address."""
     context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=script
+        viewport={"width": width, "height": height}, color_scheme=scheme, java_script_enabled=script
     )
     page = context.new_page()
     page.set_default_timeout(30_000)
@@ -324,7 +324,7 @@ def large_report(browser, path):
             const boxes = [...view.querySelectorAll(".box rect")].map((box) => box.getBBox());
             const within = (point, box) => point.x > box.x + 0.2 && point.x < box.x + box.width - 0.2
               && point.y > box.y + 0.2 && point.y < box.y + box.height - 0.2;
-            for (const path of view.querySelectorAll(".edge path")) {
+            for (const path of view.querySelectorAll(".edge .line")) {
               lines += 1;
               for (let at = 0; at < path.getTotalLength(); at += 4) {
                 const point = path.getPointAtLength(at);
@@ -338,19 +338,103 @@ def large_report(browser, path):
     check(below["lines"] >= 40, f"only {below['lines']} lines in all views")
     check(not below["wrong"], f"lines below boxes: {below['wrong']}")
 
-    # No label lies under a box, and no two boxes on each other.
+    # In no view does a label lie on a box or on another label, or a box on another, or a text beyond its box.
     hidden = page.evaluate(
         """() => {
-          const view = document.querySelector("#graph details");
-          const boxes = [...view.querySelectorAll(".box rect")].map((box) => box.getBBox());
-          const apart = (a, b) => a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y;
-          const labels = [...view.querySelectorAll("text.label")].map((label) => label.getBBox());
-          const onBoxes = labels.filter((label) => boxes.some((box) => !apart(label, box))).length;
-          const crossed = boxes.filter((box, at) => boxes.slice(0, at).some((other) => !apart(box, other))).length;
-          return { boxes: boxes.length, labels: labels.length, onBoxes, crossed };
+          const count = { boxes: 0, labels: 0, onBoxes: 0, onLabels: 0, crossed: 0, beyond: 0 };
+          const on = (a, b) => Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x) > 2
+            && Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y) > 3;
+          for (const view of document.querySelectorAll("#graph .view")) {
+            const boxes = [...view.querySelectorAll(".box rect")].map((box) => box.getBBox());
+            const shown = [...view.querySelectorAll("text.label")].filter((label) => label.checkVisibility());
+            const labels = shown.map((label) => label.getBBox());
+            count.boxes += boxes.length;
+            count.labels += labels.length;
+            count.onBoxes += labels.filter((label) => boxes.some((box) => on(label, box))).length;
+            count.onLabels += labels.filter((label, at) => labels.slice(0, at).some((other) => on(label, other))).length;
+            count.crossed += boxes.filter((box, at) => boxes.slice(0, at).some((other) => on(box, other))).length;
+            for (const box of view.querySelectorAll(".box")) {
+              const right = (element) => element.getBBox().x + element.getBBox().width;
+              const frame = right(box.querySelector("rect"));
+              count.beyond += [...box.querySelectorAll("text")].filter((text) => right(text) > frame - 3).length;
+            }
+          }
+          return count;
         }"""
     )
-    check(hidden["boxes"] > 5 and hidden["crossed"] == 0 and hidden["onBoxes"] == 0, f"the graph: {hidden}")
+    wrong_here = [hidden[what] for what in ("onBoxes", "onLabels", "crossed", "beyond")]
+    check(hidden["boxes"] > 50 and hidden["labels"] > 20 and not any(wrong_here), f"the graph: {hidden}")
+    page.context.close()
+    large_graph(browser, path)
+
+
+def large_graph(browser, path):
+    """One namespace is one box first; each leads to its own picture, where a box tells all its connections."""
+    page = opened(browser, path)
+    overview = page.locator("#graph .view").first
+    high = overview.locator("svg").bounding_box()["height"]
+    check(high < 1200, f"the overview of 12 namespaces is {high} pixels high")
+    overview.locator("a .box").first.click()
+    view = page.locator("#graph .view[open]").nth(1)
+    check(view.locator("svg").is_visible(), "a namespace of the overview does not lead to its picture")
+    outside = view.locator(".box.outside").evaluate_all("(boxes) => boxes.map((box) => box.dataset.box)")
+    within = "".join(f':not([data-to="{box}"])' for box in outside)
+    edge = view.locator(f".edge{within}").first
+    source, target = edge.get_attribute("data-from"), edge.get_attribute("data-to")
+    box = view.locator(f'.box[data-box="{source}"]')
+
+    # A box that is pointed at lights its lines.
+    box.hover()
+    check("on" in edge.get_attribute("class").split(), "a line of the box is not lit")
+    ends = [f'[data-from="{source}"]', f'[data-to="{source}"]']
+    others = view.locator(".edge" + "".join(f":not({end})" for end in ends))
+    check(others.count() > 0 and view.locator(".edge.on").count() < view.locator(".edge").count(), "all lines are lit")
+
+    # One that is chosen, with keys too, tells them, and the whole connections lead to their reasons.
+    box.focus()
+    page.keyboard.press("Enter")
+    said = view.locator(".about").inner_text()
+    name = view.locator(f'.box[data-box="{target}"] title').text_content().splitlines()[0].split(",")[0]
+    check("Reaches" in said and name in said, f"a chosen box does not tell {name}: {said}")
+    check(box.get_attribute("aria-pressed") == "true", "a chosen box does not say so")
+    sight = box.evaluate("(box) => box.getBoundingClientRect().bottom")
+    check(sight <= view.locator(".about").bounding_box()["y"] + 1, "what is told covers the box")
+    view.locator(".about button", has_text="Why").first.click()
+    check("Open" in text(page, "dialog[open]"), "a connection of the graph has no reasons")
+    page.keyboard.press("Escape")
+    view.locator(".about button", has_text="Close").click()
+    check(view.locator(".about").is_hidden(), "what was told does not go away")
+
+    # A line has an edge that a hand can hit, and leads to the reasons too.
+    middle = edge.locator(".hit").evaluate(
+        """(path) => {
+          const point = path.getPointAtLength(path.getTotalLength() * 0.12).matrixTransform(path.getScreenCTM());
+          return [point.x, point.y + 3];
+        }"""
+    )
+    page.mouse.click(*middle)
+    check(page.locator("dialog[open]").count() == 1, "a line does not lead to its reasons")
+    page.keyboard.press("Escape")
+    page.context.close()
+
+    # The picture can be read where it is narrow: at its size, or as wide as the window.
+    page = opened(browser, path, width=400)
+    view = page.locator("#graph .view").first
+    frame = view.locator(".scroll")
+    over = "(frame) => frame.scrollWidth - frame.clientWidth"
+    check(frame.evaluate(over) > 0, "a wide picture is shrunk until nobody can read it")
+    view.locator(".fit").click()
+    check(frame.evaluate(over) <= 1, "a picture does not fit when asked to")
+    page.context.close()
+
+    # Without the script all of it can be read, and followed.
+    page = opened(browser, path, script=False)
+    page.locator("#graph a .box").first.click()
+    view = page.locator("#graph .view[open]").nth(1)
+    check(view.count() == 1, "without the script the overview leads nowhere")
+    view.locator(".told summary").click()
+    listed = view.locator(".told li").all_inner_texts()
+    check(len(listed) > 5 and all("→" in one for one in listed), f"the list of a view: {listed[:3]}")
     page.context.close()
 
 

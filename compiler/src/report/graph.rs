@@ -1,106 +1,95 @@
-//! Connections as graphs that a person can read.
-//!
-//! Workloads that talk to the same others on the same ports are one box; a graph of more boxes than fit is drawn once
-//! by namespace, and then each namespace by itself, with the other namespaces as one box each.
+//! Connections as a graph: workloads that talk to the same others on the same ports are one box.
 
 use crate::connectivity::{Connection, Peer, PortSet};
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The most boxes that one graph is drawn with.
-const MOST_BOXES: usize = 36;
-
 /// A box of a graph.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Box {
-    /// The namespace, or what else stands above the names.
-    pub(super) heading: String,
-    /// What is in it.
-    pub(super) names: Vec<String>,
+#[derive(Clone, Debug)]
+pub(super) struct Box<'a> {
+    /// Who is in it, sorted; never empty, and all under one heading.
+    pub(super) peers: Vec<&'a Peer>,
     /// On which ports those in it talk to each other.
     pub(super) among: PortSet,
 }
 
-/// A graph; an edge carries the ports, and how many connections it stands for.
-pub(super) type Graph = DiGraph<Box, (PortSet, usize)>;
+impl Box<'_> {
+    pub(super) fn empty() -> Self {
+        Self {
+            peers: Vec::new(),
+            among: PortSet::NONE,
+        }
+    }
 
-/// A graph with what it shows.
-pub(super) struct View {
-    /// A heading.
-    pub(super) title: String,
-    /// The graph.
-    pub(super) graph: Graph,
+    /// The namespace, or what else stands above the names.
+    pub(super) fn heading(&self) -> String {
+        self.peers.first().map(|peer| heading(peer)).unwrap_or_default()
+    }
+
+    /// Whether it holds addresses, not workloads.
+    pub(super) fn is_outside(&self) -> bool {
+        matches!(self.peers.first(), Some(Peer::Outside(_)))
+    }
 }
 
-/// The graphs of all connections.
-pub(super) fn views<'a>(peers: impl IntoIterator<Item = &'a Peer>, connections: &[Connection]) -> Vec<View> {
+/// A graph; an edge carries the ports.
+pub(super) type Graph<'a> = DiGraph<Box<'a>, PortSet>;
+
+/// The graph of all connections but those of workloads to themselves. It is exact: each peer of a box has each
+/// connection of the box.
+pub(super) fn of<'a>(peers: impl IntoIterator<Item = &'a Peer>, connections: &'a [Connection]) -> Graph<'a> {
     let mut all: BTreeSet<&Peer> = peers.into_iter().collect();
     all.extend(
         connections
             .iter()
             .flat_map(|one| [&*one.source, &*one.destination]),
     );
-    let groups = twins(&all, connections);
-    let whole = build(connections, &groups);
-    if whole.node_count() <= MOST_BOXES {
-        return vec![View {
-            title: "Who can talk to whom".to_owned(),
-            graph: whole,
-        }];
-    }
-    let by_namespace: Grouping<'_> = all
-        .iter()
-        .map(|peer| (*peer, Key::Heading(heading(peer))))
-        .collect();
-    let mut views = vec![View {
-        title: "Namespaces".to_owned(),
-        graph: build(connections, &by_namespace),
-    }];
-    let namespaces: BTreeSet<String> = all
-        .iter()
-        .filter(|peer| matches!(peer, Peer::Workload { .. }))
-        .map(|peer| heading(peer))
-        .collect();
-    for namespace in namespaces {
-        let touching: Vec<Connection> = connections
-            .iter()
-            .filter(|one| {
-                [&one.source, &one.destination]
-                    .iter()
-                    .any(|peer| heading(peer) == namespace)
-            })
-            .cloned()
-            .collect();
-        let own: BTreeSet<&Peer> = all
-            .iter()
-            .filter(|peer| heading(peer) == namespace)
-            .copied()
-            .collect();
-        let mut grouping = twins(&own, &touching);
-        for peer in touching.iter().flat_map(|one| [&*one.source, &*one.destination]) {
-            grouping
-                .entry(peer)
-                .or_insert_with(|| Key::Heading(heading(peer)));
+    build(connections, &twins(&all, connections))
+}
+
+/// The graph with one box for each heading; a box holds all connections of what is in it.
+pub(super) fn by_heading<'a>(graph: &Graph<'a>) -> Graph<'a> {
+    let mut joined = Graph::new();
+    let mut places: BTreeMap<String, NodeIndex> = BTreeMap::new();
+    let mut place_of = Vec::new();
+    for content in graph.node_weights() {
+        let place = *places
+            .entry(content.heading())
+            .or_insert_with(|| joined.add_node(Box::empty()));
+        place_of.push(place);
+        if let Some(whole) = joined.node_weight_mut(place) {
+            whole.peers.extend(&content.peers);
+            whole.peers.sort_unstable();
+            whole.among = whole.among.or(&content.among);
         }
-        views.push(View {
-            title: namespace,
-            graph: build(&touching, &grouping),
-        });
     }
-    views
+    for edge in graph.raw_edges() {
+        let place = |node: NodeIndex| place_of.get(node.index()).copied();
+        if let (Some(source), Some(target)) = (place(edge.source()), place(edge.target())) {
+            join(&mut joined, source, target, &edge.weight);
+        }
+    }
+    joined
 }
 
-/// What makes peers share a box.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
-    /// Everything under one heading.
-    Heading(String),
-    /// Workloads under one heading with the same connections; named by the first.
-    Twins(String, String),
+/// Adds ports between two boxes, or within one.
+fn join(graph: &mut Graph<'_>, source: NodeIndex, target: NodeIndex, ports: &PortSet) {
+    if source == target {
+        if let Some(content) = graph.node_weight_mut(source) {
+            content.among = content.among.or(ports);
+        }
+    } else if let Some(all) = graph
+        .find_edge(source, target)
+        .and_then(|edge| graph.edge_weight_mut(edge))
+    {
+        *all = all.or(ports);
+    } else {
+        graph.add_edge(source, target, ports.clone());
+    }
 }
 
-/// The box of each peer.
-type Grouping<'a> = BTreeMap<&'a Peer, Key>;
+/// The first of those that share a peer's box.
+type Grouping<'a> = BTreeMap<&'a Peer, &'a Peer>;
 
 /// Groups peers that have the same connections to all others, and the same among themselves.
 fn twins<'a>(peers: &BTreeSet<&'a Peer>, connections: &'a [Connection]) -> Grouping<'a> {
@@ -139,15 +128,11 @@ fn twins<'a>(peers: &BTreeSet<&'a Peer>, connections: &'a [Connection]) -> Group
         classes.entry(key).or_default().push(peer);
     }
     let mut rest = Vec::new();
-    for ((heading, ..), members) in &classes {
+    for members in classes.values() {
         match members.as_slice() {
             [] => {}
             [one] => rest.push(*one),
-            [first, ..] => {
-                for peer in members {
-                    grouping.insert(peer, Key::Twins(heading.clone(), name(first)));
-                }
-            }
+            [first, ..] => grouping.extend(members.iter().map(|peer| (*peer, *first))),
         }
     }
     // Those that do: alike when each is counted among those that it reaches.
@@ -166,51 +151,28 @@ fn twins<'a>(peers: &BTreeSet<&'a Peer>, connections: &'a [Connection]) -> Group
         );
         classes.entry(key).or_default().push(peer);
     }
-    for ((heading, ..), members) in &classes {
+    for members in classes.values() {
         let Some(first) = members.first() else { continue };
-        for peer in members {
-            grouping.insert(peer, Key::Twins(heading.clone(), name(first)));
-        }
+        grouping.extend(members.iter().map(|peer| (*peer, *first)));
     }
     grouping
 }
 
-fn build(connections: &[Connection], grouping: &Grouping<'_>) -> Graph {
+fn build<'a>(connections: &[Connection], grouping: &Grouping<'a>) -> Graph<'a> {
     let mut graph = Graph::new();
-    let mut places: BTreeMap<&Key, NodeIndex> = BTreeMap::new();
-    for (peer, key) in grouping {
-        let place = *places.entry(key).or_insert_with(|| {
-            graph.add_node(Box {
-                heading: heading(peer),
-                names: Vec::new(),
-                among: PortSet::NONE,
-            })
-        });
+    let mut places: BTreeMap<&Peer, NodeIndex> = BTreeMap::new();
+    for (peer, first) in grouping {
+        let place = *places
+            .entry(first)
+            .or_insert_with(|| graph.add_node(Box::empty()));
         if let Some(content) = graph.node_weight_mut(place) {
-            content.names.push(name(peer));
+            content.peers.push(peer);
         }
     }
-    for one in connections {
-        let place = |peer: &Peer| grouping.get(peer).and_then(|key| places.get(key)).copied();
-        let (Some(source), Some(destination)) = (place(&one.source), place(&one.destination)) else {
-            continue;
-        };
-        if source == destination {
-            if let Some(content) = graph.node_weight_mut(source) {
-                content.among = content.among.or(&one.ports);
-            }
-            continue;
-        }
-        match graph.find_edge(source, destination) {
-            Some(edge) => {
-                if let Some((ports, count)) = graph.edge_weight_mut(edge) {
-                    *ports = ports.or(&one.ports);
-                    *count += 1;
-                }
-            }
-            None => {
-                graph.add_edge(source, destination, (PortSet::clone(&one.ports), 1));
-            }
+    for one in connections.iter().filter(|one| one.source != one.destination) {
+        let place = |peer: &Peer| grouping.get(peer).and_then(|first| places.get(first)).copied();
+        if let (Some(source), Some(target)) = (place(&one.source), place(&one.destination)) {
+            join(&mut graph, source, target, &one.ports);
         }
     }
     graph
@@ -221,21 +183,5 @@ pub(super) fn heading(peer: &Peer) -> String {
     match peer {
         Peer::Workload { namespace, .. } => namespace.clone(),
         Peer::Outside(_) => "outside the cluster".to_owned(),
-    }
-}
-
-/// The name of a peer under its heading.
-pub(super) fn name(peer: &Peer) -> String {
-    match peer {
-        Peer::Workload {
-            name,
-            kind,
-            host_network,
-            ..
-        } => {
-            let host = if *host_network { ", host network" } else { "" };
-            format!("{name} ({kind}{host})")
-        }
-        Peer::Outside(_) => peer.to_string(),
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  findings ───────────────────────────┐
-//!  connections ──▶ graph ──▶ layout ───┼──▶ page (HTML, style and script inside)
+//!  connections ──▶ graph ──▶ crowds ────┤
+//!                 views ──▶ layout ────┼──▶ page (HTML, style and script inside)
 //!  verdict tables ──▶ pairs ───────────┘
 //! ```
 //!
@@ -10,6 +11,8 @@
 //! can be read without its script, which only adds a search, a dialog for a pair and keys; the same input gives the
 //! same bytes. Everything that manifests say is escaped by the template.
 
+mod card;
+mod crowds;
 mod deciding;
 mod findings;
 mod graph;
@@ -17,6 +20,7 @@ mod holds;
 mod inline;
 mod known;
 mod layout;
+mod lines;
 mod list;
 mod matrix;
 mod names;
@@ -27,6 +31,8 @@ mod sides;
 mod snippet;
 #[cfg(test)]
 mod tests;
+mod told;
+mod views;
 mod why;
 
 use crate::connectivity::members::Members;

@@ -1,7 +1,7 @@
 //! The page itself.
 
-use super::graph::{self, View};
-use super::{Answers, Contents, findings, matrix, picture, why};
+use super::views::{self, View};
+use super::{Answers, Contents, findings, matrix, picture, told, why};
 use crate::diagnostic::escape;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +14,7 @@ const SCRIPT: &str = include_str!("script.js");
 /// Renders the page.
 pub(super) fn render(report: &Contents<'_>, answers: Option<&Answers<'_>>) -> String {
     let views = answers.map(|answers| {
-        graph::views(
+        views::views(
             answers.pairs.ends.iter().map(|end| &end.peer),
             answers.connections,
         )
@@ -124,12 +124,16 @@ fn graphs(views: &[View]) -> Markup {
             h2 { "Graph" }
             p.hint {
                 "Workloads with the same connections share a box. An arrow points from who opens a connection to who "
-                "receives it, with the ports."
+                "receives it; one without a label is open on every port. What most workloads share, and what would be "
+                "more lines or labels than the eye follows, stands in the box: ← who reaches it, → whom it reaches. "
+                span hidden { "Point at a box to follow its lines; choose it to read its connections, or a line to read why." }
             }
             @for (number, view) in views.iter().enumerate() {
                 details.view open[number == 0] data-name=(view.title) {
                     summary { (view.title) }
-                    div.scroll tabindex="0" { (picture::of(view, number)) }
+                    button.fit type="button" aria-pressed="false" hidden { "Fit the width" }
+                    div.scroll id=(format!("graph-{number}")) tabindex="0" { (picture::of(view, number)) }
+                    (told::list(view))
                 }
             }
         }

@@ -248,3 +248,123 @@
   });
   follow();
 })();
+
+// The graph: a box lights its lines and tells its connections, a line leads to its reasons.
+(() => {
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const make = (name, properties, ...children) => {
+    const element = Object.assign(document.createElement(name), properties);
+    element.append(...children);
+    return element;
+  };
+  const rows = all("#matrix tbody tr:not(.fold)");
+  const cellOf = (pair) => {
+    const [row, column] = (pair ?? "").split(" ").map(Number);
+    return pair ? rows[row]?.cells[column + 1] : undefined;
+  };
+  // The cell opens its dialog; what was looked at before comes back after it.
+  const why = (pair, from) => {
+    const place = scrollY;
+    cellOf(pair)?.click();
+    const dialog = document.querySelector("dialog[open]");
+    if (!dialog) return;
+    scrollTo({ top: place, behavior: "instant" });
+    dialog.addEventListener("close", () => {
+      from?.focus({ preventScroll: true });
+      scrollTo({ top: place, behavior: "instant" });
+    }, { once: true });
+  };
+  const watchWidth = new ResizeObserver((seen) => {
+    for (const { target } of seen) {
+      const needs = parseFloat(target.querySelector("svg").style.minWidth);
+      target.closest(".view").classList.toggle("wide", needs > target.clientWidth);
+    }
+  });
+
+  for (const view of all("#graph .view")) {
+    const svg = view.querySelector("svg");
+    const lines = all(".edge, .label", svg);
+    const boxes = new Map(all(".box", svg).map((box) => [box.dataset.box, box]));
+    const is = (end, box) => end.split(" ").includes(box);
+    let chosen = null;
+    const light = (isOn, lit) => {
+      svg.classList.toggle("lit", lit !== undefined);
+      const near = new Set(lit);
+      for (const line of lines) {
+        const on = lit !== undefined && isOn(line);
+        line.classList.toggle("on", on);
+        line.classList.toggle("enters", on && line.dataset.to === lit[0] && !line.querySelector("[marker-start]"));
+        if (on) near.add(line.dataset.from).add(line.dataset.to);
+      }
+      for (const [number, box] of boxes) box.classList.toggle("on", near.has(number));
+    };
+    const lightBox = (box) => box ? light((line) => line.dataset.from === box || line.dataset.to === box, [box]) : light();
+    const about = make("section", { className: "about", hidden: true });
+    about.setAttribute("aria-live", "polite");
+    view.append(about);
+
+    const choose = (number) => {
+      boxes.get(chosen)?.setAttribute("aria-pressed", "false");
+      chosen = number === chosen ? null : number;
+      about.hidden = chosen === null;
+      lightBox(chosen);
+      if (chosen === null) return;
+      const box = boxes.get(chosen);
+      box.setAttribute("aria-pressed", "true");
+      const name = box.querySelector("title").textContent.split("\n")[0];
+      const close = make("button", { type: "button", textContent: "Close", onclick: () => { choose(chosen); box.focus(); } });
+      const columns = [["Reaches", "from", ".whom"], ["Is reached by", "to", ".who"]].map(([title, own, other]) => {
+        const entries = all(".told li", view).filter((one) => is(one.dataset[own], chosen)).map((one) => {
+          const parts = all(other + ", .ports", one).map((part) => part.cloneNode(true));
+          const entry = make("li", {}, ...parts.flatMap((part) => [": ", part]).slice(1));
+          if (cellOf(one.dataset.pair)) {
+            const button = make("button", { type: "button", textContent: "Why", onclick: () => why(one.dataset.pair, button) });
+            entry.append(" ", button);
+          }
+          return entry;
+        });
+        return make("div", {}, make("h4", { textContent: title }), entries.length > 0 ? make("ul", {}, ...entries) : "Nobody.");
+      });
+      about.replaceChildren(make("header", {}, make("h3", { textContent: name }), close), make("div", { className: "ways" }, ...columns));
+      // What was chosen stays in sight, above what is told of it.
+      const covered = box.getBoundingClientRect().bottom - about.getBoundingClientRect().top + 12;
+      if (covered > 0) scrollBy({ top: covered });
+      about.scrollTop = 0;
+    };
+
+    svg.setAttribute("role", "group");
+    const boxAt = (target) => target.closest?.(".box") ?? target.querySelector?.(":scope > .box");
+    for (const box of boxes.values()) {
+      if (box.closest("a")) continue;
+      box.setAttribute("tabindex", "0");
+      box.setAttribute("role", "button");
+      box.setAttribute("aria-pressed", "false");
+    }
+    const over = (event) => {
+      const edge = event.target.closest(".edge");
+      const same = (line) => line.dataset.from === edge.dataset.from && line.dataset.to === edge.dataset.to;
+      if (edge) light(same, [edge.dataset.from]);
+      else lightBox(boxAt(event.target)?.dataset.box ?? chosen);
+    };
+    svg.addEventListener("pointerover", over);
+    svg.addEventListener("pointerleave", () => lightBox(chosen));
+    svg.addEventListener("focusin", over);
+    svg.addEventListener("focusout", () => lightBox(chosen));
+    svg.addEventListener("click", (event) => {
+      const box = event.target.closest(".box[role]");
+      const edge = event.target.closest(".edge");
+      if (box) choose(box.dataset.box);
+      else if (edge) why(edge.dataset.pair, boxes.get(edge.dataset.from));
+    });
+    view.addEventListener("keydown", (event) => {
+      const box = event.target.closest(".box[role]");
+      if (box && (event.key === "Enter" || event.key === " ")) choose(box.dataset.box);
+      else if (event.key === "Escape" && chosen !== null) choose(chosen);
+      else return;
+      event.preventDefault();
+    });
+    const fit = view.querySelector(".fit");
+    fit.addEventListener("click", () => fit.setAttribute("aria-pressed", String(view.classList.toggle("fitted"))));
+    watchWidth.observe(view.querySelector(".scroll"));
+  }
+})();

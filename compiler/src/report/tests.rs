@@ -4,7 +4,7 @@ use super::sides::{Reason, Whom};
 use super::{Contents, MOST_IN_MATRIX};
 use crate::check::{Options, check, understand_input};
 use crate::connectivity::members::Members;
-use crate::connectivity::{self, Connectivity, Peer};
+use crate::connectivity::{self, Connectivity, Peer, PortSet};
 use crate::limits::Limits;
 use crate::load;
 use crate::resolve::Resolved;
@@ -13,7 +13,9 @@ use ir::identity::Class;
 use ir::policy::Direction;
 use ir::port::Protocol;
 use ir::testing::{self, Profile};
+use petgraph::visit::IntoNodeReferences as _;
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 pub(super) fn page(files: &[(&str, &str)]) -> String {
@@ -200,8 +202,76 @@ fn large_clusters_are_drawn_by_namespace() {
     let text = text.replace("metadata: {name: p", "metadata: {labels: {app: p0}, name: p");
     let page = page(&[("all.yaml", &text)]);
     assert!(page.contains("aria-label=\"Graph: Namespaces\"") || page.contains("Who can talk to whom"));
+    // Each box of the overview leads to the picture of its namespace.
+    let led_to = (1..=7).filter(|view| page.contains(&format!("<a href=\"#graph-{view}\">")));
+    assert_eq!(led_to.count(), page.matches("id=\"graph-").count() - 1);
     assert!(page.len() < 12_000_000, "{} bytes", page.len());
     assert!(names.len() < MOST_IN_MATRIX);
+}
+
+/// Pods of a namespace, without policies.
+fn free(names: &[&str]) -> String {
+    names
+        .iter()
+        .map(|name| {
+            format!(
+                "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: shop, labels: {{app: {name}}}}}\nspec: {{containers: [{{name: c}}]}}\n---\n"
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn what_all_share_is_told_and_what_is_particular_is_drawn() {
+    let policies = ["db", "cache"].map(|name| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: {name}, namespace: shop}}\nspec:\n  podSelector: {{matchLabels: {{app: {name}}}}}\n  ingress: [{{from: [{{podSelector: {{matchLabels: {{app: web}}}}}}], ports: [{{port: 5432}}]}}]\n---\n"
+        )
+    });
+    let page = page(&[(
+        "a.yaml",
+        &(free(&["web", "api", "job", "mail", "db", "cache"]) + &policies.concat()),
+    )]);
+    // Everybody reaches all but two on every port: no line for that.
+    assert_eq!(page.matches("<path class=\"line\"").count(), 1);
+    assert!(page.contains("← anyone: every port") && page.contains("← every workload: every port"));
+    // The list says it all, with the names of who is excepted.
+    assert!(
+        page.contains("<bdi class=\"who\">shop/web (Pod)</bdi> → <bdi class=\"whom\">shop/cache (Pod) and 1 more</bdi>: <span class=\"ports\">TCP 5432</span>")
+    );
+    assert!(page.contains("<bdi class=\"who\">anyone</bdi> → <bdi class=\"whom\">shop/web (Pod)</bdi>: <span class=\"ports\">every port</span>"));
+}
+
+#[test]
+fn who_reaches_most_is_told_in_each_namespace_that_it_reaches() {
+    // More boxes than one picture holds: each pod lets in the one before it, and the probe on a port of its own.
+    let names: Vec<String> = (0..40).map(|at| format!("p{at}")).collect();
+    let pod = |name: &str, namespace: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: {namespace}, labels: {{app: {name}}}}}\nspec: {{containers: [{{name: c}}]}}\n---\n"
+        )
+    };
+    let mut text = pod("probe", "watch");
+    for (at, name) in names.iter().enumerate() {
+        text.push_str(&pod(name, if at < 20 { "left" } else { "right" }));
+        let before = names[(at + 39) % 40].as_str();
+        let rule = |app: &str, port: u16| {
+            format!(
+                "{{from: [{{namespaceSelector: {{}}, podSelector: {{matchLabels: {{app: {app}}}}}}}], ports: [{{port: {port}}}]}}"
+            )
+        };
+        text.push_str(&format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: {name}, namespace: {}}}\nspec:\n  podSelector: {{matchLabels: {{app: {name}}}}}\n  ingress: [{}, {}]\n---\n",
+            if at < 20 { "left" } else { "right" },
+            rule(before, 80),
+            rule("probe", 9100),
+        ));
+    }
+    let page = page(&[("a.yaml", &text)]);
+    let told = "<bdi class=\"who\">watch/probe (Pod)</bdi> → <bdi class=\"whom\">every workload</bdi>: <span class=\"ports\">TCP 9100</span>";
+    // In the views of all three namespaces, and nowhere a line for it.
+    assert_eq!(page.matches(told).count(), 3);
+    assert_eq!(page.matches("→ every workload: TCP 9100</text>").count(), 3);
 }
 
 proptest! {
@@ -305,25 +375,27 @@ proptest! {
     fn graphs_hold_every_connection(model in testing::models(Profile::everything())) {
         let resolved = Resolved::of(&model);
         let connections = connectivity::connections(&resolved);
-        let views = graph::views([], &connections);
-        for one in &connections {
-            let shown = views.iter().any(|view| {
-                let place = |peer: &Peer| view.graph.node_indices().find(|node| {
-                    let content = &view.graph[*node];
-                    content.heading == graph::heading(peer) && content.names.contains(&graph::name(peer))
-                });
-                match (place(&one.source), place(&one.destination)) {
-                    (Some(from), Some(to)) if from == to => {
-                        view.graph[from].among.or(&one.ports) == view.graph[from].among
+        let graph = graph::of([], &connections);
+        let none = PortSet::NONE;
+        let open: BTreeMap<(&Peer, &Peer), &PortSet> = connections
+            .iter()
+            .map(|one| ((&*one.source, &*one.destination), &*one.ports))
+            .collect();
+        for (from, source) in graph.node_references() {
+            for (to, target) in graph.node_references() {
+                for (one, other) in source.peers.iter().flat_map(|one| target.peers.iter().map(move |other| (*one, *other))) {
+                    // What a workload opens to itself is not drawn.
+                    if one == other {
+                        continue;
                     }
-                    (Some(from), Some(to)) => view
-                        .graph
-                        .find_edge(from, to)
-                        .is_some_and(|edge| view.graph[edge].0.or(&one.ports) == view.graph[edge].0),
-                    _ => false,
+                    let drawn = match graph.find_edge(from, to) {
+                        _ if from == to => &source.among,
+                        Some(edge) => &graph[edge],
+                        None => &none,
+                    };
+                    prop_assert_eq!(drawn, open.get(&(one, other)).copied().unwrap_or(&none), "{} {}", one, other);
                 }
-            });
-            prop_assert!(shown, "{one:?}");
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Which column each box of a graph stands in.
 
-use super::super::graph::Graph;
+use super::super::views::Sketch;
 use petgraph::Direction;
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::NodeIndex;
@@ -15,7 +15,7 @@ const FEW: usize = 4;
 
 /// The boxes that have connections, by column, from left to right: boxes that reach each other in a circle stand
 /// together, others follow the longest way.
-pub(super) fn columns(graph: &Graph) -> Vec<Vec<NodeIndex>> {
+pub(super) fn columns(graph: &Sketch) -> Vec<Vec<NodeIndex>> {
     // In reverse topological order: what a circle reaches comes before it.
     let circles: Vec<Circle> = tarjan_scc(graph)
         .into_iter()
@@ -39,7 +39,7 @@ pub(super) fn columns(graph: &Graph) -> Vec<Vec<NodeIndex>> {
 type Circle = Vec<Vec<NodeIndex>>;
 
 /// A circle in columns, so that few lines run back and as few within a column as there is room for.
-fn unrolled(graph: &Graph, circle: BTreeSet<NodeIndex>) -> Circle {
+fn unrolled(graph: &Sketch, circle: BTreeSet<NodeIndex>) -> Circle {
     let order = with_few_back(graph, &circle);
     let place: BTreeMap<NodeIndex, usize> = order.iter().enumerate().map(|(at, node)| (*node, at)).collect();
     // Along the lines that do not run back, the longest way.
@@ -67,7 +67,7 @@ fn unrolled(graph: &Graph, circle: BTreeSet<NodeIndex>) -> Circle {
 
 /// The boxes of a circle in an order in which few lines run back: the greedy one of Eades, Lin and Smyth ("A fast and
 /// effective heuristic for the feedback arc set problem", 1993).
-fn with_few_back(graph: &Graph, circle: &BTreeSet<NodeIndex>) -> Vec<NodeIndex> {
+fn with_few_back(graph: &Sketch, circle: &BTreeSet<NodeIndex>) -> Vec<NodeIndex> {
     let among = |node: NodeIndex, direction| {
         graph
             .neighbors_directed(node, direction)
@@ -119,7 +119,7 @@ fn with_few_back(graph: &Graph, circle: &BTreeSet<NodeIndex>) -> Vec<NodeIndex> 
 }
 
 /// The first column of each circle.
-fn first_columns(graph: &Graph, circles: &[Circle]) -> Vec<usize> {
+fn first_columns(graph: &Sketch, circles: &[Circle]) -> Vec<usize> {
     let mut circle_of: BTreeMap<NodeIndex, usize> = BTreeMap::new();
     for (at, circle) in circles.iter().enumerate() {
         circle_of.extend(circle.iter().flatten().map(|node| (*node, at)));

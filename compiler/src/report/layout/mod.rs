@@ -15,17 +15,13 @@ mod tests;
 
 pub(super) use routes::{Point, Route, on_bend};
 
-use super::graph::{Box, Graph};
+use super::views::Sketch;
 use order::{Cell, Columns};
 use petgraph::graph::NodeIndex;
 use routes::Edges;
 
-/// Columns of a box's text.
-const WIDEST: usize = 34;
-/// Names that a box shows.
-pub(super) const NAMES_SHOWN: usize = 8;
 /// Width of a character, in units of the picture.
-const CHARACTER: f64 = 7.0;
+const CHARACTER: f64 = 6.7;
 /// Height of a line of text.
 pub(super) const LINE: f64 = 16.0;
 /// Room between columns, labels of edges stand there; more where many lines run, up to a limit.
@@ -56,23 +52,19 @@ pub(super) struct Layout {
 }
 
 /// How wide the rows of boxes without connections are at least.
-const ROWS: f64 = 1000.0;
+const ROWS: f64 = 1200.0;
 
 /// Lays out a graph: what is connected in columns, and what is not in rows below.
-pub(super) fn of(graph: &Graph) -> Layout {
+pub(super) fn of(graph: &Sketch) -> Layout {
     let is_alone = |node: &NodeIndex| graph.neighbors_undirected(*node).next().is_none();
     let mut alone: Vec<NodeIndex> = graph.node_indices().filter(is_alone).collect();
-    alone.sort_by_key(|node| {
-        graph
-            .node_weight(*node)
-            .map(|content| (&content.heading, &content.names))
-    });
+    alone.sort_by_key(|node| graph.node_weight(*node));
     let mut layout = in_columns(graph, &Columns::of(graph, columns::columns(graph)));
     in_rows(graph, &alone, &mut layout);
     layout
 }
 
-fn in_columns(graph: &Graph, columns: &Columns) -> Layout {
+fn in_columns(graph: &Sketch, columns: &Columns) -> Layout {
     let size = |cell: &Cell| match cell {
         Cell::Box(node) => Some(size(graph, *node)),
         Cell::Pass { .. } => None,
@@ -94,16 +86,15 @@ fn in_columns(graph: &Graph, columns: &Columns) -> Layout {
     let mut places = vec![Place::default(); graph.node_count()];
     for ((cells, (left, right)), middles) in columns.cells.iter().zip(&edges).zip(&middles) {
         for cell in cells {
-            let (Cell::Box(node), Some((width, height)), Some(middle)) =
-                (cell, size(cell), middles.get(cell))
+            let (Cell::Box(node), Some((_, height)), Some(middle)) = (cell, size(cell), middles.get(cell))
             else {
                 continue;
             };
             if let Some(place) = places.get_mut(node.index()) {
                 *place = Place {
-                    x: (left + right - width) / 2.0,
+                    x: *left,
                     y: middle - height / 2.0,
-                    width,
+                    width: right - left,
                     height,
                 };
             }
@@ -138,68 +129,35 @@ fn edges(columns: &Columns, wide: impl Fn(&Cell) -> f64) -> Vec<Edges> {
     edges
 }
 
-/// Adds boxes below what is there.
-fn in_rows(graph: &Graph, boxes: &[NodeIndex], layout: &mut Layout) {
+/// Adds boxes below what is there, in rows and columns.
+fn in_rows(graph: &Sketch, boxes: &[NodeIndex], layout: &mut Layout) {
+    let sizes: Vec<(f64, f64)> = boxes.iter().map(|node| size(graph, *node)).collect();
+    let width = sizes.iter().map(|size| size.0).fold(0.0, f64::max);
     let widest = layout.width.max(ROWS);
-    let mut bottom = layout.height;
-    let (mut x, mut y) = (MARGIN, bottom.max(MARGIN));
-    for node in boxes {
-        let (width, height) = size(graph, *node);
+    let is_first = boxes.len() == graph.node_count();
+    let (mut x, mut y) = (MARGIN, if is_first { MARGIN } else { layout.height + MARGIN });
+    let mut tallest = 0.0;
+    for (node, (_, height)) in boxes.iter().zip(sizes) {
         if x > MARGIN && x + width + MARGIN > widest {
-            (x, y) = (MARGIN, bottom);
+            (x, y) = (MARGIN, y + tallest + GAP_IN_ROWS);
+            tallest = 0.0;
         }
         if let Some(place) = layout.places.get_mut(node.index()) {
             *place = Place { x, y, width, height };
         }
+        tallest = height.max(tallest);
         layout.width = layout.width.max(x + width + MARGIN);
-        bottom = bottom.max(y + height + GAP_IN_ROWS);
+        layout.height = layout.height.max(y + height + MARGIN);
         x += width + GAP_IN_ROWS;
     }
-    layout.height = layout.height.max(bottom);
 }
 
-/// The lines of a box's text, without its heading.
-pub(super) fn lines(content: &Box) -> Vec<String> {
-    let mut lines: Vec<String> = content
-        .names
-        .iter()
-        .take(NAMES_SHOWN)
-        .map(|name| cut(name, WIDEST))
-        .collect();
-    if content.names.len() > NAMES_SHOWN {
-        lines.push(format!("and {} more", content.names.len() - NAMES_SHOWN));
-    }
-    if !content.among.is_empty() && content.names.len() > 1 {
-        lines.push(cut(&format!("⇄ {}", content.among), WIDEST));
-    }
-    lines
-}
-
-/// Shortens a text to so many characters.
-pub(super) fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(most - 1).collect();
-    short.push('…');
-    short
-}
-
-fn size(graph: &Graph, node: NodeIndex) -> (f64, f64) {
-    let Some(content) = graph.node_weight(node) else {
+fn size(graph: &Sketch, node: NodeIndex) -> (f64, f64) {
+    let Some(card) = graph.node_weight(node) else {
         return (0.0, 0.0);
     };
-    let lines = lines(content);
-    let longest = lines
-        .iter()
-        .map(|line| line.chars().count())
-        .chain([content.heading.chars().count().min(WIDEST)])
-        .max()
-        .unwrap_or(0);
-    let count = u16::try_from(lines.len() + 1).unwrap_or(u16::MAX);
-    let longest = u16::try_from(longest).unwrap_or(u16::MAX);
-    (
-        f64::from(longest) * CHARACTER + 20.0,
-        f64::from(count) * LINE + 14.0,
-    )
+    let lines = || [&card.heading].into_iter().chain(&card.names).chain(&card.notes);
+    let longest = lines().map(|line| line.chars().count()).max().unwrap_or(0);
+    let of = |count: usize| f64::from(u16::try_from(count).unwrap_or(u16::MAX));
+    (of(longest) * CHARACTER + 20.0, of(lines().count()) * LINE + 14.0)
 }

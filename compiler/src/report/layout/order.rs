@@ -1,6 +1,6 @@
 //! In which order boxes stand in a column, and between which of them lines pass.
 
-use super::super::graph::Graph;
+use super::super::views::Sketch;
 use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef as _;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +29,7 @@ pub(super) struct Columns {
 
 impl Columns {
     /// Columns of boxes, with room where lines pass, in an order with few crossings.
-    pub(super) fn of(graph: &Graph, boxes: Vec<Vec<NodeIndex>>) -> Self {
+    pub(super) fn of(graph: &Sketch, boxes: Vec<Vec<NodeIndex>>) -> Self {
         let mut columns = Self::in_order_of_names(graph, boxes);
         let mut best = (columns.crossings(), columns.cells.clone());
         for sweep in 0..SWEEPS {
@@ -43,14 +43,10 @@ impl Columns {
         columns
     }
 
-    fn in_order_of_names(graph: &Graph, mut boxes: Vec<Vec<NodeIndex>>) -> Self {
+    fn in_order_of_names(graph: &Sketch, mut boxes: Vec<Vec<NodeIndex>>) -> Self {
         let mut column_of = BTreeMap::new();
         for (at, column) in boxes.iter_mut().enumerate() {
-            column.sort_by_key(|node| {
-                graph
-                    .node_weight(*node)
-                    .map(|content| (&content.heading, &content.names))
-            });
+            column.sort_by_key(|node| graph.node_weight(*node));
             column_of.extend(column.iter().map(|node| (*node, at)));
         }
         let mut columns = Self {

@@ -1,7 +1,7 @@
 //! Where lines run: beside the boxes of a column only through the room that is kept for them, and free between columns.
 //! So no line runs below a box.
 
-use super::super::graph::Graph;
+use super::super::views::Sketch;
 use super::Place;
 use super::heights::Middles;
 use super::order::{Cell, Columns, mean};
@@ -107,7 +107,7 @@ type Spots = BTreeMap<(NodeIndex, Side, Does), f64>;
 
 /// The route of each edge, by its number.
 pub(super) fn routes(
-    graph: &Graph,
+    graph: &Sketch,
     columns: &Columns,
     edges: &[Edges],
     middles: &Middles,
@@ -134,7 +134,7 @@ fn sides(from: usize, to: usize) -> (Side, Side) {
     }
 }
 
-fn spots(graph: &Graph, columns: &Columns, middles: &Middles, places: &[Place]) -> Spots {
+fn spots(graph: &Sketch, columns: &Columns, middles: &Middles, places: &[Place]) -> Spots {
     let mut towards: BTreeMap<(NodeIndex, Side), BTreeMap<Does, Vec<f64>>> = BTreeMap::new();
     let height = |(at, cell): &(usize, Cell)| middles.get(*at).and_then(|column| column.get(cell)).copied();
     for edge in graph.edge_references() {

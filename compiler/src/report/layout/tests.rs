@@ -1,22 +1,29 @@
+use super::super::card::Card;
+use super::super::lines::Line;
 use super::routes::Piece;
 use super::*;
 use crate::connectivity::PortSet;
 use petgraph::visit::EdgeRef as _;
 use proptest::prelude::*;
 
-fn graph(boxes: usize, edges: &[(usize, usize)]) -> Graph {
-    let mut graph = Graph::new();
+fn graph(boxes: usize, edges: &[(usize, usize)]) -> Sketch {
+    let mut graph = Sketch::new();
     let nodes: Vec<_> = (0..boxes)
         .map(|at| {
-            graph.add_node(Box {
+            graph.add_node(Card {
                 heading: "ns".to_owned(),
                 names: vec![format!("workload-{at:03}")],
-                among: PortSet::NONE,
+                ..Card::default()
             })
         })
         .collect();
+    let line = Line {
+        ports: PortSet::everything(),
+        is_both_ways: false,
+        pair: None,
+    };
     for (from, to) in edges {
-        graph.add_edge(nodes[*from], nodes[*to], (PortSet::everything(), 1));
+        graph.add_edge(nodes[*from], nodes[*to], line.clone());
     }
     graph
 }
@@ -25,7 +32,7 @@ fn overlap(a: &Place, b: &Place) -> bool {
     a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height
 }
 
-fn check(graph: &Graph) -> Layout {
+fn check(graph: &Sketch) -> Layout {
     let layout = of(graph);
     for (at, place) in layout.places.iter().enumerate() {
         assert!(place.x >= 0.0 && place.y >= 0.0, "{place:?}");
