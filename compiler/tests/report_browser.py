@@ -437,6 +437,27 @@ def large_graph(browser, path):
     check(len(listed) > 5 and all("→" in one for one in listed), f"the list of a view: {listed[:3]}")
     page.context.close()
 
+    # On paper everything is dark on light, and no picture is cut at the edge.
+    page = opened(browser, path, width=700, scheme="dark", script=False)
+    page.emulate_media(media="print", color_scheme="dark")
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    check(paper == "rgb(255, 255, 255)", f"paper is {paper}")
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll("#graph .scroll")]
+          .filter((frame) => frame.querySelector("svg").getBoundingClientRect().width > frame.clientWidth + 1).length"""
+    )
+    check(cut == 0, f"{cut} pictures are cut on paper")
+    seen = page.evaluate("[...document.querySelectorAll('#graph .told li')].filter((one) => one.checkVisibility()).length")
+    check(seen > 50, f"paper shows {seen} connections of the list")
+    page.context.close()
+
+    # A window that is zoomed into is not filled by the header.
+    page = opened(browser, path, width=641, height=400)
+    page.evaluate("document.querySelector('#matrix').scrollIntoView()")
+    top = page.evaluate("document.querySelector('body > header').getBoundingClientRect().bottom")
+    check(top <= 0, f"the header covers {top} pixels of a low window")
+    page.context.close()
+
 
 def pictures(browser, path, name, directory):
     for scheme in ("light", "dark"):
