@@ -458,6 +458,22 @@ def large_graph(browser, path):
     check(top <= 0, f"the header covers {top} pixels of a low window")
     page.context.close()
 
+    # The cell that has the focus is never below the headers of rows and columns.
+    page = opened(browser, path)
+    page.locator("#matrix td[tabindex='0']").focus()
+    for key in ["ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp"]:
+        for _ in range(30 if key in ("ArrowRight", "ArrowDown") else 22):
+            page.keyboard.press(key)
+    clear = page.evaluate(
+        """() => {
+          const box = (element) => element.getBoundingClientRect();
+          const [cell, corner] = [box(document.activeElement), box(document.querySelector("#matrix .corner"))];
+          return { right: cell.left - corner.right, below: cell.top - corner.bottom };
+        }"""
+    )
+    check(clear["right"] >= -1 and clear["below"] >= -1, f"the focused cell lies below a header: {clear}")
+    page.context.close()
+
 
 def pictures(browser, path, name, directory):
     for scheme in ("light", "dark"):

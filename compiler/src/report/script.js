@@ -368,3 +368,13 @@
     watchWidth.observe(view.querySelector(".scroll"));
   }
 })();
+
+// The cell that has the focus stays clear of the headers, which cover the edges of what scrolls.
+(() => {
+  const frame = document.querySelector("#matrix .scroll");
+  const corner = frame?.querySelector(".corner");
+  if (!corner) return;
+  new ResizeObserver(() => {
+    frame.style.scrollPadding = `${corner.offsetHeight}px 0 0 ${corner.offsetWidth}px`;
+  }).observe(corner);
+})();
