@@ -1,6 +1,7 @@
 //! The port names: who calls which number what, which rules use the name, and what it means to them.
 
 use crate::ports::{self, Definition, Destination, PortName, Use};
+use crate::selected::Selected;
 use ir::cluster::ContainerRole;
 use ir::model::Model;
 use ir::port::Protocol;
@@ -12,7 +13,7 @@ const SHOWN: usize = 6;
 
 /// The table.
 pub(super) fn table(model: &Model) -> Markup {
-    let names = ports::names(model);
+    let names = ports::names(model, &Selected::by_policies(model));
     html! {
         @if names.is_empty() {
             p { "No pod names a port, and no rule asks for one." }
