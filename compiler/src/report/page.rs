@@ -131,6 +131,12 @@ fn graphs(views: &[View]) -> Markup {
             @for (number, view) in views.iter().enumerate() {
                 details.view open[number == 0] data-name=(view.title) {
                     summary { (view.title) }
+                    @if number == 0 && views.len() > 1 {
+                        p.hint {
+                            "Here an arrow means that something of the one namespace reaches something of the other. "
+                            "Each box leads to the picture of its namespace."
+                        }
+                    }
                     button.fit type="button" aria-pressed="false" hidden { "Fit the width" }
                     div.scroll id=(format!("graph-{number}")) tabindex="0" { (picture::of(view, number)) }
                     (told::list(view))
