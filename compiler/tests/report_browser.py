@@ -70,6 +70,13 @@ def cell(page, row, column):
 
 def small_report(browser, path):
     page = opened(browser, path)
+    plain = page.evaluate(
+        """() => [...document.querySelectorAll(".finding .about")].every((line) => {
+          const style = getComputedStyle(line);
+          return style.position === "static" && style.boxShadow === "none";
+        })"""
+    )
+    check(plain, "the line that says where a finding is looks like what is told of a box")
 
     # A click on a pair opens its explanation, with the lines that decide it on both sides.
     pair = cell(page, "shop/frontend", "shop/catalog")
@@ -393,17 +400,17 @@ def large_graph(browser, path):
     # One that is chosen, with keys too, tells them, and the whole connections lead to their reasons.
     box.focus()
     page.keyboard.press("Enter")
-    said = view.locator(".about").inner_text()
+    said = view.locator(".chosen").inner_text()
     name = view.locator(f'.box[data-box="{target}"] title').text_content().splitlines()[0].split(",")[0]
     check("Reaches" in said and name in said, f"a chosen box does not tell {name}: {said}")
     check(box.get_attribute("aria-pressed") == "true", "a chosen box does not say so")
     sight = box.evaluate("(box) => box.getBoundingClientRect().bottom")
-    check(sight <= view.locator(".about").bounding_box()["y"] + 1, "what is told covers the box")
-    view.locator(".about button", has_text="Why").first.click()
+    check(sight <= view.locator(".chosen").bounding_box()["y"] + 1, "what is told covers the box")
+    view.locator(".chosen button", has_text="Why").first.click()
     check("Open" in text(page, "dialog[open]"), "a connection of the graph has no reasons")
     page.keyboard.press("Escape")
-    view.locator(".about button", has_text="Close").click()
-    check(view.locator(".about").is_hidden(), "what was told does not go away")
+    view.locator(".chosen button", has_text="Close").click()
+    check(view.locator(".chosen").is_hidden(), "what was told does not go away")
 
     # A line has an edge that a hand can hit, and leads to the reasons too.
     middle = edge.locator(".hit").evaluate(

@@ -1,10 +1,10 @@
 //! One page that holds everything: findings, port names, who can talk to whom, and why.
 //!
 //! ```text
-//!  findings ───────────────────────────┐
+//!  findings ────────────────────────────┐
 //!  connections ──▶ graph ──▶ crowds ────┤
-//!                 views ──▶ layout ────┼──▶ page (HTML, style and script inside)
-//!  verdict tables ──▶ pairs ───────────┘
+//!                  views ──▶ layout ────┼──▶ page (HTML, style and script inside)
+//!  verdict tables ──▶ sides ──▶ pairs ──┘
 //! ```
 //!
 //! The page needs nothing but itself: no network (its own content security policy forbids it), no fonts, no clock. It

@@ -210,12 +210,9 @@
     current = cell;
     cell.tabIndex = 0;
     if (cell.textContent === "") cell.setAttribute("aria-label", cell.matches(".itself") ? "itself" : "closed");
-    // Not below the names of rows and columns.
-    frame.style.scrollPadding = `${heads[0].offsetHeight}px 0 0 ${heads[0].offsetWidth}px`;
     cell.focus({ preventScroll: true });
     cell.scrollIntoView({ block: "nearest", inline: "nearest" });
   };
-  const frame = matrix.closest(".scroll");
   matrix.setAttribute("role", "grid");
   if (current) current.tabIndex = 0;
   for (const link of all("td a, tbody th a", matrix)) link.tabIndex = -1;
@@ -299,7 +296,7 @@
       for (const [number, box] of boxes) box.classList.toggle("on", near.has(number));
     };
     const lightBox = (box) => box ? light((line) => line.dataset.from === box || line.dataset.to === box, [box]) : light();
-    const about = make("section", { className: "about", hidden: true });
+    const about = make("section", { className: "chosen", hidden: true });
     about.setAttribute("aria-live", "polite");
     view.append(about);
 
