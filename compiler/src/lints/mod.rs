@@ -14,6 +14,7 @@ pub mod conflicts;
 pub mod ground;
 pub mod mistaken_selector;
 pub mod named_port_hazards;
+mod named_port_judge;
 mod named_port_report;
 mod named_port_sites;
 pub mod named_ports;
@@ -61,6 +62,7 @@ pub mod pc608_policy_on_host_network;
 pub mod pc618_domain_names_never_learned;
 pub mod pc701_cidr_and_pods;
 pub mod pc703_section_without_its_type;
+mod picked;
 pub mod probes;
 pub mod surroundings;
 #[cfg(test)]

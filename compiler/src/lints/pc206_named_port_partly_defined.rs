@@ -31,12 +31,13 @@
 //! ## How to fix it
 //! Name the port on the other pods as well, or narrow the selector to the pods that have it.
 
-use super::named_port_hazards::{Hazards, Judged, Picked, picked};
+use super::named_port_hazards::{Hazards, Judged};
 use super::named_port_report::{
     at_use, egress_engines, pod, pods, table, with_engines, with_witness, witness,
 };
 use super::named_ports::Reached;
 use super::pc204_named_port_undefined::opened_elsewhere;
+use super::picked::{Picked, picked};
 use crate::diagnostic::{Code, Finding, Severity};
 use ir::cluster::{ContainerPort, ContainerRole};
 

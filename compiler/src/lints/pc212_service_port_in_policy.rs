@@ -26,10 +26,11 @@
 //!
 //! `check --fix --unsafe-fixes` writes where `targetPort` leads.
 
-use super::named_port_hazards::{Case, Hazards, Judged, Picked, by_namespace, picked_by};
+use super::named_port_hazards::{Case, Hazards, Judged, by_namespace};
 use super::named_port_report::{at_use, decided_by, flow, pod, shown, table_of_all, with_witness, witness};
 use super::named_ports::{self, NumberUse};
 use super::object_name;
+use super::picked::{Picked, picked_by};
 use crate::diagnostic::named_ports::NamedPorts;
 use crate::diagnostic::{Applicability, Code, Finding, Fix, Severity, Witness};
 use crate::services::{Service, ServicePort, Target};

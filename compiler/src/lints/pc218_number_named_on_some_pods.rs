@@ -23,10 +23,11 @@
 //! ## How to fix it
 //! Write what all of the pods have in common: the name where the number differs, the number where only some name it.
 
-use super::named_port_hazards::{Hazards, Picked, is_named, picked_by};
+use super::named_port_hazards::{Hazards, is_named};
 use super::named_port_report::{decided_by, flow, pod, pods, shown, with_witness};
 use super::named_ports::{self, NumberUse, Reached};
 use super::object_name;
+use super::picked::{Picked, picked_by};
 use crate::diagnostic::named_ports::NamedPorts;
 use crate::diagnostic::{Code, Finding, Witness};
 use ir::cluster::{ContainerPort, ContainerRole};
