@@ -25,6 +25,11 @@ use portcullis_compiler::{lints, load, lower};
 
 const RUNS: usize = 3;
 
+/// As the command has it.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() {
     println!("a repository: as many workloads as policies, no pods");
     let mut table = Table::default();

@@ -45,8 +45,13 @@
 use super::object_name;
 use super::surroundings::{Surroundings, names_labels, some_of};
 use crate::diagnostic::{Code, Finding, Severity};
+use crate::load::Object;
+use crate::route;
+use ir::cluster::Endpoint;
+use ir::origin::Origin;
 use ir::policy::{Policy, Subject};
-use std::collections::BTreeSet;
+use std::cell::LazyCell;
+use std::collections::{BTreeSet, HashMap};
 
 /// How many of the pods are shown where they are written.
 const SHOWN: usize = 3;
@@ -54,11 +59,19 @@ const SHOWN: usize = 3;
 /// Finds such policies.
 #[must_use]
 pub fn check(around: &Surroundings<'_>) -> Vec<Finding> {
+    // Few inputs have such pods.
+    let objects = LazyCell::new(|| named(around));
     let policies = around.model.policies().iter();
-    policies.filter_map(|policy| finding(around, policy)).collect()
+    policies
+        .filter_map(|policy| finding(around, &objects, policy))
+        .collect()
 }
 
-fn finding(around: &Surroundings<'_>, policy: &Policy) -> Option<Finding> {
+fn finding<'a>(
+    around: &Surroundings<'a>,
+    objects: &LazyCell<Named<'a>, impl FnOnce() -> Named<'a>>,
+    policy: &Policy,
+) -> Option<Finding> {
     let Subject::Endpoints(selector) = &policy.subject else {
         return None;
     };
@@ -85,10 +98,33 @@ fn finding(around: &Surroundings<'_>, policy: &Policy) -> Option<Finding> {
             "run {first} without `hostNetwork`, or protect its node: no policy on pods applies to it"
         ));
     for pod in pods.iter().take(SHOWN) {
-        finding = finding.because(pod.origin.clone(), "shares its node's network");
+        finding = finding.because(written(objects, pod), "shares its node's network");
     }
     if !is_vain {
         finding.severity = Severity::Note;
     }
     Some(finding)
+}
+
+/// The objects by where they are named, which is where their pods are.
+type Named<'a> = HashMap<Origin, &'a Object>;
+
+fn named<'a>(around: &Surroundings<'a>) -> Named<'a> {
+    let name = route!["metadata", "name"];
+    let objects = around.objects.iter();
+    objects.map(|object| (object.key_origin(&name), object)).collect()
+}
+
+/// Where a pod says that it is on the host network, in its own manifest or its workload's.
+fn written(objects: &Named<'_>, pod: &Endpoint) -> Origin {
+    let places = [
+        route!["spec", "hostNetwork"],
+        route!["spec", "template", "spec", "hostNetwork"],
+        route!["spec", "jobTemplate", "spec", "template", "spec", "hostNetwork"],
+    ];
+    let written = objects.get(&pod.origin).and_then(|object| {
+        let place = places.iter().find(|place| object.has(place))?;
+        Some(object.key_origin(place))
+    });
+    written.unwrap_or_else(|| pod.origin.clone())
 }
