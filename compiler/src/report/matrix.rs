@@ -6,12 +6,15 @@ use super::pairs::{End, Explanation, Pair, Pairs};
 use super::{Answers, MOST_IN_MATRIX, list};
 use crate::connectivity::{Peer, PortSet};
 use maud::{Markup, html};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// So many columns go on a sheet of paper; of more, the list is printed.
 const MOST_PRINTED: usize = 14;
 
 /// So many characters of a column's name are shown.
 const COLUMN: usize = 21;
+/// So many more where that would make two names one.
+const STEP: usize = 4;
 
 /// The section.
 pub(super) fn section(answers: &Answers<'_>) -> Markup {
@@ -57,9 +60,11 @@ fn table(pairs: &Pairs) -> Markup {
                 tr {
                     th.corner scope="col" { "from \\ to" }
                     @for ends in &namespaces {
-                        @for (at, end) in ends.iter().enumerate() { (column(end, at == 0)) }
+                        @for (at, (end, name)) in ends.iter().zip(column_names(&names_of(ends))).enumerate() {
+                            (column(end, &name, at == 0))
+                        }
                     }
-                    th.column scope="col" data-end="outside" { span { "outside" } }
+                    th.column.leads scope="col" data-end="outside" { span { "outside" } }
                 }
             }
             @for ends in namespaces {
@@ -71,7 +76,7 @@ fn table(pairs: &Pairs) -> Markup {
                 }
             }
             tbody {
-                tr.outside data-end="outside" {
+                tr.outside data-name="outside" data-end="outside" {
                     th scope="row" { "outside" }
                     @for pair in &pairs.entering { (cell(pairs, pair)) }
                     td {}
@@ -82,16 +87,43 @@ fn table(pairs: &Pairs) -> Markup {
 }
 
 /// The first column of a namespace says which it is.
-fn column(end: &End, leads: bool) -> Markup {
+fn column(end: &End, name: &str, leads: bool) -> Markup {
     html! {
         th.column.leads[leads] scope="col" data-name=(search_name(end)) data-end=(end.full_name()) {
             span title=(end.peer) {
                 small.namespace { bdi { (cut_middle(&heading(&end.peer), COLUMN)) } }
-                bdi { (cut_middle(&end.name, COLUMN)) }
+                bdi { (name) }
                 @if let Some(kind) = &end.kind { small { (kind) } }
             }
         }
     }
+}
+
+/// Names as columns show them: cut, but not so far that two of a namespace become one.
+fn column_names(names: &[&str]) -> Vec<String> {
+    let mut most = vec![COLUMN; names.len()];
+    loop {
+        let cut = names
+            .iter()
+            .zip(&most)
+            .map(|(name, most)| cut_middle(name, *most));
+        let shown: Vec<String> = cut.collect();
+        let mut whose: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (name, shown) in names.iter().zip(&shown) {
+            whose.entry(shown).or_default().insert(name);
+        }
+        let is_shared = |shown: &String| whose.get(shown.as_str()).is_some_and(|names| names.len() > 1);
+        if !shown.iter().any(is_shared) {
+            return shown;
+        }
+        for (_, most) in shown.iter().zip(&mut most).filter(|(shown, _)| is_shared(shown)) {
+            *most += STEP;
+        }
+    }
+}
+
+fn names_of(ends: &[End]) -> Vec<&str> {
+    ends.iter().map(|end| end.name.as_str()).collect()
 }
 
 /// What stands above the rows of a namespace.
@@ -155,10 +187,12 @@ fn ports_in_brief(ports: &PortSet) -> String {
         [one] if one.first == one.last => one.first.to_string(),
         [one] => format!("{}–{}", one.first, one.last),
         many => {
-            let numbers: std::collections::BTreeSet<_> =
-                many.iter().map(|one| (one.first, one.last)).collect();
+            let numbers: BTreeSet<_> = many.iter().map(|one| (one.first, one.last)).collect();
             match numbers.into_iter().collect::<Vec<_>>().as_slice() {
                 [(first, last)] if first == last => first.to_string(),
+                several if several.iter().all(|(first, last)| first == last) => {
+                    format!("{} ports", several.len())
+                }
                 several => format!("{} ranges", several.len()),
             }
         }
@@ -212,6 +246,19 @@ mod tests {
             assert!(page.contains(&row), "{row}");
             assert_eq!(page.matches(&column).count(), 2);
         }
+    }
+
+    #[test]
+    fn two_columns_do_not_show_one_name() {
+        let names = [
+            "argocd-application-controller",
+            "argocd-applicationset-controller",
+            "db",
+        ];
+        assert_eq!(
+            column_names(&names),
+            ["argocd-appli…n-controller", "argocd-appli…t-controller", "db"]
+        );
     }
 
     #[test]

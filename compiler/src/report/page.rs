@@ -1,7 +1,7 @@
 //! The page itself.
 
 use super::views::{self, View};
-use super::{Answers, Contents, findings, matrix, picture, told, why};
+use super::{Answers, Contents, MOST_IN_MATRIX, findings, matrix, picture, told, why};
 use crate::diagnostic::escape;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -36,7 +36,7 @@ pub(super) fn render(report: &Contents<'_>, answers: Option<&Answers<'_>>) -> St
                     (findings::section(report))
                     @if let (Some(answers), Some(views)) = (answers, views) {
                         (port_names(answers))
-                        (graphs(&views))
+                        (graphs(&views, answers.pairs.ends.len() <= MOST_IN_MATRIX))
                         (matrix::section(answers))
                         (why::section(report, &answers.pairs))
                     }
@@ -118,7 +118,7 @@ fn port_names(answers: &Answers<'_>) -> Markup {
     }
 }
 
-fn graphs(views: &[View]) -> Markup {
+fn graphs(views: &[View], is_explained: bool) -> Markup {
     html! {
         section #graph {
             h2 { "Graph" }
@@ -126,7 +126,11 @@ fn graphs(views: &[View]) -> Markup {
                 "Workloads with the same connections share a box. An arrow points from who opens a connection to who "
                 "receives it; one without a label is open on every port. What most workloads share, and what would be "
                 "more lines or labels than the eye follows, stands in the box: ← who reaches it, → whom it reaches. "
-                span hidden { "Point at a box to follow its lines; choose it to read its connections, or a line to read why." }
+                span hidden {
+                    "Point at a box to follow its lines; choose it to read its connections"
+                    @if is_explained { ", or a line to read why" }
+                    "."
+                }
             }
             @for (number, view) in views.iter().enumerate() {
                 details.view open[number == 0] data-name=(view.title) {

@@ -66,7 +66,7 @@ fn box_at(node: NodeIndex, card: &Card, place: &Place) -> Markup {
     let line = |at: usize| place.y + f64::from(u16::try_from(at).unwrap_or(u16::MAX)) * LINE + 3.0;
     let x = px(place.x + 10.0);
     html! {
-        g.box.outside[card.is_outside] data-box=(node.index()) data-name=(format!("{} {}", card.under, card.called)) {
+        g.box.outside[card.is_outside] data-box=(node.index()) data-name=(search_name(card)) {
             title { (card.called) @for note in &card.told { "\n" (note) } }
             rect x=(px(place.x)) y=(px(place.y)) rx="6" width=(px(place.width)) height=(px(place.height)) {}
             text.heading x=(x) y=(px(line(1))) { (card.heading) }
@@ -76,6 +76,16 @@ fn box_at(node: NodeIndex, card: &Card, place: &Place) -> Markup {
             }
         }
     }
+}
+
+/// What the search looks at.
+fn search_name(card: &Card) -> String {
+    let above = if card.is_outside {
+        &card.heading
+    } else {
+        &card.under
+    };
+    format!("{above} {}", card.called)
 }
 
 fn edge(line: &Stroke, arrow: &str) -> Markup {
@@ -149,7 +159,7 @@ fn lines(sketch: &Sketch, layout: &Layout) -> Vec<Stroke> {
             to,
             path: route.path(),
             said: format!("{} {arrow} {}: {}", called[0], called[1], drawn.ports),
-            names: called.join(" "),
+            names: ends.map(|card| card.map_or("", |card| &card.called)).join(" "),
             label: free_place(&bend, &short, &taken),
             short,
             is_both_ways: drawn.is_both_ways,

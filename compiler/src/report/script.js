@@ -24,6 +24,8 @@
   // In pictures a namespace stands above its names.
   const drawnHit = (element, words) => words.some((word) => word.split("/").every((part) => text(element).includes(part)));
   const folded = new Set();
+  // Set once the matrix has a cell for the keyboard to enter by: what hides that cell names another.
+  let enter = () => {};
   // Says how many workloads hold one of the words.
   const narrow = (wanted) => {
     const rowHits = rows.map((row) => wanted.length === 0 || hit(row, wanted));
@@ -54,7 +56,8 @@
       }
       at += size;
     }
-    return rowHits.filter((is) => is).length;
+    enter();
+    return rowHits.filter((is, row) => is && rows[row].dataset.end !== "outside").length;
   };
   // Leaves out of a list what holds none of the words, and says how many do.
   const sift = (selector, wanted) => {
@@ -72,6 +75,7 @@
     const keep = wanted.length === 0 ? [] : [
       ...all(".group:not(.gone)"),
       ...all(".view").filter((view) => all(".box", view).some(ownBox(view))),
+      ...all(".names tbody:not(.gone) details").filter((details) => hit(details, wanted)),
     ];
     for (const details of keep) if (!details.open) { details.open = true; unfolded.add(details); }
     for (const details of unfolded) if (!keep.includes(details)) { details.open = false; unfolded.delete(details); }
@@ -93,6 +97,7 @@
       ...count(findings, "finding", "findings"),
       ...count(names, "port name", "port names"),
       ...count(workloads, "workload", "workloads"),
+      ...(rows.some((row) => row.dataset.end === "outside" && hit(row, wanted)) ? ["the outside"] : []),
     ];
     found.textContent = wanted.length === 0 ? "" : counts.join(", ") || "Nothing found";
     found.setAttribute("aria-busy", "false");
@@ -178,7 +183,9 @@
   const PAIR = "#pair=";
   const heads = all("thead th", matrix);
   const address = (cell) => PAIR + ends(cell).map(encodeURIComponent).join("→");
+  let before = "";
   const choose = (cell) => {
+    if (!location.hash.startsWith(PAIR)) before = location.hash;
     // A dialog that was closed has left its place in the history.
     if (history.state?.closed) history.replaceState({}, "", address(cell));
     else history.pushState({}, "", address(cell));
@@ -194,10 +201,16 @@
     const [from, to] = wanted;
     const row = all("tbody tr", matrix).find((row) => row.dataset.end === from && from !== undefined);
     const cell = row?.cells[heads.findIndex((head) => head.dataset.end === to)];
-    if (cell?.matches(CELL)) open(cell);
+    if (cell?.matches(CELL)) {
+      open(cell);
+      return;
+    }
+    dialog.close();
+    found.textContent = "The address names a pair that is not here";
   };
   dialog.addEventListener("close", () => {
-    if (!dialog.open && location.hash.startsWith(PAIR)) history.replaceState({ closed: true }, "", location.pathname + location.search);
+    if (dialog.open || !location.hash.startsWith(PAIR)) return;
+    history.replaceState({ closed: true }, "", location.pathname + location.search + before);
   });
   addEventListener("popstate", follow);
 
@@ -212,6 +225,13 @@
     if (cell.textContent === "") cell.setAttribute("aria-label", cell.matches(".itself") ? "itself" : "closed");
     cell.focus({ preventScroll: true });
     cell.scrollIntoView({ block: "nearest", inline: "nearest" });
+  };
+  const isShown = (cell) => !columns[cell.cellIndex - 1]?.classList.contains("shut") && cell.checkVisibility();
+  enter = () => {
+    if (current && isShown(current)) return;
+    if (current) current.tabIndex = -1;
+    current = all(CELL, matrix).find(isShown);
+    if (current) current.tabIndex = 0;
   };
   matrix.setAttribute("role", "grid");
   if (current) current.tabIndex = 0;
@@ -311,7 +331,10 @@
       const name = box.querySelector("title").textContent.split("\n")[0];
       const close = make("button", { type: "button", textContent: "Close", onclick: () => { choose(chosen); box.focus(); } });
       const columns = [["Reaches", "from", ".whom"], ["Is reached by", "to", ".who"]].map(([title, own, other]) => {
-        const entries = all(".told li", view).filter((one) => is(one.dataset[own], chosen)).map((one) => {
+        // That it is among many is no connection of its own with itself.
+        const across = own === "from" ? "to" : "from";
+        const isOwn = (one) => is(one.dataset[own], chosen) && !(one.dataset[own] !== chosen && one.dataset[across] === chosen);
+        const entries = all(".told li", view).filter(isOwn).map((one) => {
           const parts = all(other + ", .ports", one).map((part) => part.cloneNode(true));
           const entry = make("li", {}, ...parts.flatMap((part) => [": ", part]).slice(1));
           if (cellOf(one.dataset.pair)) {
@@ -330,7 +353,8 @@
     };
 
     svg.setAttribute("role", "group");
-    const boxAt = (target) => target.closest?.(".box") ?? target.querySelector?.(":scope > .box");
+    // A link around a box is as good as the box; the ground of the picture is not.
+    const boxAt = (target) => target.closest(".box") ?? target.closest("a")?.querySelector(".box");
     for (const box of boxes.values()) {
       if (box.closest("a")) continue;
       box.setAttribute("tabindex", "0");
@@ -345,8 +369,10 @@
     };
     svg.addEventListener("pointerover", over);
     svg.addEventListener("pointerleave", () => lightBox(chosen));
-    svg.addEventListener("focusin", over);
-    svg.addEventListener("focusout", () => lightBox(chosen));
+    // A picture that listens for the focus would get it itself.
+    const frame = view.querySelector(".scroll");
+    frame.addEventListener("focusin", over);
+    frame.addEventListener("focusout", () => lightBox(chosen));
     svg.addEventListener("click", (event) => {
       const box = event.target.closest(".box[role]");
       const edge = event.target.closest(".edge");
@@ -362,7 +388,7 @@
     });
     const fit = view.querySelector(".fit");
     fit.addEventListener("click", () => fit.setAttribute("aria-pressed", String(view.classList.toggle("fitted"))));
-    watchWidth.observe(view.querySelector(".scroll"));
+    watchWidth.observe(frame);
   }
 })();
 

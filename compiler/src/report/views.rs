@@ -4,6 +4,7 @@
 //! box each. Where that is still more lines than the eye follows, the other namespaces are named in the boxes. Whatever a
 //! picture leaves out is in the list below it.
 
+use super::MOST_IN_MATRIX;
 use super::card::{self, Card};
 use super::crowds::{Crowd, Crowds, Who};
 use super::graph::{self, Box, Graph};
@@ -38,7 +39,10 @@ pub(super) fn views<'a>(
     connections: &'a [Connection],
 ) -> Vec<View> {
     let graph = graph::of(ends.clone(), connections);
-    let rows = ends.zip(0..).collect();
+    let mut rows: BTreeMap<&Peer, usize> = ends.zip(0..).collect();
+    if rows.len() > MOST_IN_MATRIX {
+        rows.clear();
+    }
     let source = Source {
         crowds: Crowds::of(&graph, |content| content.peers.len()),
         graph,
