@@ -130,7 +130,7 @@ pub fn check(
         let answers = lints::conflicts::check(&understood.model, options)?;
         checked.findings.extend(answers.findings);
         checked.undecided.extend(answers.undecided);
-        lints::pc301_rule_never_matches::tell_once(&mut checked.findings);
+        lints::pc301_rule_never_matches::take_in_contradictions(&mut checked.findings);
     }
     fixes::narrow(&mut checked.findings, &understood.input.sources);
     diagnostic::name_templates(&mut checked.findings, &understood.input.templates);

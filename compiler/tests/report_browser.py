@@ -290,7 +290,7 @@ def large_report(browser, path):
     )
     look_for(page, source)
     seen = page.evaluate(
-        "[...document.querySelectorAll("#matrix tbody tr[data-name]:not(.outside)")].filter((row) => row.checkVisibility()).map((row) => row.dataset.end)"
+        "[...document.querySelectorAll('#matrix tbody tr[data-name]:not(.outside)')].filter((row) => row.checkVisibility()).map((row) => row.dataset.end)"
     )
     check(source in seen and len(seen) < whole / 4, f"a search for {source} leaves {len(seen)} rows")
     reached = page.evaluate(

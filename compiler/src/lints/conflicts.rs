@@ -8,7 +8,8 @@ use super::{
 };
 use crate::diagnostic::{Code, Finding};
 use ir::model::Model;
-use ir::policy::{Policy, PolicyKind, Rule, RuleId};
+use ir::policy::{Action, Direction, Policy, PolicyKind, Rule, RuleId};
+use std::collections::BTreeSet;
 use verifier::error::VerifierError;
 use verifier::options::Options;
 use verifier::{Cause, Redundancy};
@@ -28,18 +29,19 @@ pub struct Answers {
 /// A mistake of ours; see [`VerifierError`].
 pub fn check(model: &Model, options: &Options) -> Result<Answers, VerifierError> {
     let conflicts = verifier::conflicts(model, options)?;
+    let removal = &Removal::of(model, &conflicts);
     let mut findings: Vec<Finding> = Vec::new();
     let of_rules = conflicts.never_matching.iter();
-    findings.extend(of_rules.filter_map(|rule| pc301_rule_never_matches::finding(model, *rule)));
+    findings.extend(of_rules.filter_map(|rule| pc301_rule_never_matches::finding(model, *rule, removal)));
     findings.extend(
         conflicts
             .redundant
             .iter()
             .filter_map(|redundancy| match redundancy.cause {
-                Cause::Shadowed => pc309_shadowed_by_priority::finding(model, redundancy),
-                Cause::CutByDeny => pc303_allow_cut_by_deny::finding(model, redundancy),
+                Cause::Shadowed => pc309_shadowed_by_priority::finding(model, redundancy, removal),
+                Cause::CutByDeny => pc303_allow_cut_by_deny::finding(model, redundancy, removal),
                 Cause::DeniedAnyway => pc305_deny_without_effect::finding(model, redundancy),
-                Cause::Repeated => pc302_rule_redundant::finding(model, redundancy),
+                Cause::Repeated => pc302_rule_redundant::finding(model, redundancy, removal),
             }),
     );
     let cut = conflicts.partly_cut.iter();
@@ -85,33 +87,79 @@ pub(super) fn described(model: &Model, id: RuleId) -> String {
     })
 }
 
-/// Whether the rule is what puts its policy in force for its direction. A policy of Cilium's is in force where it has an
-/// entry, so that its last rule is not removed without a change, whatever it says ("Rule Basics": a pod is denied by
-/// default as soon as a rule with a section of the direction selects it).
-pub(super) fn puts_in_force(policy: &Policy, rule: &Rule) -> bool {
-    let is_cilium = matches!(
-        policy.kind,
-        PolicyKind::CiliumNetworkPolicy | PolicyKind::CiliumClusterwideNetworkPolicy
-    );
-    is_cilium
-        && policy.default_deny.has(rule.direction)
-        && policy
-            .rules
-            .iter()
-            .filter(|other| other.direction == rule.direction)
-            .all(|other| other.origin == rule.origin)
+/// What removing rules does besides.
+///
+/// A policy of Cilium's is in force where it has an entry ("Rule Basics": a pod is denied by default as soon as a rule with
+/// a section of the direction selects it), and one of Kubernetes' whose `policyTypes` are left out is in force for egress
+/// if it has an egress rule (API text of `policyTypes`). So the last rule of a direction is not removed without a change,
+/// whatever it says, nor are all of them where the others are called removable too.
+pub(super) struct Removal<'m> {
+    model: &'m Model,
+    /// The rules that findings call removable.
+    all: BTreeSet<RuleId>,
 }
 
-/// An advice that ends in removing the rule, with what else that would do.
-pub(super) fn removable(model: &Model, id: RuleId, advice: &str) -> String {
-    match rule_of(model, id) {
-        Some((policy, rule)) if puts_in_force(policy, rule) => format!(
-            "{advice} and write `{direction}: [{{}}]` in its place: it is the policy's only {direction} rule, and with \
-             none the policy no longer denies what nobody allows",
-            direction = rule.direction
-        ),
-        _ => advice.to_owned(),
+impl<'m> Removal<'m> {
+    fn of(model: &'m Model, conflicts: &verifier::Conflicts) -> Self {
+        let redundant = conflicts.redundant.iter().map(|redundancy| redundancy.rule);
+        Self {
+            model,
+            all: conflicts
+                .never_matching
+                .iter()
+                .copied()
+                .chain(redundant)
+                .collect(),
+        }
     }
+
+    /// An advice that ends in removing the rule, with what else that would do.
+    pub(super) fn advice(&self, id: RuleId, advice: &str) -> String {
+        let Some((policy, rule)) = rule_of(self.model, id).filter(|_| self.takes_the_last(id)) else {
+            return advice.to_owned();
+        };
+        let direction = rule.direction;
+        if is_cilium(policy) {
+            format!(
+                "{advice} and write `{direction}: [{{}}]` in its place: with no {direction} rule left the policy no longer \
+                 denies what nobody allows"
+            )
+        } else {
+            format!(
+                "{advice} and let `policyTypes` name Egress: left out, it stands for egress only while there is an egress \
+                 rule"
+            )
+        }
+    }
+
+    /// Whether no rule of its direction is left once all that are called removable are gone.
+    fn takes_the_last(&self, id: RuleId) -> bool {
+        let Some((policy, rule)) = rule_of(self.model, id) else {
+            return false;
+        };
+        let by_rules = is_cilium(policy)
+            || (policy.kind == PolicyKind::NetworkPolicy && rule.direction == Direction::Egress);
+        by_rules
+            && policy.default_deny.has(rule.direction)
+            && self
+                .model
+                .rule_ids(id.policy)
+                .filter(|(_, other)| other.direction == rule.direction)
+                .all(|(other, _)| other == id || self.all.contains(&other))
+    }
+}
+
+fn is_cilium(policy: &Policy) -> bool {
+    matches!(
+        policy.kind,
+        PolicyKind::CiliumNetworkPolicy | PolicyKind::CiliumClusterwideNetworkPolicy
+    )
+}
+
+/// Whether a policy of Cilium's says of a direction only what it denies, and so denies all that nobody allows.
+pub(super) fn only_denies(policy: &Policy, direction: Direction) -> bool {
+    let mut rules = policy.rules.iter().filter(|rule| rule.direction == direction);
+    is_cilium(policy) && policy.default_deny.has(direction) && rules.all(|rule| rule.action == Action::Deny)
 }
 
 /// A finding about a rule that changes nothing, with the rules that are the cause.

@@ -16,7 +16,7 @@
 //! ## How to fix it
 //! Correct the selector, the block or the list, or remove the rule.
 
-use super::conflicts::{removable, rule_of};
+use super::conflicts::{Removal, rule_of};
 use super::{object_name, policy_name};
 use crate::diagnostic::{Code, Finding, Label};
 use ir::model::Model;
@@ -25,20 +25,16 @@ use ir::peer::{Entity, PeerMatch, Peers};
 use ir::policy::{Policy, Rule, RuleId, Subject};
 use ir::port::Ports;
 use ir::selector::{Attribute, Selector};
+use std::collections::HashMap;
+use std::sync::Arc;
 
-pub(super) fn finding(model: &Model, id: RuleId) -> Option<Finding> {
+pub(super) fn finding(model: &Model, id: RuleId, removal: &Removal<'_>) -> Option<Finding> {
     let (policy, rule) = rule_of(model, id)?;
     if is_told_elsewhere(policy, rule) || speaks_of_others(rule) {
         return None;
     }
-    let nothing_said = |what| format!("its list of {what} is empty");
-    let why = match (&rule.peers, &rule.ports) {
-        (Peers::OneOf(peers), _) if peers.is_empty() => nothing_said("peers"),
-        (_, Ports::OneOf(ports)) if ports.is_empty() => nothing_said("ports"),
-        _ => "what it asks for contradicts itself".to_owned(),
-    };
     let message = format!(
-        "no flow can match this {} {} rule of {}: {why}",
+        "no flow can match this {} {} rule of {}: what it asks for contradicts itself",
         rule.action.as_str(),
         rule.direction,
         policy_name(model, id),
@@ -47,47 +43,53 @@ pub(super) fn finding(model: &Model, id: RuleId) -> Option<Finding> {
         Finding::new(Code::RULE_NEVER_MATCHES, message)
             .at(rule.origin.clone(), "matches nothing")
             .about(object_name(policy))
-            .help(removable(
-                model,
-                id,
-                "correct what it asks for, or remove the rule",
-            )),
+            .help(removal.advice(id, "correct what it asks for, or remove the rule")),
     )
 }
 
-/// That a rule never matches (PC301) and why are one mistake. Where another finding in the rule says why, a name that
-/// means nothing towards its peers (PC213) or an entry without effect (PC125), that one is told. Of a selector that
-/// contradicts itself (PC127) the rule's finding takes in the place and the advice.
-pub(crate) fn tell_once(findings: &mut Vec<Finding>) {
-    let (rules, others): (Vec<_>, Vec<_>) = std::mem::take(findings)
-        .into_iter()
-        .partition(|finding| finding.code == Code::RULE_NEVER_MATCHES);
-    *findings = others;
-    for mut rule in rules {
+/// A rule that never matches because its port names mean nothing towards its peers (PC213) is one mistake, and that
+/// finding says why. This one is left out where it is reported.
+pub(crate) fn leave_to_named_ports(findings: &mut Vec<Finding>) {
+    let mut reasons: HashMap<(Arc<str>, u32), Vec<Origin>> = HashMap::new();
+    for finding in &*findings {
+        if finding.code == Code::NAMED_PORT_WITHOUT_POD
+            && let Some(label) = finding.primary()
+        {
+            let origin = &label.origin;
+            let document = reasons.entry((Arc::clone(&origin.file), origin.document));
+            document.or_default().push(origin.clone());
+        }
+    }
+    findings.retain(|finding| {
+        let explained = |whole: &Origin| {
+            let inside = reasons.get(&(Arc::clone(&whole.file), whole.document));
+            inside.is_some_and(|reasons| reasons.iter().any(|reason| lies_in(reason, whole)))
+        };
+        let rule = finding
+            .primary()
+            .filter(|_| finding.code == Code::RULE_NEVER_MATCHES);
+        !rule.is_some_and(|label| explained(&label.origin))
+    });
+}
+
+/// A selector that contradicts itself (PC127) in a rule that never matches (PC301) is one mistake: the rule's finding
+/// takes in the place and the advice of the selector's.
+pub(crate) fn take_in_contradictions(findings: &mut Vec<Finding>) {
+    let is_contradiction = |finding: &mut Finding| finding.code == Code::SELECTOR_CONTRADICTION;
+    let mut contradictions: Vec<Finding> = findings.extract_if(.., is_contradiction).collect();
+    for rule in findings
+        .iter_mut()
+        .filter(|finding| finding.code == Code::RULE_NEVER_MATCHES)
+    {
         let Some(whole) = rule.primary().map(|label| label.origin.clone()) else {
-            findings.push(rule);
             continue;
         };
-        let inside = |finding: &Finding| {
+        let inside = |finding: &mut Finding| {
             finding
                 .primary()
                 .is_some_and(|label| lies_in(&label.origin, &whole))
         };
-        let is_reason = |finding: &Finding| {
-            matches!(
-                finding.code,
-                Code::NAMED_PORT_WITHOUT_POD | Code::FIELD_WITHOUT_EFFECT
-            )
-        };
-        if findings
-            .iter()
-            .any(|finding| is_reason(finding) && inside(finding))
-        {
-            continue;
-        }
-        let is_contradiction =
-            |finding: &mut Finding| finding.code == Code::SELECTOR_CONTRADICTION && inside(finding);
-        for contradiction in findings.extract_if(.., is_contradiction) {
+        for contradiction in contradictions.extract_if(.., inside) {
             rule.labels
                 .extend(contradiction.labels.into_iter().map(|label| Label {
                     primary: false,
@@ -95,8 +97,8 @@ pub(crate) fn tell_once(findings: &mut Vec<Finding>) {
                 }));
             rule.help = contradiction.help;
         }
-        findings.push(rule);
     }
+    findings.append(&mut contradictions);
 }
 
 fn lies_in(part: &Origin, whole: &Origin) -> bool {
@@ -125,14 +127,16 @@ fn speaks_of_others(rule: &Rule) -> bool {
     })
 }
 
-/// An empty list of Cilium's is PC702 where it is written; a policy that can select no pod is PC601.
+/// An empty list of Cilium's is PC702 where it is written, or PC125 if it is one of ports; a policy that can select no pod
+/// is PC601.
 fn is_told_elsewhere(policy: &Policy, rule: &Rule) -> bool {
-    let empty_list = matches!(&rule.peers, Peers::OneOf(peers) if peers.is_empty());
+    let no_peers = matches!(&rule.peers, Peers::OneOf(peers) if peers.is_empty());
+    let no_ports = matches!(&rule.ports, Ports::OneOf(ports) if ports.is_empty());
     let nobody = match &policy.subject {
         Subject::Endpoints(selector) => contradicts_itself(selector),
         Subject::Nodes(_) => false,
     };
-    empty_list || nobody
+    no_peers || no_ports || nobody
 }
 
 /// Whether two conditions of the selector on one attribute exclude each other.

@@ -37,14 +37,14 @@
 //!     - from: [{podSelector: {matchLabels: {app: web}}}]
 //! ```
 
-use super::conflicts::{of_redundant, removable};
+use super::conflicts::{Removal, of_redundant};
 use super::policy_name;
 use crate::diagnostic::{Code, Finding};
 use ir::model::Model;
 use ir::policy::BeyondKind;
 use verifier::Redundancy;
 
-pub(super) fn finding(model: &Model, redundancy: &Redundancy) -> Option<Finding> {
+pub(super) fn finding(model: &Model, redundancy: &Redundancy, removal: &Removal<'_>) -> Option<Finding> {
     let rule = model.rule(redundancy.rule)?;
     let uncovered = redundancy.covered_by.is_empty();
     let rule_of = format!(
@@ -60,10 +60,9 @@ pub(super) fn finding(model: &Model, redundancy: &Redundancy) -> Option<Finding>
             format!("other rules already {action} everything that it matches")
         };
         let help = if uncovered {
-            removable(model, redundancy.rule, "remove the rule")
+            removal.advice(redundancy.rule, "remove the rule")
         } else {
-            removable(
-                model,
+            removal.advice(
                 redundancy.rule,
                 "narrow the rules that cover it, or remove the rule",
             )

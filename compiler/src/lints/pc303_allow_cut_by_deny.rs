@@ -18,13 +18,13 @@
 //! ## How to fix it
 //! Narrow the deny rule, or remove the allow.
 
-use super::conflicts::{of_redundant, removable};
+use super::conflicts::{Removal, of_redundant};
 use super::policy_name;
 use crate::diagnostic::{Code, Finding};
 use ir::model::Model;
 use verifier::Redundancy;
 
-pub(super) fn finding(model: &Model, redundancy: &Redundancy) -> Option<Finding> {
+pub(super) fn finding(model: &Model, redundancy: &Redundancy, removal: &Removal<'_>) -> Option<Finding> {
     let rule = model.rule(redundancy.rule)?;
     let message = format!(
         "this {} rule of {} allows nothing: deny rules match everything that it allows",
@@ -34,5 +34,5 @@ pub(super) fn finding(model: &Model, redundancy: &Redundancy) -> Option<Finding>
     let texts = (message, "opens nothing", "denied by");
     let finding = of_redundant(model, redundancy, Code::ALLOW_CUT_BY_DENY, texts)?;
     let help = "a deny wins wherever it is written: narrow the deny rule, or remove the allow";
-    Some(finding.help(removable(model, redundancy.rule, help)))
+    Some(finding.help(removal.advice(redundancy.rule, help)))
 }

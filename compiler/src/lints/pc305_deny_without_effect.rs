@@ -19,11 +19,10 @@
 //! ```
 //!
 //! ## How to fix it
-//! Check that the deny matches what you want to keep out. Remove it, or keep it as a second lock. Where it is the only
-//! rule of its direction and was meant to deny only what it matches, set `enableDefaultDeny` to `false` for the
-//! direction.
+//! Check that the deny matches what you want to keep out. Remove it, or keep it as a second lock. Where the policy
+//! only denies and was meant to deny only what its rules match, set `enableDefaultDeny` to `false` for the direction.
 
-use super::conflicts::{of_redundant, puts_in_force, rule_of};
+use super::conflicts::{of_redundant, only_denies, rule_of};
 use super::policy_name;
 use crate::diagnostic::{Code, Finding};
 use ir::model::Model;
@@ -32,15 +31,15 @@ use verifier::Redundancy;
 pub(super) fn finding(model: &Model, redundancy: &Redundancy) -> Option<Finding> {
     let (policy, rule) = rule_of(model, redundancy.rule)?;
     let (direction, name) = (rule.direction, policy_name(model, redundancy.rule));
-    let (message, help) = if puts_in_force(policy, rule) {
+    let (message, help) = if only_denies(policy, direction) {
         (
             format!(
-                "this deny {direction} rule is all that {name} says of {direction}, so the policy denies all {direction} \
-                 that no rule allows; and nothing allows what the rule denies"
+                "{name} only denies {direction}, and so denies all {direction} that no rule allows; nothing allows what \
+                 this rule denies"
             ),
             format!(
-                "to deny only what it matches set `enableDefaultDeny: {{{direction}: false}}`; to deny everything leave it, \
-                 or write `{direction}: [{{}}]`"
+                "to deny only what its rules match set `enableDefaultDeny: {{{direction}: false}}`, where no other policy \
+                 denies by default; to deny everything leave them, or write `{direction}: [{{}}]`"
             ),
         )
     } else {

@@ -18,14 +18,14 @@
 //! Put the rule before those that decide (a lower priority number, or an earlier place), narrow them or let them `Pass`;
 //! or remove the rule.
 
-use super::conflicts::{of_redundant, removable};
+use super::conflicts::{Removal, of_redundant};
 use super::policy_name;
 use crate::diagnostic::{Code, Finding};
 use ir::model::Model;
 use ir::policy::Tier;
 use verifier::Redundancy;
 
-pub(super) fn finding(model: &Model, redundancy: &Redundancy) -> Option<Finding> {
+pub(super) fn finding(model: &Model, redundancy: &Redundancy, removal: &Removal<'_>) -> Option<Finding> {
     let rule = model.rule(redundancy.rule)?;
     let by = match (redundancy.covered_by.is_empty(), rule.rank.tier) {
         (false, _) => "rules that are asked earlier decide everything that it matches",
@@ -45,5 +45,5 @@ pub(super) fn finding(model: &Model, redundancy: &Redundancy) -> Option<Finding>
     } else {
         "put it before them, narrow them or let them pass; or remove it"
     };
-    Some(finding.help(removable(model, redundancy.rule, help)))
+    Some(finding.help(removal.advice(redundancy.rule, help)))
 }

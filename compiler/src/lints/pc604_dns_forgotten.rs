@@ -58,7 +58,7 @@ use ir::selector::{Attribute, NAMESPACE_NAME_LABEL};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The port of DNS, and the one behind it on OpenShift.
-const DNS_PORTS: [u16; 2] = [53, 5353];
+pub(super) const DNS_PORTS: [u16; 2] = [53, 5353];
 /// Blocks at least this wide may well hold a resolver.
 const WIDE: u8 = 16;
 

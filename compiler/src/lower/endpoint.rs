@@ -72,7 +72,8 @@ pub(super) fn lower_all(
         findings.extend(found);
         let is_owned = owner::key(object) != outermost;
         let stands = represented.contains_key(&outermost);
-        let past = is_owned && template.copies == Some(0) && (stands || owners.get(&outermost).is_some());
+        let may_be_past = matches!(object.kind, ObjectKind::ReplicaSet(_) | ObjectKind::Job(_)) && is_owned;
+        let past = may_be_past && template.copies == Some(0) && (stands || owners.get(&outermost).is_some());
         let is_represented = pods_of.contains_key(&outermost) || (!is_owned && stands);
         if past || is_represented {
             continue;

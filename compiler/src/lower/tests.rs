@@ -393,6 +393,23 @@ fn pods_stand_for_their_workload() {
             [revision("web-0", 0), revision("web-1", 0)].concat(),
         ),
         (
+            "workloads of an operator, one of them scaled to zero",
+            ["Deployment", "StatefulSet"]
+                .map(|kind| {
+                    let own = if kind == "Deployment" {
+                        "replicas: 0"
+                    } else {
+                        "serviceName: s, replicas: 3"
+                    };
+                    let spec = format!(
+                        "{}spec: {{selector: {{}}, {own}, {TEMPLATE}}}",
+                        owner("Kafka", "k")
+                    );
+                    workload(kind, &kind.to_lowercase(), &spec)
+                })
+                .concat(),
+        ),
+        (
             "an owner that is not in the input",
             pod("a", &owner("ReplicaSet", "gone"), "Running"),
         ),

@@ -12,6 +12,7 @@ mod tests;
 
 use crate::check::{Checked, Understood};
 use crate::diagnostic::{self, Accepted, Code, Finding, Fix, Severity};
+use crate::lints::pc301_rule_never_matches;
 use acceptance::Acceptance;
 use baseline::Baseline;
 use codes::Codes;
@@ -106,6 +107,8 @@ pub fn triage(checked: &Checked, understood: &Understood, how: &Triage) -> Triag
         None => 0,
     };
     findings.retain(|finding| finding.blocks_analysis || how.wants(finding.code));
+    // Of what is reported alone: who asks for the consequence only is told it.
+    pc301_rule_never_matches::leave_to_named_ports(&mut findings);
     for finding in &mut findings {
         finding.severity = how.severity(finding);
     }
