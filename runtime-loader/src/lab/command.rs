@@ -29,6 +29,9 @@ pub struct Arguments {
     /// Remove what killed labs left behind, and do nothing else.
     #[arg(long, conflicts_with = "paths")]
     pub cleanup: bool,
+    /// The cluster's name, as Cilium's selectors know it; `default` unless said.
+    #[arg(long, value_name = "NAME")]
+    pub cluster_name: Option<String>,
     /// Seconds that a flow may go without any evidence before it counts as a mismatch.
     #[arg(long, value_name = "SECONDS", default_value_t = exchange::LIMIT.as_secs())]
     pub limit: u64,
@@ -81,7 +84,11 @@ pub fn run(
         return Ok(ExitCode::SUCCESS);
     }
     let cancel = Cancel::on_signals().map_err(CommandError::Signals)?;
-    let understood = check::understand(&arguments.paths, &check::Options::default(), &mut io::stdin())?;
+    let options = check::Options {
+        cluster_name: arguments.cluster_name.clone(),
+        ..check::Options::default()
+    };
+    let understood = check::understand(&arguments.paths, &options, &mut io::stdin())?;
     let sources = &understood.input.sources;
     if !understood.findings.is_empty() {
         human::write(err, &understood.findings, sources, human::Options::default())?;
