@@ -18,6 +18,7 @@ mod texts;
 pub use classify::Kind;
 pub use object::{Object, ObjectKind, Place};
 pub use paths::states;
+pub(crate) use paths::{is_beside_manifests, is_left_out};
 pub use pod::{Container, Pod, PodSpec};
 pub use texts::Texts;
 

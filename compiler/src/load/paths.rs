@@ -73,7 +73,7 @@ pub(super) fn read(
     let mut named = guarantees.to_vec();
     named.sort();
     for path in &named {
-        walk.file(path, true)?;
+        walk.file(path, true, false)?;
     }
     for argument in arguments {
         if argument.as_os_str() == "-" {
@@ -84,31 +84,45 @@ pub(super) fn read(
         } else if metadata(argument)?.is_dir() {
             walk.directory(argument)?;
         } else {
-            walk.file(argument, is_guarantees(argument))?;
+            walk.file(argument, is_guarantees(argument), false)?;
         }
     }
     walk.files.sort();
-    let read: Vec<_> = walk
-        .files
-        .par_iter()
-        .map(|(path, guarantees)| file(path, *guarantees, limits))
-        .collect();
+    let read: Vec<_> = walk.files.par_iter().map(|found| file(found, limits)).collect();
     for text in read {
-        texts.push(text?);
+        texts.extend(text?);
     }
     texts.sort_by(|a, b| a.source.name().cmp(b.source.name()));
     Ok(texts)
 }
 
-fn file(path: &Path, guarantees: bool, limits: &Limits) -> Result<Text, LoadError> {
+/// `None` for a file that only lies beside manifests.
+fn file(found: &Found, limits: &Limits) -> Result<Option<Text>, LoadError> {
+    let path = &*found.path;
     let file = fs::File::open(path).map_err(|error| LoadError::new(path, error))?;
     let mut bytes = Vec::new();
     let reading = file.take(limits.bytes.saturating_add(1)).read_to_end(&mut bytes);
     reading.map_err(|error| LoadError::new(path, error))?;
-    Ok(Text {
-        guarantees,
+    if found.in_directory && is_beside_manifests(path, &bytes) {
+        return Ok(None);
+    }
+    Ok(Some(Text {
+        guarantees: found.guarantees,
         ..Text::new(&path.to_string_lossy(), &bytes, limits)
-    })
+    }))
+}
+
+/// Whether a file holds no object of any API: it has neither of the words that one needs, and no escape that could stand
+/// for a letter of them. Repositories are full of such files, and some are JSON with comments, or larger than any
+/// manifest. A kustomization needs neither word, nor do guarantees.
+pub(crate) fn is_beside_manifests(path: &Path, bytes: &[u8]) -> bool {
+    let name = path.file_stem().unwrap_or_default();
+    let text = String::from_utf8_lossy(bytes);
+    !name.eq_ignore_ascii_case("kustomization")
+        && !is_guarantees(path)
+        && !["apiVersion", "kind", r"\u", r"\x", r"\U"]
+            .iter()
+            .any(|word| text.contains(word))
 }
 
 /// What the file system says of every file that `paths` name: when it was written and how long it is. Two answers that
@@ -121,16 +135,20 @@ pub fn states(paths: &[PathBuf]) -> Vec<(PathBuf, Option<(SystemTime, u64)>)> {
         let walked = match metadata(path) {
             Ok(kind) if kind.is_dir() => walk.directory(path),
             Ok(_) | Err(_) => {
-                walk.files.push((path.clone(), is_guarantees(path)));
+                walk.files.push(Found {
+                    path: path.clone(),
+                    guarantees: is_guarantees(path),
+                    in_directory: false,
+                });
                 Ok(())
             }
         };
         if walked.is_err() {
             states.push((path.clone(), None));
         }
-        states.extend(walk.files.into_iter().map(|(file, _)| {
-            let state = fs::metadata(&file).and_then(|kind| Ok((kind.modified()?, kind.len())));
-            (file, state.ok())
+        states.extend(walk.files.into_iter().map(|Found { path, .. }| {
+            let state = fs::metadata(&path).and_then(|kind| Ok((kind.modified()?, kind.len())));
+            (path, state.ok())
         }));
     }
     states
@@ -143,9 +161,17 @@ fn metadata(path: &Path) -> Result<fs::Metadata, LoadError> {
 /// Files found so far, and every real file and directory met, so that none is read twice and no loop is followed.
 #[derive(Default)]
 struct Walk {
-    /// Each with whether it holds guarantees.
-    files: Vec<(PathBuf, bool)>,
+    files: Vec<Found>,
     met: BTreeSet<PathBuf>,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Found {
+    path: PathBuf,
+    /// Whether it holds guarantees, and no manifests.
+    guarantees: bool,
+    /// Whether a directory was named, and not the file.
+    in_directory: bool,
 }
 
 impl Walk {
@@ -154,17 +180,21 @@ impl Walk {
         Ok(self.met.insert(real))
     }
 
-    fn file(&mut self, path: &Path, guarantees: bool) -> Result<(), LoadError> {
+    fn file(&mut self, path: &Path, guarantees: bool, in_directory: bool) -> Result<(), LoadError> {
         // A pipe (`<(helm template …)`) has no real path, and is one of a kind anyway.
         let is_new = !metadata(path)?.is_file() || self.is_new(path)?;
         if is_new {
-            self.files.push((path.to_owned(), guarantees));
+            self.files.push(Found {
+                path: path.to_owned(),
+                guarantees,
+                in_directory,
+            });
         }
         Ok(())
     }
 
-    /// Manifests and files of guarantees below `root`, by name. Entries that start with a dot are left out, as `.git` and `.github` are
-    /// full of YAML that is not manifests; name them on the command line to have them read.
+    /// Manifests and files of guarantees below `root`, by name. Entries that start with a dot and `node_modules` are left
+    /// out, as `.git` and `.github` are full of YAML that is not manifests; name them on the command line to have them read.
     fn directory(&mut self, root: &Path) -> Result<(), LoadError> {
         let mut pending = vec![root.to_owned()];
         while let Some(directory) = pending.pop() {
@@ -179,22 +209,27 @@ impl Walk {
             let mut below = Vec::new();
             for child in children {
                 let name = child.file_name().unwrap_or_default().to_string_lossy();
-                if name.starts_with('.') {
+                if is_left_out(&name) {
                     continue;
                 }
                 let kind = metadata(&child)?;
                 if kind.is_dir() {
                     below.push(child);
                 } else if kind.is_file() && is_manifest(&child) {
-                    self.file(&child, false)?;
+                    self.file(&child, false, true)?;
                 } else if kind.is_file() && is_guarantees(&child) {
-                    self.file(&child, true)?;
+                    self.file(&child, true, true)?;
                 }
             }
             pending.extend(below.into_iter().rev());
         }
         Ok(())
     }
+}
+
+/// Whether an entry of a directory is not looked into.
+pub(crate) fn is_left_out(name: &str) -> bool {
+    name.starts_with('.') || name == "node_modules"
 }
 
 fn is_guarantees(path: &Path) -> bool {

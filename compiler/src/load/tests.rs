@@ -217,13 +217,18 @@ fn directories_are_read_once_in_order_and_without_loops() {
         "z/.hidden.yaml",
         "z.yaml",
     ] {
-        scratch.write(path, "");
+        scratch.write(path, "kind: Other");
     }
+    // What only lies beside manifests is left out unless it is named.
+    scratch.write("tsconfig.json", "{ // no object\n}");
+    scratch.write("node_modules/x.yaml", "kind: Other");
+    scratch.write("kustomization.yaml", "patches: []");
     symlink("..", scratch.0.join("z/loop")).unwrap();
     symlink("a.yaml", scratch.0.join("z/same.yaml")).unwrap();
-    let all = ["a.JSON", "z.yaml", "z/a.yaml", "z/b.yml"];
+    let all = ["a.JSON", "kustomization.yaml", "z.yaml", "z/a.yaml", "z/b.yml"];
     assert_eq!(scratch.load(&[""]).unwrap(), all);
-    assert_eq!(scratch.load(&["z", "", "z/b.yml", "z.yaml"]).unwrap().len(), 4);
+    assert_eq!(scratch.load(&["z", "", "z/b.yml", "z.yaml"]).unwrap().len(), 5);
+    assert_eq!(scratch.load(&["tsconfig.json"]).unwrap(), ["tsconfig.json"]);
     assert_eq!(
         scratch.load(&["-", ".git/x.yaml", "notes.txt", "-"]).unwrap(),
         [".git/x.yaml", "notes.txt", "<stdin>"]

@@ -7,7 +7,7 @@ use super::documents::{Opened, workspace_text};
 use crate::config::{self, Config, ConfigError};
 use crate::diagnostic::Finding;
 use crate::limits::Limits;
-use crate::load::Texts;
+use crate::load::{Texts, is_beside_manifests, is_left_out};
 use crate::source::Sources;
 use crate::triage::Triage;
 use crate::triage::baseline::Baseline;
@@ -83,7 +83,11 @@ impl Workspace {
                 _ => match read(&path, limits) {
                     Some(bytes) => File {
                         state,
-                        texts: workspace_text(name, &bytes, limits),
+                        texts: if is_beside_manifests(&path, &bytes) {
+                            Texts::default()
+                        } else {
+                            workspace_text(name, &bytes, limits)
+                        },
                     },
                     None => continue,
                 },
@@ -172,10 +176,6 @@ impl Walk {
             }
         }
     }
-}
-
-fn is_left_out(name: &str) -> bool {
-    name.starts_with('.') || name == "node_modules"
 }
 
 fn is_read(path: &Path) -> bool {
