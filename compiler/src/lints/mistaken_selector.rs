@@ -64,20 +64,28 @@ impl<'a> Surroundings<'a> {
         })
     }
 
-    /// A namespace of a name nearly the same: where nothing in the input is in the one that is asked for, or the other
-    /// one has pods with the labels.
+    /// A namespace with pods whose name is nearly the same as that of one which nothing in the input is in.
     fn misspelt_namespace(&self, selector: &Selector) -> Option<String> {
-        let elsewhere = self.elsewhere(selector).map(|pod| pod.namespace.as_str());
         named_namespaces(selector).into_iter().find_map(|asked| {
-            let mut others = self.populated().filter(|other| is_misspelling(asked, other));
-            let near = match self.is_named(asked) {
-                true => others.find(|other| elsewhere == Some(*other)),
-                false => others.next(),
-            }?;
+            let near = self.near_namespace(asked)?;
             Some(format!(
                 "there is no pod in namespace `{asked}`; did you mean `{near}`?"
             ))
         })
+    }
+
+    fn near_namespace(&self, asked: &str) -> Option<&'a str> {
+        if self.is_named(asked) {
+            return None;
+        }
+        let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = scopes.near.get(asked) {
+            return *known;
+        }
+        let mut others = self.populated().iter().copied();
+        let near = others.find(|other| is_misspelt_namespace(asked, other));
+        scopes.near.insert(asked.to_owned(), near);
+        near
     }
 
     /// The pods of the namespaces that a selector asks for, those on the host network included.
@@ -107,11 +115,14 @@ impl<'a> Surroundings<'a> {
 /// How often all pods may be in scopes that are kept.
 const KEPT: usize = 4;
 
-/// Scopes that were asked for, by the requirements on namespaces.
+/// What was asked for.
 #[derive(Default)]
 pub(super) struct Scopes<'a> {
+    /// Scopes, by the requirements on namespaces.
     known: BTreeMap<Selector, Arc<Scope<'a>>>,
     pods: usize,
+    /// For names of namespaces the one that was probably meant.
+    near: HashMap<String, Option<&'a str>>,
 }
 
 /// What is known of the pods that a selector may have been meant for.
@@ -244,6 +255,80 @@ fn is_misspelling(one: &str, other: &str) -> bool {
         && strsim::damerau_levenshtein(one, other) <= allowed
 }
 
+/// Whether one namespace was probably meant to be the other: one letter is wrong, or two are changed over. The last part of
+/// a name tells environments apart, and so do short parts: `shop-prd` and `shop-pre`, `int-shop` and `uat-shop`.
+fn is_misspelt_namespace(asked: &str, other: &str) -> bool {
+    if !is_one_edit(asked.as_bytes(), other.as_bytes()) || !is_misspelling(asked, other) {
+        return false;
+    }
+    let (asked, other): (Vec<_>, Vec<_>) = (asked.split('-').collect(), other.split('-').collect());
+    if asked.len() != other.len() {
+        return true;
+    }
+    let has_parts = asked.len() > 1;
+    let differ_in_the_last = asked.last() != other.last();
+    let mut parts = asked.iter().zip(&other).filter(|(asked, other)| asked != other);
+    !(has_parts && differ_in_the_last) && parts.all(|(asked, other)| is_misspelling(asked, other))
+}
+
+/// Whether one letter more, less or another, or a swap of neighbours, makes one word of the other.
+fn is_one_edit(mut one: &[u8], mut other: &[u8]) -> bool {
+    if one.len().abs_diff(other.len()) > 1 {
+        return false;
+    }
+    while let ([a, rest @ ..], [b, other_rest @ ..]) = (one, other)
+        && a == b
+    {
+        (one, other) = (rest, other_rest);
+    }
+    while let ([rest @ .., a], [other_rest @ .., b]) = (one, other)
+        && a == b
+    {
+        (one, other) = (rest, other_rest);
+    }
+    match (one, other) {
+        ([_], [] | [_]) | ([], [_]) => true,
+        ([a, b], [c, d]) => (a, b) == (d, c),
+        _ => false,
+    }
+}
+
 fn letters(text: &str) -> impl Iterator<Item = char> {
     text.chars().filter(|letter| !letter.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn environments_are_no_misspellings_of_one_another() {
+        for (asked, other) in [
+            ("shop-int", "shop-uat"),
+            ("shop-demo", "shop-dev"),
+            ("shop-prd", "shop-pre"),
+            ("shop-tst", "shop-stg"),
+            ("shop-prod", "shop-prd"),
+            ("pre-shop", "prd-shop"),
+            ("team-a-shop", "team-b-shop"),
+            ("shop-1", "shop-2"),
+            ("dev", "div"),
+            ("monitoring", "monitoringab"),
+            ("shop", "shop"),
+        ] {
+            assert!(!is_misspelt_namespace(asked, other), "{asked} {other}");
+            assert!(!is_misspelt_namespace(other, asked), "{other} {asked}");
+        }
+        for (asked, other) in [
+            ("shpo", "shop"),
+            ("shopp", "shop"),
+            ("kube-sytem-east", "kube-system-east"),
+            ("kubesystem", "kube-system"),
+            ("monitoirng", "monitoring"),
+            ("chekcout-prod", "checkout-prod"),
+        ] {
+            assert!(is_misspelt_namespace(asked, other), "{asked} {other}");
+            assert!(is_misspelt_namespace(other, asked), "{other} {asked}");
+        }
+    }
 }

@@ -9,7 +9,8 @@
 //! Said only where the input shows the mistake: a label or a namespace nearly the same, the value under another key, pods
 //! with these labels in another namespace, or pods that run, which are all there are. Otherwise the pods may just be
 //! missing from the input. Words of three letters are nearly the same only where two letters are changed over: `api` and
-//! `app` are two words.
+//! `app` are two words. Environments are no misspellings of one another: of namespaces one letter may be wrong, but not
+//! in their last part (`shop-prd` and `shop-pre`), and a namespace that something in the input is in is the one meant.
 //!
 //! ## Example
 //! ```yaml

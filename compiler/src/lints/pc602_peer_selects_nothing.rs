@@ -9,6 +9,7 @@
 //!
 //! Said only where the input shows the mistake, and not just lacks the pods: a label or a namespace nearly the same, the
 //! value under another key, pods with these labels in another namespace, or pods that run, which are all there are.
+//! Namespaces such as `shop-int` and `shop-uat`, which differ in their last part, are not nearly the same.
 //!
 //! ## Example
 //! ```yaml

@@ -16,7 +16,7 @@ use ir::policy::{Policy, Subject};
 use ir::port::{PortMatch, Ports, Protocol};
 use ir::selector::{Attribute, Selector};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 /// What was read, and what it means.
 pub struct Surroundings<'a> {
@@ -31,6 +31,7 @@ pub struct Surroundings<'a> {
     namespaces: BTreeMap<&'a str, &'a Object>,
     /// The namespaces that objects say they are in.
     named: BTreeSet<&'a str>,
+    populated: OnceLock<Vec<&'a str>>,
     pub(super) scopes: Mutex<Scopes<'a>>,
 }
 
@@ -54,6 +55,7 @@ impl<'a> Surroundings<'a> {
             selected: &ground.selected,
             namespaces,
             named: named.collect(),
+            populated: OnceLock::new(),
             scopes: Mutex::default(),
         }
     }
@@ -102,10 +104,20 @@ impl<'a> Surroundings<'a> {
     }
 
     /// The namespaces that have pods, in order.
-    pub fn populated(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let cluster = &self.model.cluster;
-        let namespaces = cluster.namespaces().keys().map(String::as_str);
-        namespaces.filter(|namespace| cluster.endpoints_in(namespace).next().is_some())
+    #[must_use]
+    pub fn populated(&self) -> &[&'a str] {
+        self.populated.get_or_init(|| {
+            let mut namespaces: Vec<_> = self
+                .model
+                .cluster
+                .endpoints()
+                .iter()
+                .map(|pod| pod.namespace.as_str())
+                .collect();
+            // Endpoints are in the order of their namespaces.
+            namespaces.dedup();
+            namespaces
+        })
     }
 
     /// Whether something in the input says that it is in this namespace. What says nothing is in `default` only until a
