@@ -51,12 +51,20 @@ fn escaped(text: &str, active: fn(char) -> bool) -> Cow<'_, str> {
 }
 
 /// Whether GitHub's runner, which reads what a step prints, would look here for a command to itself: `##[command]`
-/// anywhere, `::command::` at the beginning of a line, blanks in front of it aside. An address such as `::1` is none.
+/// anywhere, `::command::` or `::command key=value::` at the beginning of a line, blanks in front of it aside. A command
+/// is letters and hyphens; what reads as a group of an IPv6 address (`::face`) is none.
 ///
 /// Source: actions/runner, `src/Runner.Common/ActionCommand.cs`, `TryParse` and `TryParseV2`.
 #[must_use]
 pub fn is_command(rest: &str, begins_line: bool) -> bool {
-    let named = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphabetic()) && rest.contains("::");
+    let named = |rest: &str| {
+        let is_letter = |c: char| c.is_ascii_alphabetic() || c == '-';
+        let after = rest.trim_start_matches(is_letter);
+        let name = rest.strip_suffix(after).unwrap_or_default();
+        let is_group = name.len() <= 4 && name.chars().all(|c| c.is_ascii_hexdigit());
+        // A tab is printed as a space.
+        !is_group && (after.starts_with([' ', '\t']) || after.starts_with("::"))
+    };
     rest.starts_with("##[") || (begins_line && rest.strip_prefix("::").is_some_and(named))
 }
 
@@ -112,7 +120,23 @@ mod tests {
             "on one line it begins nothing"
         );
         assert_eq!(line("- http # ##[error]"), "- http # ♯#[error]");
-        for harmless in ["::/0 and ::1", "::1 or fd00::", "a::b::c", "# # [x]"] {
+        for command in [
+            "::error file=a::x",
+            "::error\tfile=a::x",
+            "\u{a0}::stop-commands::x",
+        ] {
+            assert!(message(command).contains(r"\u{3a}:"), "{command}");
+        }
+        for harmless in [
+            "::/0 and ::1",
+            "::1 or fd00::",
+            "::abcd:0:0/96,external,2001:db8::/64",
+            "::face and fd00::1",
+            "::ffff:192.0.2.1\nfd00::",
+            "::error\n::",
+            "a::b::c",
+            "# # [x]",
+        ] {
             assert_eq!(message(harmless), harmless);
         }
     }
