@@ -99,6 +99,21 @@ pub enum Case<'m> {
     Elsewhere,
 }
 
+impl Case<'_> {
+    /// Whether the name means nothing wherever the rule reaches.
+    #[must_use]
+    pub const fn is_vain(&self) -> bool {
+        matches!(
+            self,
+            Self::WithoutPods
+                | Self::OtherProtocol
+                | Self::InitOnly
+                | Self::ServicePort(..)
+                | Self::Undefined
+        )
+    }
+}
+
 /// The numbers behind a name on one pod.
 pub type Numbers = BTreeSet<(Protocol, u16)>;
 
@@ -158,17 +173,17 @@ impl<'m> Hazards<'m> {
         }
     }
 
-    /// Whether the rule of this use has no port but names that no reached pod defines.
+    /// Whether the rule of this use has no port but names that mean nothing where it reaches.
     #[must_use]
-    pub fn is_undefined_throughout(&self, judged: &Judged<'_>) -> bool {
+    pub fn is_vain_throughout(&self, judged: &Judged<'_>) -> bool {
         let rule = judged.one.rule_id;
         let first = self.uses.partition_point(|other| other.one.rule_id < rule);
         let of_rule = self.uses.iter().skip(first);
-        let undefined = of_rule
+        let vain = of_rule
             .take_while(|other| other.one.rule_id == rule)
-            .filter(|other| other.case == Case::Undefined)
+            .filter(|other| other.case.is_vain())
             .count();
-        matches!(&judged.one.rule.ports, Ports::OneOf(ports) if ports.len() == undefined)
+        matches!(&judged.one.rule.ports, Ports::OneOf(ports) if ports.len() == vain)
     }
 
     /// Whether no pod and no node has the address.

@@ -70,7 +70,7 @@ fn finding<'m>(hazards: &Hazards<'m>, judged: &Judged<'m>) -> Finding {
             !tried.judgement.allowed()
         }),
     );
-    if !hazards.is_undefined_throughout(judged) && open.is_none() {
+    if !hazards.is_vain_throughout(judged) && open.is_none() {
         finding.severity = Severity::Warning;
     }
     finding

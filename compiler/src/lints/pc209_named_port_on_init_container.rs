@@ -16,7 +16,7 @@
 //! | Cilium 1.20 | does not count | does not count |
 //! | Cilium up to 1.19 | does not count | does not count |
 //!
-//! It is an error where the rule matches nothing at all, or denies: then what it denies is open.
+//! It is an error where a rule has no other port and so allows nothing at all, or denies: then what it denies is open.
 //!
 //! ## Example
 //! ```yaml
@@ -28,15 +28,18 @@
 //!
 //! ## How to fix it
 //! For a sidecar write the number in the rule. The port of another init container is closed once the pod serves: remove
-//! the rule, or the name where the rule has other ports; or let the container run on, as a sidecar.
+//! the rule, or the name where the rule has other ports; or let the container run on, as a sidecar. The last rule of a
+//! direction may be what restricts it, in Cilium's policies and where `policyTypes` does not: keep that.
 
-use super::named_port_hazards::{Case, Hazards};
+use super::conflicts::removable;
+use super::named_port_hazards::{Case, Hazards, Judged};
 use super::named_port_report::{numbers, pod, with_witness, witness};
 use super::named_port_sites::{Site, role, sites};
 use super::object_name;
 use crate::diagnostic::named_ports::NamedPorts;
 use crate::diagnostic::{Code, Engines, Finding, Severity};
 use ir::cluster::ContainerRole;
+use ir::policy::{Direction, PolicyKind};
 use ir::port::Ports;
 
 /// Finds pods with such names that a rule uses.
@@ -74,13 +77,15 @@ fn finding(hazards: &Hazards<'_>, site: &Site<'_, '_>) -> Option<Finding> {
         first.container,
         one.name
     );
+    let throughout = hazards.is_vain_throughout(judged);
     let message = match (counts, judged.denies()) {
         (true, true) => format!("Cilium leaves open what this name denies: {where_defined}"),
         (true, false) => format!("{where_defined}, and Cilium does not count it"),
-        (false, true) => format!("a rule with this name denies nothing: {where_defined}, and it has ended"),
-        (false, false) => {
-            format!("{where_defined}, and it has ended before the pod serves: the rule allows nothing")
-        }
+        (false, true) => format!("`{}` denies nothing: {where_defined}, and it has ended", one.name),
+        (false, false) => format!(
+            "{where_defined}, and it has ended before the pod serves: {} allows nothing",
+            if throughout { "the rule" } else { "the name" }
+        ),
     };
     let mut finding = Finding::new(Code::NAMED_PORT_ON_INIT_CONTAINER, message)
         .about(object_name(one.policy))
@@ -91,7 +96,8 @@ fn finding(hazards: &Hazards<'_>, site: &Site<'_, '_>) -> Option<Finding> {
         finding = finding.at(port.origin.clone(), text);
         table.add(endpoint, site.reached.pods.len(), port);
     }
-    if site.is_denied() || !counts {
+    let is_vain = || site.uses.iter().any(|judged| hazards.is_vain_throughout(judged));
+    if site.is_denied() || (!counts && is_vain()) {
         finding.severity = Severity::Error;
     }
     let all = numbers(ports.iter().map(|port| (port.protocol, port.number)));
@@ -112,20 +118,38 @@ fn finding(hazards: &Hazards<'_>, site: &Site<'_, '_>) -> Option<Finding> {
     let flow = witness(hazards, judged, flows, |tried| {
         (tried.decided_here || !counts) && tried.judgement.allowed() == wanted
     });
-    let entry = match &one.rule.ports {
-        Ports::OneOf(ports) if ports.len() > 1 => "take the name out of the rule",
-        // A rule without ports would be about all of them.
-        _ => "remove the rule",
-    };
     let help = match counts {
         true => format!("write the number: {all}"),
         false => format!(
-            "{entry}, for nobody listens there once the pod serves; or let `{}` run beside it, as a sidecar (`restartPolicy: Always`)",
-            first.container
+            "let `{}` run beside it, as a sidecar (`restartPolicy: Always`); or, for nobody listens there once the pod serves, {}",
+            first.container,
+            without_the_name(hazards, judged)
         ),
     };
     Some(with_witness(
         finding.named_ports(table).engines(engines).help(help),
         flow,
     ))
+}
+
+/// How the name leaves its rule.
+fn without_the_name(hazards: &Hazards<'_>, judged: &Judged<'_>) -> String {
+    let one = &judged.one;
+    // A rule without ports would be about all of them.
+    if matches!(&one.rule.ports, Ports::OneOf(ports) if ports.len() > 1) {
+        return "take the name out of the rule".to_owned();
+    }
+    let remove = removable(hazards.model, one.rule_id, "remove the rule");
+    let is_only_egress = || {
+        let mut rules = one.policy.rules.iter();
+        rules.all(|rule| rule.direction == Direction::Ingress || rule.origin == one.rule.origin)
+    };
+    // Ingress is restricted in any case.
+    if one.policy.kind == PolicyKind::NetworkPolicy
+        && one.rule.direction == Direction::Egress
+        && is_only_egress()
+    {
+        return format!("{remove}, and see that `policyTypes` lists `Egress`: it is the policy's only egress rule");
+    }
+    remove
 }

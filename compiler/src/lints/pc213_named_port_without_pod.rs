@@ -9,7 +9,7 @@
 //! asked.
 //!
 //! Blocks of private addresses may hold pods, and nothing is said of them. Where some peers of the rule may have names
-//! and others cannot, it is a warning; for a deny it is an error all the same.
+//! and others cannot, or the rule has other ports too, it is a warning; for a deny it is an error all the same.
 //!
 //! ## What engines do
 //!
@@ -61,21 +61,14 @@ pub fn check(hazards: &Hazards<'_>) -> Vec<Finding> {
 fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>, peers: &[&Peer]) -> Finding {
     let one = &judged.one;
     let whole = judged.case == Case::WithoutPods;
-    let kinds = kinds(peers);
+    // Other ports of the rule may mean something.
+    let throughout = hazards.is_vain_throughout(judged);
+    let nothing = format!("`{}` means nothing towards {}", one.name, kinds(peers));
     let message = match (judged.denies(), whole) {
-        (true, true) => format!(
-            "this rule denies nothing: `{}` means nothing towards {kinds}",
-            one.name
-        ),
-        (true, false) => format!(
-            "towards {kinds} this rule denies nothing: `{}` means nothing there",
-            one.name
-        ),
-        (false, true) => format!(
-            "`{}` means nothing towards {kinds}, so the rule allows nothing",
-            one.name
-        ),
-        (false, false) => format!("`{}` means nothing towards {kinds}", one.name),
+        (true, true) if throughout => format!("this rule denies nothing: {nothing}"),
+        (true, _) => format!("{nothing}, so it denies nothing there"),
+        (false, true) if throughout => format!("{nothing}, so the rule allows nothing"),
+        (false, _) => nothing,
     };
     let mut finding = at_use(
         judged,
@@ -86,7 +79,7 @@ fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>, peers: &[&Peer]) -> Findi
     for peer in peers.iter().take(4) {
         finding = finding.because(peer.origin.clone(), "no container ports here");
     }
-    if !whole && !judged.denies() {
+    if !(whole && throughout) && !judged.denies() {
         finding.severity = Severity::Warning;
     }
     let help = match (on_host_network(hazards, judged, peers), well_known(one.name)) {
