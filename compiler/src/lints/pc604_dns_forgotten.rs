@@ -10,9 +10,9 @@
 //! All policies that select the pod are taken together. Anything that may be DNS counts: a rule for port 53 (or 5353,
 //! where OpenShift's DNS listens) over UDP whoever its peers are, and a rule for every port to `kube-dns`, to OpenShift's
 //! `openshift-dns`, to every pod, to nodes or to wide address blocks. Port 53 without a protocol is TCP, over which
-//! programs do not begin to ask: it is pointed at. Nothing is said of pods that may reach nothing, or only fixed
-//! addresses, or that a rule denies DNS to; and it is a note where the input lacks the pods, since it may lack another
-//! policy too.
+//! programs do not begin to ask: it is pointed at where DNS may be among the peers. Nothing is said of pods that may
+//! reach nothing, or only fixed addresses, or that a rule denies DNS to; and it is a note where the input lacks the pods,
+//! since it may lack another policy too.
 //!
 //! ## Example
 //! ```yaml
@@ -47,7 +47,7 @@
 
 use super::object_name;
 use super::probes::{DNS_LABEL, Probing, is_probe};
-use super::surroundings::{Surroundings, listed};
+use super::surroundings::Surroundings;
 use crate::diagnostic::{Code, Finding, Severity, Witness};
 use ir::cluster::{Cluster, Endpoint, EndpointId};
 use ir::flow::{Flow, Party};
@@ -179,7 +179,7 @@ fn finding(dns: &Dns<'_>, set: &[&Policy], witness: impl FnOnce() -> Option<Witn
     }
     let (owner, needs) = rules().find(|(_, rule)| rule.action == Action::Allow && asks_for_names(rule))?;
     let witness = witness();
-    let over_tcp = rules().find_map(|(policy, rule)| Some((policy, over_tcp(rule)?)));
+    let over_tcp = rules().find_map(|(policy, rule)| Some((policy, over_tcp(dns, rule)?)));
     let (owner, message) = match over_tcp {
         Some((policy, _)) => (
             policy,
@@ -241,20 +241,20 @@ fn speaks_of_dns(dns: &Dns<'_>, rule: &Rule) -> bool {
             let has_peers = !matches!(&rule.peers, Peers::OneOf(peers) if peers.is_empty());
             has_peers && ports.iter().any(|port| may_be_dns(&port.matches))
         }
-        Ports::Any => {
-            rule.action == Action::Allow
-                && match &rule.peers {
-                    Peers::Any => true,
-                    Peers::OneOf(_) => listed(&rule.peers)
-                        .iter()
-                        .any(|peer| may_hold_dns(dns, &peer.matches)),
-                }
-        }
+        Ports::Any => rule.action == Action::Allow && may_reach_dns(dns, rule),
+    }
+}
+
+/// Whether DNS may be among a rule's peers, whatever its ports.
+fn may_reach_dns(dns: &Dns<'_>, rule: &Rule) -> bool {
+    match &rule.peers {
+        Peers::Any => true,
+        Peers::OneOf(peers) => peers.iter().any(|peer| may_hold_dns(dns, &peer.matches)),
     }
 }
 
 /// A port of an allow rule that would be DNS, were it not TCP alone.
-fn over_tcp(rule: &Rule) -> Option<&Port> {
+fn over_tcp<'r>(dns: &Dns<'_>, rule: &'r Rule) -> Option<&'r Port> {
     let Ports::OneOf(ports) = &rule.ports else {
         return None;
     };
@@ -266,9 +266,8 @@ fn over_tcp(rule: &Rule) -> Option<&Port> {
         } => protocol == ProtocolSet::One(Protocol::Tcp) && first == last && DNS_PORTS.contains(&first),
         PortMatch::Name { .. } | PortMatch::Icmp { .. } => false,
     };
-    ports
-        .iter()
-        .find(|port| rule.action == Action::Allow && is_dns(port))
+    let port = ports.iter().find(is_dns)?;
+    (rule.action == Action::Allow && may_reach_dns(dns, rule)).then_some(port)
 }
 
 fn may_be_dns(port: &PortMatch) -> bool {
