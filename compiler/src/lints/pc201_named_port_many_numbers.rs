@@ -77,6 +77,7 @@
 //! spec: {containers: [{name: web, image: web}]}
 //! ```
 
+use super::cilium_names::and;
 use super::named_port_hazards::{Case, Hazards, Judged, Numbers};
 use super::named_port_report::{
     at_use, egress_engines, pod, table, with_engines, with_places, with_witness, witness,
@@ -153,10 +154,24 @@ pub(super) fn shows_itself(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Option
     })
 }
 
-/// `80 on some pods and 8080 on others`, in the order of numbers. A protocol in which all agree is not listed, and
-/// where several are, each number has its own: `80/TCP, 8080/TCP and …`.
+/// `80 on some pods and 8080 on others`, in the order of numbers. What all pods share is not listed, nor a protocol in
+/// which no two differ, and where several are, each number has its own: `80/TCP, 8080/TCP and …`.
 pub(super) fn listed_numbers<'a>(meanings: impl IntoIterator<Item = &'a Numbers>) -> String {
-    let all: Numbers = meanings.into_iter().flatten().copied().collect();
+    let meanings: Vec<&Numbers> = meanings.into_iter().collect();
+    let is_shared = |number: &(Protocol, u16)| meanings.iter().all(|meaning| meaning.contains(number));
+    let own = |meaning: &&Numbers| -> Numbers {
+        let own = meaning.iter().filter(|number| !is_shared(number));
+        own.copied().collect()
+    };
+    let differing: Vec<Numbers> = meanings.iter().map(own).filter(|own| !own.is_empty()).collect();
+    // The others have what is shared, and nothing else.
+    if let [more] = differing.as_slice() {
+        let more = more
+            .iter()
+            .map(|(protocol, number)| format!("{number}/{protocol}"));
+        return format!("also {} on some pods", and(more));
+    }
+    let all: Numbers = differing.into_iter().flatten().collect();
     let mut by_protocol: BTreeMap<Protocol, usize> = BTreeMap::new();
     for (protocol, _) in &all {
         *by_protocol.entry(*protocol).or_default() += 1;
@@ -210,6 +225,19 @@ mod tests {
         assert_eq!(
             listed(&[&[(tcp, 80)], &[(udp, 80)]]),
             "80/TCP on some pods and 80/UDP on others"
+        );
+        // What all share is no difference.
+        assert_eq!(
+            listed(&[&[(tcp, 80), (udp, 53)], &[(tcp, 80)]]),
+            "also 53/UDP on some pods"
+        );
+        assert_eq!(
+            listed(&[&[(tcp, 80), (tcp, 8080), (udp, 53)], &[(tcp, 80)]]),
+            "also 8080/TCP and 53/UDP on some pods"
+        );
+        assert_eq!(
+            listed(&[&[(tcp, 80), (udp, 53)], &[(tcp, 80), (udp, 54)], &[(tcp, 80)]]),
+            "53 on some pods and 54 on others"
         );
     }
 }
