@@ -42,9 +42,9 @@ use ipnet::IpNet;
 use ir::cluster::EndpointId;
 use ir::flow::{Because, Party};
 use ir::model::Model;
-use ir::peer::{CidrBlock, Entity, PeerMatch, Peers};
+use ir::peer::{CidrBlock, Entity, Peer, PeerMatch, Peers};
 use ir::policy::{Action, Direction, Policy, PolicyKind, Rule, RuleId};
-use ir::port::Protocol;
+use ir::port::{Ports, Protocol};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
@@ -80,7 +80,7 @@ pub fn check(around: &Surroundings<'_>) -> Vec<Finding> {
                     continue;
                 };
                 let subjects = subjects.get_or_insert_with(|| around.subjects(policy));
-                let found = |witness| finding(policy, peer, address, witness);
+                let found = |witness| finding(policy, rule, peer, address, witness);
                 if subjects.is_empty() {
                     if !is_denied {
                         findings.push(found(None));
@@ -160,7 +160,7 @@ fn witness(around: &Surroundings<'_>, pod: EndpointId, rule: RuleId, address: Ip
     })
 }
 
-fn finding(policy: &Policy, peer: &ir::peer::Peer, address: IpAddr, witness: Option<Witness>) -> Finding {
+fn finding(policy: &Policy, rule: &Rule, peer: &Peer, address: IpAddr, witness: Option<Witness>) -> Finding {
     let hole = IpNet::from(address);
     let message = format!("this rule also opens `{address}`, where a cloud gives out the node's credentials");
     let help = match &peer.matches {
@@ -173,8 +173,9 @@ fn finding(policy: &Policy, peer: &ir::peer::Peer, address: IpAddr, witness: Opt
         // A plain list of blocks has none either.
         PeerMatch::Cidr(block) if peer.origin.path.contains(".toCIDR[") => {
             format!(
-                "write {} instead of the block in `toCIDR`",
-                cidr_set(&[(block.cidr, address)])
+                "write {} instead of the block in `toCIDR`{}",
+                cidr_set(&[(block.cidr, address)]),
+                beside_others(rule, peer)
             )
         }
         PeerMatch::Cidr(_) => format!("add `except: [{}]` to the block", quoted(hole)),
@@ -186,7 +187,11 @@ fn finding(policy: &Policy, peer: &ir::peer::Peer, address: IpAddr, witness: Opt
                 .zip(METADATA)
                 .filter(|(_, address)| is_in_passing(&peer.matches, *address))
                 .collect();
-            format!("use {} instead of the entity", cidr_set(&blocks))
+            format!(
+                "use {} instead of the entity{}",
+                cidr_set(&blocks),
+                beside_others(rule, peer)
+            )
         }
     };
     let finding = Finding::new(Code::WORLD_INCLUDES_METADATA_ADDRESS, message)
@@ -196,6 +201,18 @@ fn finding(policy: &Policy, peer: &ir::peer::Peer, address: IpAddr, witness: Opt
     match witness {
         Some(witness) => finding.witness(witness),
         None => finding,
+    }
+}
+
+/// Where a `toCIDRSet` goes: the API takes none beside peers of another field.
+fn beside_others(rule: &Rule, peer: &Peer) -> &'static str {
+    let is_alone = listed(&rule.peers)
+        .iter()
+        .all(|other| other.origin == peer.origin);
+    match (is_alone, &rule.ports) {
+        (true, _) => "",
+        (false, Ports::Any) => ", in a rule of its own",
+        (false, Ports::OneOf(_)) => ", in a rule of its own with the same ports",
     }
 }
 
