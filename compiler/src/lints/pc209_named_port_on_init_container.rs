@@ -28,8 +28,8 @@
 //!
 //! ## How to fix it
 //! For a sidecar write the number in the rule. The port of another init container is closed once the pod serves: remove
-//! the rule, or the name where the rule has other ports; or let the container run on, as a sidecar. The last rule of a
-//! direction may be what restricts it, in Cilium's policies and where `policyTypes` does not: keep that.
+//! the rule, or the name where the rule has other ports; or let the container run on, as a sidecar. After the last rule of
+//! a direction is gone, Cilium's policies do not restrict the direction, and a NetworkPolicy does only by `policyTypes`.
 
 use super::conflicts::removable;
 use super::named_port_hazards::{Case, Hazards, Judged};
@@ -149,7 +149,9 @@ fn without_the_name(hazards: &Hazards<'_>, judged: &Judged<'_>) -> String {
         && one.rule.direction == Direction::Egress
         && is_only_egress()
     {
-        return format!("{remove}, and see that `policyTypes` lists `Egress`: it is the policy's only egress rule");
+        return format!(
+            "{remove}, and see that `policyTypes` lists `Egress`: it is the policy's only egress rule"
+        );
     }
     remove
 }

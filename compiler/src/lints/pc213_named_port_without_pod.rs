@@ -79,7 +79,8 @@ fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>, peers: &[&Peer]) -> Findi
     for peer in peers.iter().take(4) {
         finding = finding.because(peer.origin.clone(), "no container ports here");
     }
-    if !(whole && throughout) && !judged.denies() {
+    let allows_nothing = whole && throughout;
+    if !judged.denies() && !allows_nothing {
         finding.severity = Severity::Warning;
     }
     let help = match (on_host_network(hazards, judged, peers), well_known(one.name)) {
