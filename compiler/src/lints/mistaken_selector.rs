@@ -302,6 +302,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_near_namespace_is_sought_once_for_each_name() {
+        let model = ir::text::parse("endpoint shop/web\nendpoint shop/api\nendpoint front/web\n").unwrap();
+        let ground = crate::lints::Ground::of(&model);
+        let around = Surroundings::of(&[], &ground);
+        for _ in 0..2 {
+            assert_eq!(around.near_namespace("shpo"), Some("shop"));
+            assert_eq!(around.near_namespace("back"), None);
+        }
+        assert_eq!(around.populated(), ["front", "shop"]);
+        let near = &around.scopes.lock().unwrap().near;
+        assert_eq!(near["shpo"], Some("shop"));
+        assert_eq!(near["back"], None);
+    }
+
+    #[test]
     fn environments_are_no_misspellings_of_one_another() {
         for (asked, other) in [
             ("shop-int", "shop-uat"),
