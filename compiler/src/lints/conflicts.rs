@@ -113,6 +113,14 @@ impl<'m> Removal<'m> {
         }
     }
 
+    /// Of one rule, the others staying.
+    pub(super) fn of_one(model: &'m Model) -> Self {
+        Self {
+            model,
+            all: BTreeSet::new(),
+        }
+    }
+
     /// An advice that ends in removing the rule, with what else that would do.
     pub(super) fn advice(&self, id: RuleId, advice: &str) -> String {
         let Some((policy, rule)) = rule_of(self.model, id).filter(|_| self.takes_the_last(id)) else {

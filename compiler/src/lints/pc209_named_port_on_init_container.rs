@@ -31,7 +31,7 @@
 //! the rule, or the name where the rule has other ports; or let the container run on, as a sidecar. After the last rule of
 //! a direction is gone, Cilium's policies do not restrict the direction, and a NetworkPolicy does only by `policyTypes`.
 
-use super::conflicts::removable;
+use super::conflicts::Removal;
 use super::named_port_hazards::{Case, Hazards, Judged};
 use super::named_port_report::{numbers, pod, with_witness, witness};
 use super::named_port_sites::{Site, role, sites};
@@ -139,7 +139,7 @@ fn without_the_name(hazards: &Hazards<'_>, judged: &Judged<'_>) -> String {
     if matches!(&one.rule.ports, Ports::OneOf(ports) if ports.len() > 1) {
         return "take the name out of the rule".to_owned();
     }
-    let remove = removable(hazards.model, one.rule_id, "remove the rule");
+    let remove = Removal::of_one(hazards.model).advice(one.rule_id, "remove the rule");
     let is_only_egress = || {
         let mut rules = one.policy.rules.iter();
         rules.all(|rule| rule.direction == Direction::Ingress || rule.origin == one.rule.origin)

@@ -328,7 +328,10 @@ fn what_cannot_be_read_hides_nothing_else() {
     let policies = scratch.0.join("policies.yaml");
     let frontend = scratch.0.join("frontend.yaml");
     let text = fs::read_to_string(&frontend).unwrap();
-    scratch.file("templates/broken.yaml", "kind: ConfigMap\na: {{ .Values.x }\n- [\n");
+    scratch.file(
+        "templates/broken.yaml",
+        "kind: ConfigMap\na: {{ .Values.x }\n- [\n",
+    );
     let mut editor = Editor::open(&scratch.0);
     // A template that never could be read is shown, and left out.
     let broken = scratch.0.join("templates/broken.yaml");
