@@ -39,7 +39,6 @@ use super::object_name;
 use crate::diagnostic::named_ports::NamedPorts;
 use crate::diagnostic::{Code, Engines, Finding, Severity};
 use ir::cluster::ContainerRole;
-use ir::policy::{Direction, PolicyKind};
 use ir::port::Ports;
 
 /// Finds pods with such names that a rule uses.
@@ -139,19 +138,5 @@ fn without_the_name(hazards: &Hazards<'_>, judged: &Judged<'_>) -> String {
     if matches!(&one.rule.ports, Ports::OneOf(ports) if ports.len() > 1) {
         return "take the name out of the rule".to_owned();
     }
-    let remove = Removal::of_one(hazards.model).advice(one.rule_id, "remove the rule");
-    let is_only_egress = || {
-        let mut rules = one.policy.rules.iter();
-        rules.all(|rule| rule.direction == Direction::Ingress || rule.origin == one.rule.origin)
-    };
-    // Ingress is restricted in any case.
-    if one.policy.kind == PolicyKind::NetworkPolicy
-        && one.rule.direction == Direction::Egress
-        && is_only_egress()
-    {
-        return format!(
-            "{remove}, and see that `policyTypes` lists `Egress`: it is the policy's only egress rule"
-        );
-    }
-    remove
+    Removal::of_one(hazards.model).advice(one.rule_id, "remove the rule")
 }
