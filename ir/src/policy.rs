@@ -86,6 +86,15 @@ impl PolicyKind {
         Self::AdminNetworkPolicy,
         Self::BaselineAdminNetworkPolicy,
     ];
+
+    /// Whether it is one of `cilium.io`.
+    #[must_use]
+    pub const fn is_cilium(self) -> bool {
+        matches!(
+            self,
+            Self::CiliumNetworkPolicy | Self::CiliumClusterwideNetworkPolicy
+        )
+    }
 }
 
 /// The `kind:` that manifests write.

@@ -127,7 +127,7 @@ impl<'m> Removal<'m> {
             return advice.to_owned();
         };
         let direction = rule.direction;
-        if is_cilium(policy) {
+        if policy.kind.is_cilium() {
             format!(
                 "{advice} and write `{direction}: [{{}}]` in its place: with no {direction} rule left the policy no longer \
                  denies what nobody allows"
@@ -145,7 +145,7 @@ impl<'m> Removal<'m> {
         let Some((policy, rule)) = rule_of(self.model, id) else {
             return false;
         };
-        let by_rules = is_cilium(policy)
+        let by_rules = policy.kind.is_cilium()
             || (policy.kind == PolicyKind::NetworkPolicy && rule.direction == Direction::Egress);
         by_rules
             && policy.default_deny.has(rule.direction)
@@ -157,17 +157,12 @@ impl<'m> Removal<'m> {
     }
 }
 
-fn is_cilium(policy: &Policy) -> bool {
-    matches!(
-        policy.kind,
-        PolicyKind::CiliumNetworkPolicy | PolicyKind::CiliumClusterwideNetworkPolicy
-    )
-}
-
 /// Whether a policy of Cilium's says of a direction only what it denies, and so denies all that nobody allows.
 pub(super) fn only_denies(policy: &Policy, direction: Direction) -> bool {
     let mut rules = policy.rules.iter().filter(|rule| rule.direction == direction);
-    is_cilium(policy) && policy.default_deny.has(direction) && rules.all(|rule| rule.action == Action::Deny)
+    policy.kind.is_cilium()
+        && policy.default_deny.has(direction)
+        && rules.all(|rule| rule.action == Action::Deny)
 }
 
 /// A finding about a rule that changes nothing, with the rules that are the cause.

@@ -185,9 +185,7 @@ impl<'a> Scope<'a> {
             })
         })
     }
-}
 
-impl<'a> Scope<'a> {
     /// A key that reads nearly the same, or the same but for capitals, under which pods have the value.
     fn near_key(&self, asked: &str, value: &str) -> Option<&'a str> {
         let near = self.values.iter().filter(|(key, values)| {

@@ -52,7 +52,7 @@ use crate::diagnostic::{Code, Finding, Severity, Witness};
 use ir::cluster::{Cluster, Endpoint, EndpointId};
 use ir::flow::{Flow, Party};
 use ir::peer::{Entity, PeerMatch, Peers};
-use ir::policy::{Action, Direction, Policy, PolicyId, PolicyKind, Rule, Subject};
+use ir::policy::{Action, Direction, Policy, PolicyId, Rule, Subject};
 use ir::port::{Port, PortMatch, Ports, Protocol, ProtocolSet};
 use ir::selector::{Attribute, NAMESPACE_NAME_LABEL};
 use std::collections::{BTreeMap, BTreeSet};
@@ -203,11 +203,7 @@ fn finding(dns: &Dns<'_>, set: &[&Policy], witness: impl FnOnce() -> Option<Witn
         Some(witness) => finding = finding.witness(witness),
         None => finding.severity = Severity::Note,
     }
-    let is_cilium = matches!(
-        owner.kind,
-        PolicyKind::CiliumNetworkPolicy | PolicyKind::CiliumClusterwideNetworkPolicy
-    );
-    Some(finding.help(match (over_tcp, is_cilium) {
+    Some(finding.help(match (over_tcp, owner.kind.is_cilium()) {
         (Some(_), true) => "write `protocol: ANY`",
         (Some(_), false) => "add the same port with UDP beside it: what gives no protocol is TCP",
         (None, true) => {

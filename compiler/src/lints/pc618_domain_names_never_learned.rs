@@ -41,13 +41,13 @@
 //!           rules: {dns: [{matchPattern: "*"}]}
 //! ```
 
+use super::object_name;
 use super::pc604_dns_forgotten::DNS_PORTS;
 use super::surroundings::{Surroundings, include, listed};
-use super::{cilium_names, object_name};
 use crate::diagnostic::{Code, Finding};
 use ir::model::Model;
 use ir::peer::{Entity, PeerMatch, Peers};
-use ir::policy::{Action, BeyondKind, Direction, Policy, PolicyId, PolicyKind, Rule};
+use ir::policy::{Action, BeyondKind, Direction, Policy, PolicyId, Rule};
 use ir::port::{PortMatch, Ports, Protocol};
 use ir::selecting::ListId;
 use std::collections::HashMap;
@@ -60,7 +60,7 @@ pub fn check(around: &Surroundings<'_>) -> Vec<Finding> {
         .policies()
         .iter()
         // The API server's own kinds leave open how names are learned.
-        .filter(|policy| cilium_names::enforces(policy.kind) && policy.kind != PolicyKind::NetworkPolicy)
+        .filter(|policy| policy.kind.is_cilium())
         .filter_map(|policy| Some((policy, policy.rules.iter().find(|rule| names_peers(rule))?)))
         .collect();
     if naming.is_empty() {

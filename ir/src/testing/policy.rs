@@ -279,10 +279,7 @@ impl Pen<'_> {
         let ports = sketch.ports.as_ref().map_or(Ports::Any, |ports| {
             Ports::OneOf(ports.iter().filter_map(|port| self.port(kind, port)).collect())
         });
-        let cilium = matches!(
-            kind,
-            PolicyKind::CiliumNetworkPolicy | PolicyKind::CiliumClusterwideNetworkPolicy
-        );
+        let cilium = kind.is_cilium();
         let demand = BeyondKind::ALL.get(usize::from(sketch.beyond)).copied();
         let beyond = demand
             .filter(|_| cilium && self.profile.beyond)

@@ -8,7 +8,7 @@
 //! the switch is for.
 
 use ir::flow::Because;
-use ir::policy::{Action, Direction, Policy, PolicyId, PolicyKind, RuleId};
+use ir::policy::{Action, Direction, Policy, PolicyId, RuleId};
 use rayon::prelude::*;
 
 use crate::answer::{Report, Undecided};
@@ -61,10 +61,7 @@ pub(crate) fn find(oracle: &Oracle<'_>) -> Result<Report<Disagreement>, Verifier
 
 /// Only Cilium's policies of the namespaced tier have the switch (`enableDefaultDeny`).
 fn switches_off(policy: &Policy, direction: Direction) -> bool {
-    let has_switch = matches!(
-        policy.kind,
-        PolicyKind::CiliumNetworkPolicy | PolicyKind::CiliumClusterwideNetworkPolicy
-    );
+    let has_switch = policy.kind.is_cilium();
     let allows = policy
         .rules
         .iter()
