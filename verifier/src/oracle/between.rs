@@ -1,7 +1,7 @@
 //! What becomes of the flows between two pods of the input: by the algebra, side by side, or by the solver, as whole
 //! flows.
 
-use ir::cluster::{Endpoint, EndpointId};
+use ir::cluster::{Endpoint, EndpointId, Family};
 use ir::policy::{Direction, Rule, RuleId};
 use ir::port::Protocol;
 
@@ -100,12 +100,32 @@ impl Oracle<'_> {
         let Some(policy) = self.model.policy(id.policy) else {
             return Ok(Between::Silent);
         };
+        // Both ends have addresses of one family; a pod without any may have either.
+        let has = |family: Family| {
+            [subject, peer].iter().all(|pod| {
+                let mut addresses = pod.addresses.iter();
+                addresses.as_slice().is_empty() || addresses.any(|address| Family::of(*address) == family)
+            })
+        };
+        let families = Family::BOTH.into_iter().filter(|family| has(*family));
+        let families: Vec<Cube> = families
+            .map(|family| match family {
+                Family::V4 => Addresses::only_v4(),
+                Family::V6 => Addresses::only_v6(),
+            })
+            .map(|addresses| Cube {
+                addresses: addresses.clone(),
+                subject_addresses: addresses,
+                ..Cube::all()
+            })
+            .collect();
         let both = |subject: &Endpoint, peer: &Endpoint| {
             let subjects = words.as_pod(cluster, subject, Role::Subject, mentioned);
             let peers = words.as_pod(cluster, peer, Role::Peer, mentioned);
             let pairs: Vec<Cube> = subjects
                 .iter()
                 .flat_map(|subject| peers.iter().filter_map(|peer| subject.and(peer, words)))
+                .flat_map(|pair| families.iter().filter_map(move |family| pair.and(family, words)))
                 .map(|cube| Cube {
                     classes: Bits::POD,
                     ..cube
@@ -123,11 +143,6 @@ impl Oracle<'_> {
             return Ok(Between::Silent);
         };
         let there = both(peer, subject);
-        // Both ends have addresses of one family.
-        let families = [Addresses::only_v4(), Addresses::only_v6()].map(|addresses| Cube {
-            addresses,
-            ..Cube::all()
-        });
         let mirrored: Vec<Cube> = through
             .iter()
             .flat_map(|cube| {
