@@ -14,7 +14,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 /// A policy, for the reader.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PolicyRef {
     /// Its kind.
     pub kind: String,
@@ -56,7 +56,7 @@ impl fmt::Display for PolicyRef {
 }
 
 /// A rule, for the reader.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleRef {
     /// Its policy.
     pub policy: PolicyRef,

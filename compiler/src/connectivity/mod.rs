@@ -30,7 +30,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// One end of a connection.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Peer {
     /// A workload, or one of its pods where they do not all have the same connections.
     Workload {

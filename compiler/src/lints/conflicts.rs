@@ -95,7 +95,7 @@ pub(super) fn described(model: &Model, id: RuleId) -> String {
 /// whatever it says, nor are all of them where the others are called removable too.
 pub(super) struct Removal<'m> {
     model: &'m Model,
-    /// The rules that findings call removable.
+    /// The rules that never match or are redundant: those that findings call removable are among them.
     all: BTreeSet<RuleId>,
 }
 

@@ -4,8 +4,9 @@
 //!
 //! ## What is wrong
 //! The rule says something that cannot be: a selector that contradicts itself, or the labels of a namespace in the
-//! input; an empty list of peers or ports; a block whose exceptions cover all of it; ICMP towards addresses of the wrong
-//! family. It neither opens nor closes anything.
+//! input; a block whose exceptions cover all of it; ICMP towards addresses of the wrong family. It neither opens nor closes
+//! anything. An empty list of peers or ports is told where it is written (PC702, PC125), and a name that means nothing
+//! towards the peers as such (PC213).
 //!
 //! ## Example
 //! ```yaml

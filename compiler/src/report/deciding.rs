@@ -12,7 +12,7 @@ use ir::policy::{Action, Direction, Rule, RuleId};
 use ir::port::{PortMatch, Ports};
 
 /// A rule, with what in it decides.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Cited {
     /// The rule.
     pub(super) rule: RuleRef,

@@ -18,7 +18,6 @@ mod findings;
 mod graph;
 mod holds;
 mod inline;
-mod known;
 mod layout;
 mod lines;
 mod list;

@@ -5,11 +5,11 @@
 
 use super::MOST_IN_MATRIX;
 use super::graph::heading;
-use super::known::Known;
 use super::sides::{Side, Sides};
 use crate::connectivity::members::Members;
 use crate::connectivity::{Connection, Peer, PortSet};
 use crate::resolve::Resolved;
+use indexmap::IndexSet;
 use ir::cluster::{Cluster, EndpointId};
 use ir::policy::Direction;
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,7 +66,7 @@ pub(super) struct Pair {
 }
 
 /// Why something is open or closed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Explanation {
     /// Between workloads.
     Inside {
@@ -131,7 +131,7 @@ impl Pairs {
                 (None, None) => {}
             }
         }
-        let mut known: Known<Explanation> = Known::default();
+        let mut known: IndexSet<Explanation> = IndexSet::new();
         let mut sides = Sides::of(resolved);
         let inside = (0..)
             .zip(&ends)
@@ -140,7 +140,7 @@ impl Pairs {
                     .zip(&ends)
                     .map(|(column, destination)| {
                         let ports: PortSet = open.remove(&(row, column)).unwrap_or_default();
-                        let explanation = known.place(
+                        let (explanation, _) = known.insert_full(
                             if row == column && ports.is_empty() && !members.are_several(&source.peer) {
                                 Explanation::Itself
                             } else {
@@ -160,7 +160,7 @@ impl Pairs {
                 .zip(&ends)
                 .map(|(place, end)| {
                     let ports: PortSet = of.remove(&place).unwrap_or_default();
-                    let explanation = known.place(Explanation::Outside {
+                    let (explanation, _) = known.insert_full(Explanation::Outside {
                         ports: ports.clone(),
                         side: sides.of_outside(end.pod, direction),
                     });
@@ -172,7 +172,7 @@ impl Pairs {
             leaving: outside(leaving, Direction::Egress),
             entering: outside(entering, Direction::Ingress),
             inside,
-            explanations: known.list,
+            explanations: known.into_iter().collect(),
             sides: sides.into_list(),
             ends,
         }

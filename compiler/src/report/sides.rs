@@ -3,10 +3,10 @@
 //! Read from the verdict tables, each once for everybody whom a table does not tell apart.
 
 use super::deciding::{self, Cited};
-use super::known::Known;
 use crate::cite::PolicyRef;
 use crate::connectivity::{Peer, PortSet, blocks};
 use crate::resolve::{self, Resolved};
+use indexmap::IndexSet;
 use ipnet::IpNet;
 use ir::cluster::{EndpointId, Family};
 use ir::flow::Because;
@@ -16,7 +16,7 @@ use ir::table::VerdictTable;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// One side of a pair: the verdicts, by whom they hold for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Side {
     /// Whose rules these are.
     pub(super) direction: Direction,
@@ -25,7 +25,7 @@ pub(super) struct Side {
 }
 
 /// A part of the other end.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Whom {
     /// All of it.
     All,
@@ -38,7 +38,7 @@ pub(super) enum Whom {
 }
 
 /// The ports that one set of reasons decides.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Verdict {
     /// The ports.
     pub(super) ports: PortSet,
@@ -49,7 +49,7 @@ pub(super) struct Verdict {
 }
 
 /// Why, with what there is to read about it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Reason {
     /// These rules say so.
     Rules(Vec<Cited>),
@@ -91,7 +91,7 @@ type Addresses = BTreeMap<Family, BTreeSet<IdentityId>>;
 /// All sides, each once.
 pub(super) struct Sides<'r, 'm> {
     resolved: &'r Resolved<'m>,
-    known: Known<Side>,
+    known: IndexSet<Side>,
     inside: HashMap<(View, Other), usize>,
     outside: HashMap<View, usize>,
 }
@@ -100,14 +100,14 @@ impl<'r, 'm> Sides<'r, 'm> {
     pub(super) fn of(resolved: &'r Resolved<'m>) -> Self {
         Self {
             resolved,
-            known: Known::default(),
+            known: IndexSet::new(),
             inside: HashMap::new(),
             outside: HashMap::new(),
         }
     }
 
     pub(super) fn into_list(self) -> Vec<Side> {
-        self.known.list
+        self.known.into_iter().collect()
     }
 
     /// The places of both sides of a pair, source first.
@@ -157,7 +157,7 @@ impl<'r, 'm> Sides<'r, 'm> {
                 *whom = Whom::All;
             }
         }
-        let place = self.known.place(Side { direction, by_whom });
+        let (place, _) = self.known.insert_full(Side { direction, by_whom });
         self.inside.insert(asked, place);
         place
     }
@@ -172,7 +172,7 @@ impl<'r, 'm> Sides<'r, 'm> {
             None => vec![(Whom::All, self.towards(subject, None))],
             Some(table) => self.outside_by_blocks(subject, table),
         };
-        let place = self.known.place(Side { direction, by_whom });
+        let (place, _) = self.known.insert_full(Side { direction, by_whom });
         self.outside.insert(subject.view(), place);
         place
     }
