@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
 use runtime_loader::netlink::{MacAddress, RouteEntry, Veth, VethPeer};
 use runtime_loader::netns::{self, Namespace, NetnsError};
@@ -119,7 +120,21 @@ fn two_namespaces_speak_tcp_over_link_scope_routes_and_permanent_neighbours() {
         there.add_address("eth0", r.into()).unwrap();
     }
     here.set_up("eth0").unwrap();
+    // Up, and without the other end nothing can go out of it.
+    let link = here.link("eth0").unwrap().unwrap();
+    assert!(link.up && !link.running, "{link:?}");
+    let refused = here.wait_until_running("eth0", Duration::ZERO).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "cannot wait for `eth0` to run: it has no carrier after 0ns"
+    );
     there.set_up("eth0").unwrap();
+    for netlink in [&mut here, &mut there] {
+        netlink
+            .wait_until_running("eth0", Duration::from_secs(30))
+            .unwrap();
+        assert!(netlink.link("eth0").unwrap().unwrap().running);
+    }
     for (l, r) in addresses {
         here.add_neighbour("eth0", r, mac_right).unwrap();
         there.add_neighbour("eth0", l, mac_left).unwrap();

@@ -15,6 +15,7 @@
 //! program is attached*): [`Topology::build`] leaves both ends down, [`Topology::bring_up`] comes afterwards.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use ir::cluster::{Cluster, Family, NodeId};
 use ir::model::Model;
@@ -63,6 +64,9 @@ pub enum TopologyError {
 const UPLINK: &str = "uplink";
 const BRIDGE: &str = "br0";
 
+/// For how long a link may be without carrier once both its ends are up; on a busy machine it takes milliseconds.
+pub const CARRIER: Duration = Duration::from_secs(30);
+
 /// A pod's place.
 #[derive(Debug)]
 pub struct PodSite {
@@ -96,7 +100,7 @@ pub struct Topology {
     /// The nodes, in the order of their ids.
     pub nodes: Vec<NodeSite>,
     outside: Namespace,
-    _switch: Namespace,
+    switch: Namespace,
 }
 
 impl Topology {
@@ -133,7 +137,7 @@ impl Topology {
             pods: Vec::new(),
             nodes,
             outside,
-            _switch: switch,
+            switch,
         };
         for (position, party) in parties.iter().enumerate() {
             check(cancel)?;
@@ -144,10 +148,10 @@ impl Topology {
         Ok(topology)
     }
 
-    /// Brings the pods' links up. Programs are attached before.
+    /// Brings the pods' links up, and returns when packets can go out of every link. Programs are attached before.
     ///
     /// # Errors
-    /// When the kernel refuses a link or a route.
+    /// When the kernel refuses a link or a route, or a link has no carrier after [`CARRIER`].
     pub fn bring_up(
         &self,
         parties: &[Party],
@@ -207,6 +211,31 @@ impl Topology {
                     source: Some(address),
                 };
                 netlink.add_route(&default).map_err(&here)?;
+            }
+        }
+        self.wait_until_running(cancel)
+    }
+
+    /// A packet lost to a link that does not run yet would look like one that a program dropped.
+    fn wait_until_running(&self, cancel: &Cancel) -> Result<(), TopologyError> {
+        let pods = self
+            .pods
+            .iter()
+            .map(|pod| (&pod.namespace, vec!["eth0".to_owned()]));
+        let nodes = self.nodes.iter().map(|site| {
+            let own = self.pods.iter().filter(|pod| pod.node == site.node);
+            let links = own.map(|pod| pod.device.clone()).chain([UPLINK.to_owned()]);
+            (&site.namespace, links.collect())
+        });
+        let ports = (0..=self.nodes.len()).map(port).collect();
+        let others = [(&self.outside, vec![UPLINK.to_owned()]), (&self.switch, ports)];
+        for (namespace, links) in pods.chain(nodes).chain(others) {
+            check(cancel)?;
+            let mut netlink = namespace.netlink()?;
+            for link in links {
+                netlink
+                    .wait_until_running(&link, CARRIER)
+                    .map_err(at(namespace))?;
             }
         }
         Ok(())
@@ -407,6 +436,11 @@ fn namespace(
     Ok(made)
 }
 
+/// The switch's end of an uplink: the outside's is 0, then the nodes' follow.
+fn port(position: usize) -> String {
+    format!("port{position}")
+}
+
 /// A namespace's uplink to the switch.
 fn connect(
     own: &Namespace,
@@ -414,7 +448,7 @@ fn connect(
     switch: &Namespace,
     bridge: &mut Netlink,
 ) -> Result<(), TopologyError> {
-    let port = format!("port{position}");
+    let port = port(position);
     own.netlink()?
         .create_veth(&Veth {
             name: UPLINK,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
@@ -31,6 +33,8 @@ pub struct Link {
     pub name: String,
     /// Administratively up (`IFF_UP`).
     pub up: bool,
+    /// Operationally up (`IFF_RUNNING`): packets can go out.
+    pub running: bool,
     /// Ethernet address, where it has one.
     pub mac: Option<MacAddress>,
 }
@@ -132,6 +136,38 @@ impl Netlink {
         self.change(&operation, RouteNetlinkMessage::SetLink(message), 0)
     }
 
+    /// Waits until packets can go out of a link that was brought up.
+    ///
+    /// The end of a veth pair that is brought up first has no carrier yet. When the other end follows, its carrier
+    /// comes on at once, but the queue behind it only when the kernel's link watch gets to run
+    /// (`linkwatch_do_dev`, net/core/link_watch.c); until then what is sent is dropped without an error. The
+    /// operational state changes together with the queue.
+    ///
+    /// # Errors
+    /// When the link is missing, or not running after `limit`.
+    pub fn wait_until_running(&mut self, link: &str, limit: Duration) -> Result<(), NetlinkError> {
+        let operation = || format!("wait for `{link}` to run");
+        let end = Instant::now() + limit;
+        loop {
+            match self.link(link)? {
+                Some(found) if found.running => return Ok(()),
+                Some(_) if Instant::now() < end => thread::sleep(Duration::from_millis(1)),
+                Some(_) => {
+                    return Err(NetlinkError::NotRunning {
+                        operation: operation(),
+                        limit,
+                    });
+                }
+                None => {
+                    return Err(NetlinkError::NoLink {
+                        operation: operation(),
+                        link: link.to_owned(),
+                    });
+                }
+            }
+        }
+    }
+
     /// Deletes a link (for a veth, both ends). One that is not there is no error.
     ///
     /// # Errors
@@ -202,6 +238,7 @@ fn read_link(message: RouteNetlinkMessage) -> Option<Link> {
         index: message.header.index,
         name: String::new(),
         up: message.header.flags.contains(LinkFlags::Up),
+        running: message.header.flags.contains(LinkFlags::Running),
         mac: None,
     };
     for attribute in message.attributes {

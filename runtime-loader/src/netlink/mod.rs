@@ -63,6 +63,14 @@ pub enum NetlinkError {
         /// The link's name.
         link: String,
     },
+    /// A link has no carrier: the other end is down.
+    #[error("cannot {operation}: it has no carrier after {limit:?}")]
+    NotRunning {
+        /// What was under way.
+        operation: String,
+        /// For how long it was waited.
+        limit: std::time::Duration,
+    },
 }
 
 impl NetlinkError {

@@ -207,6 +207,10 @@ impl Wire {
             };
             netlink.add_route(&route).unwrap();
         }
+        // Before that, what is sent is lost.
+        for (netlink, link) in [(&mut node, device.as_str()), (&mut inside, "eth0")] {
+            netlink.wait_until_running(link, Duration::from_secs(30)).unwrap();
+        }
         Self {
             endpoint,
             device,
