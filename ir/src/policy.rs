@@ -176,8 +176,10 @@ impl fmt::Display for Action {
 /// A sort of demand that address, protocol and port cannot answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BeyondKind {
-    /// What requests say: HTTP, Kafka, names in DNS queries.
+    /// What requests say: HTTP, Kafka, a proxy's own protocols.
     Layer7,
+    /// Names in DNS queries.
+    Dns,
     /// Mutual authentication.
     Authentication,
     /// TLS: its termination, its origination, the server names in it.
@@ -190,8 +192,9 @@ pub enum BeyondKind {
 
 impl BeyondKind {
     /// Every sort, in order.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Layer7,
+        Self::Dns,
         Self::Authentication,
         Self::Tls,
         Self::Listener,
@@ -204,6 +207,7 @@ impl fmt::Display for BeyondKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Layer7 => "layer7",
+            Self::Dns => "dns",
             Self::Authentication => "authentication",
             Self::Tls => "tls",
             Self::Listener => "listener",

@@ -114,7 +114,7 @@ fn unenforceable(model: &Model) -> Vec<Finding> {
         for rule in &policy.rules {
             for demand in &rule.beyond {
                 let (code, what) = match demand.kind {
-                    BeyondKind::Layer7 => (Code::L7_RULES, "looks into requests"),
+                    BeyondKind::Layer7 | BeyondKind::Dns => (Code::L7_RULES, "looks into requests"),
                     BeyondKind::Authentication => (Code::AUTHENTICATION, "demands mutual authentication"),
                     BeyondKind::Tls => (Code::TLS, "depends on TLS"),
                     BeyondKind::Listener => (Code::LISTENER, "redirects to a listener"),

@@ -72,7 +72,7 @@ pub(super) fn finding(model: &Model, redundancy: &Redundancy, removal: &Removal<
             "decides nothing",
             help,
         )
-    } else if uncovered || rule.beyond.iter().any(|beyond| beyond.kind != BeyondKind::Layer7) {
+    } else if uncovered || rule.beyond.iter().any(|beyond| !of_requests(beyond.kind)) {
         return None;
     } else {
         (
@@ -88,4 +88,9 @@ pub(super) fn finding(model: &Model, redundancy: &Redundancy, removal: &Removal<
     let texts = (message, at, "covered by");
     let finding = of_redundant(model, redundancy, Code::RULE_REDUNDANT, texts)?;
     Some(finding.help(help))
+}
+
+/// Demands that say which of the requests on a connection pass, and let the rest fail one by one.
+fn of_requests(kind: BeyondKind) -> bool {
+    matches!(kind, BeyondKind::Layer7 | BeyondKind::Dns)
 }

@@ -7,12 +7,14 @@
 //! reach a database is of no use to a program that cannot ask for the database's address: it fails with timeouts that
 //! do not look like a policy at all.
 //!
-//! All policies that select the pod are taken together. Anything that may be DNS counts: a rule for port 53 (or 5353,
-//! where OpenShift's DNS listens) over UDP whoever its peers are, and a rule for every port to `kube-dns`, to OpenShift's
-//! `openshift-dns`, to every pod, to nodes or to wide address blocks. Port 53 without a protocol is TCP, over which
-//! programs do not begin to ask: it is pointed at where DNS may be among the peers. Nothing is said of pods that may
-//! reach nothing, or only fixed addresses, or that a rule denies DNS to; and it is a note where the input lacks the pods,
-//! since it may lack another policy too.
+//! All policies that select the pod are taken together. Anything that may be DNS counts: a rule for port 53 (or
+//! 5353, where OpenShift's DNS listens) over UDP whoever its peers are, and a rule for every port to `kube-dns`, to
+//! OpenShift's `openshift-dns`, to every pod, to nodes or to wide address blocks. What is the internet alone
+//! (`world`, or a block without `10.0.0.0/8`, `172.16.0.0/12`, `192.168.0.0/16` and the nodes' slices) is not:
+//! clusters answer names inside. Port 53 without a protocol is TCP, over which programs do not begin to ask: it is
+//! pointed at where DNS may be among the peers. Nothing is said of pods that may reach nothing, or only fixed
+//! addresses, or that a rule denies DNS to; and it is a note where the input lacks the pods, since it may lack
+//! another policy too.
 //!
 //! ## Example
 //! ```yaml
@@ -49,18 +51,27 @@ use super::object_name;
 use super::probes::{DNS_LABEL, Probing, is_probe};
 use super::surroundings::Surroundings;
 use crate::diagnostic::{Code, Finding, Severity, Witness};
+use ipnet::{IpNet, Ipv4Net};
 use ir::cluster::{Cluster, Endpoint, EndpointId};
 use ir::flow::{Flow, Party};
-use ir::peer::{Entity, PeerMatch, Peers};
+use ir::peer::{CidrBlock, Entity, PeerMatch, Peers};
 use ir::policy::{Action, Direction, Policy, PolicyId, Rule, Subject};
 use ir::port::{Port, PortMatch, Ports, Protocol, ProtocolSet};
 use ir::selector::{Attribute, NAMESPACE_NAME_LABEL};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 /// The port of DNS, and the one behind it on OpenShift.
 pub(super) const DNS_PORTS: [u16; 2] = [53, 5353];
 /// Blocks at least this wide may well hold a resolver.
 const WIDE: u8 = 16;
+
+/// Where clusters have their pods, nodes and services (RFC 1918).
+const CLUSTERS: [Ipv4Net; 3] = [
+    Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 8),
+    Ipv4Net::new_assert(Ipv4Addr::new(172, 16, 0, 0), 12),
+    Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 0), 16),
+];
 
 /// Finds policies that together forget it, one finding for each set of them.
 #[must_use]
@@ -299,12 +310,28 @@ fn may_hold_dns(dns: &Dns<'_>, peer: &PeerMatch) -> bool {
             })
         }
         PeerMatch::Cidr(block) => {
-            block.cidr.prefix_len() <= WIDE || block.cidr.prefix_len() == block.cidr.max_prefix_len()
+            let is_wide = block.cidr.prefix_len() <= WIDE;
+            let is_one = block.cidr.prefix_len() == block.cidr.max_prefix_len();
+            is_one || (is_wide && !is_internet_alone(dns.cluster, block))
         }
-        PeerMatch::Entity(entity) => *entity != Entity::None,
+        PeerMatch::Entity(entity) => !matches!(
+            entity,
+            Entity::None | Entity::World | Entity::WorldIpv4 | Entity::WorldIpv6
+        ),
         PeerMatch::Nodes(_) | PeerMatch::OtherNodes(_) => true,
         PeerMatch::Domain(_) => false,
     }
+}
+
+/// Whether an IPv4 block leaves out every range that clusters take their addresses from.
+fn is_internet_alone(cluster: &Cluster, block: &CidrBlock) -> bool {
+    let is_left_out = |range: &IpNet| {
+        let is_apart = !block.cidr.contains(range) && !range.contains(&block.cidr);
+        is_apart || block.except.iter().any(|except| except.contains(range))
+    };
+    let slices = cluster.nodes().iter().flat_map(|node| &node.pod_cidrs);
+    let ranges = CLUSTERS.map(IpNet::V4);
+    matches!(block.cidr, IpNet::V4(_)) && ranges.iter().chain(slices).all(is_left_out)
 }
 
 /// A question to DNS that is denied.

@@ -8,7 +8,8 @@
 //! too, and a request that an attacker makes a pod send is enough to take over what the node may do.
 //!
 //! Nothing is said where the rule's ports leave port 80 out, or where a deny rule closes the address, or of a rule
-//! for that address itself.
+//! for that address itself; nor of a rule that restricts nothing (`egress: [{}]`, `toEntities: [all]`): what it selects
+//! is as open as a pod without policies, and says so.
 //!
 //! ## Example
 //! ```yaml

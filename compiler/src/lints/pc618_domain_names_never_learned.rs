@@ -48,7 +48,7 @@ use crate::diagnostic::{Code, Finding};
 use ir::model::Model;
 use ir::peer::{Entity, PeerMatch, Peers};
 use ir::policy::{Action, BeyondKind, Direction, Policy, PolicyId, Rule};
-use ir::port::{PortMatch, Ports, Protocol};
+use ir::port::{Ports, Protocol};
 use ir::selecting::ListId;
 use std::collections::HashMap;
 
@@ -179,12 +179,9 @@ fn names_peers(rule: &Rule) -> bool {
     rule.action == Action::Allow && peers.any(|peer| matches!(peer.matches, PeerMatch::Domain(_)))
 }
 
-/// Whether questions go through the proxy. A named port may be that of DNS.
+/// Whether questions go through the proxy.
 fn watches_dns(rule: &Rule) -> bool {
-    let is_seen = rule.beyond.iter().any(|beyond| beyond.kind == BeyondKind::Layer7);
-    let by_name = matches!(&rule.ports, Ports::OneOf(ports)
-        if ports.iter().any(|port| matches!(port.matches, PortMatch::Name { .. })));
-    is_seen && (by_name || is_for_dns(rule))
+    rule.beyond.iter().any(|beyond| beyond.kind == BeyondKind::Dns)
 }
 
 fn opens_the_world(rule: &Rule) -> bool {

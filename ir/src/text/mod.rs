@@ -35,7 +35,7 @@
 //!             [ ( "admin" | "namespaced" | "baseline" ) priority "." order ]
 //!             [ ( "from" | "to" ) ( "nothing" | peer { "," peer } ) ]
 //!             [ "ports" ( "nothing" | port { "," port } ) ] [ "beyond" demand { "," demand } ] [ at ]
-//! demand    = ( "layer7" | "authentication" | "tls" | "listener" | "cloud-groups" ) [ "(" origin ")" ]
+//! demand    = ( "layer7" | "dns" | "authentication" | "tls" | "listener" | "cloud-groups" ) [ "(" origin ")" ]
 //! peer      = ( "pods" selector | ( "nodes" | "other-nodes" ) selector | ( "cidr" | "outside" ) cidr [ "except" {cidr} ]
 //!             | "entity" entity | "domain" word ) [ "(" origin ")" ]
 //! port      = ( "*" | number [ "-" number ] | name ) "/" ( "TCP" | "UDP" | "SCTP" | "ANY" ) [ "(" origin ")" ]

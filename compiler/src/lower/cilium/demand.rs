@@ -57,11 +57,15 @@ pub(super) fn of_ports(
     rule: &PortRule,
     scope: &Scope<'_>,
 ) -> Vec<Beyond> {
+    let of_requests = match &rule.rules {
+        Some(rules) if rules.dns.is_some() => BeyondKind::Dns,
+        _ => BeyondKind::Layer7,
+    };
     let fields = [
         (
             "rules",
             rule.rules.as_ref().is_some_and(|rules| !is_empty(rules)),
-            BeyondKind::Layer7,
+            of_requests,
         ),
         (
             "serverNames",
