@@ -20,6 +20,8 @@ pub struct Service {
     pub selector: Labels,
     /// Its ports, in the order written.
     pub ports: Vec<ServicePort>,
+    /// Without an address of its own: names lead to the pods themselves, and nothing is translated.
+    pub is_headless: bool,
 }
 
 /// One port of a [`Service`].
@@ -97,6 +99,7 @@ pub fn services(input: &Input) -> Vec<Service> {
             });
         services.push(Service {
             ports: ports.collect(),
+            is_headless: spec.cluster_ip.as_deref() == Some("None"),
             namespace,
             name,
             selector,

@@ -173,8 +173,8 @@ fn is_picked(model: &Model, one: &Use<'_>, pod: &Endpoint) -> bool {
     }
 }
 
-/// Whether a name of the rule means something on the pod.
-fn any_name_means_something(one: &Use<'_>, pod: &Endpoint) -> bool {
+/// Whether a port of the rule is one of the pod.
+fn any_port_means_something(one: &Use<'_>, pod: &Endpoint) -> bool {
     let Ports::OneOf(ports) = &one.rule.ports else {
         panic!("a rule with a name has ports");
     };
@@ -182,7 +182,17 @@ fn any_name_means_something(one: &Use<'_>, pod: &Endpoint) -> bool {
         PortMatch::Name { protocol, name } => {
             ir::named_port::definitions(pod, name, *protocol).next().is_some()
         }
-        _ => false,
+        PortMatch::Numbers {
+            protocol,
+            first,
+            last,
+        } => pod.ports.iter().any(|port| {
+            port.role != ContainerRole::Init
+                && protocol.contains(port.protocol)
+                && *first <= port.number
+                && port.number <= *last
+        }),
+        PortMatch::Icmp { .. } => false,
     })
 }
 
@@ -255,14 +265,46 @@ fn tells_of_revisions(finding: &Finding, one: &Use<'_>) -> bool {
         })
 }
 
-fn skipped_by_older_cilium(one: &Use<'_>) -> bool {
-    one.rule.direction == Direction::Egress
+/// What Cilium up to 1.19 looks names of egress rules up in: of each pod the last definition of the main containers.
+fn numbers_of_older_cilium(model: &Model, one: &Use<'_>, protocol: Protocol) -> BTreeSet<u16> {
+    let is_asked = one.rule.direction == Direction::Egress
         && !matches!(
             one.policy.kind,
             PolicyKind::ClusterNetworkPolicy
                 | PolicyKind::AdminNetworkPolicy
                 | PolicyKind::BaselineAdminNetworkPolicy
-        )
+        );
+    let pods = model.cluster.endpoints().iter();
+    pods.filter(|pod| is_asked && !pod.host_network)
+        .filter_map(|pod| {
+            let mut ports = pod.ports.iter().filter(|port| {
+                let name = port.name.as_deref();
+                port.role == ContainerRole::Main && name.is_some_and(|own| own.eq_ignore_ascii_case(one.name))
+            });
+            ports.next_back()
+        })
+        .filter(|port| port.protocol == protocol)
+        .map(|port| port.number)
+        .collect()
+}
+
+/// Whether it skips the name for a protocol with which it means something.
+fn skipped_by_older_cilium(model: &Model, one: &Use<'_>) -> bool {
+    let meanings = one.meanings();
+    let mut own = meanings.iter().flatten();
+    own.any(|(protocol, _)| numbers_of_older_cilium(model, one, *protocol).len() > 1)
+}
+
+/// Whether it opens another port of a reached pod, which has a name of its own.
+fn opened_by_older_cilium(model: &Model, one: &Use<'_>) -> bool {
+    let others = one.reached.iter().filter(|pod| one.numbers(pod).is_empty());
+    let mut ports = others
+        .flat_map(|pod| &pod.ports)
+        .filter(|port| port.role != ContainerRole::Init && port.name.is_some());
+    ports.any(|port| {
+        one.protocol.contains(port.protocol)
+            && numbers_of_older_cilium(model, one, port.protocol) == BTreeSet::from([port.number])
+    })
 }
 
 proptest! {
@@ -286,10 +328,16 @@ proptest! {
             }
             if has("PC201") {
                 prop_assert!(meanings.len() > 1, "{}", one.port.origin);
-                prop_assert!(!(deny && skipped_by_older_cilium(&one)), "{}", one.port.origin);
+                prop_assert!(!(deny && skipped_by_older_cilium(&model, &one)), "{}", one.port.origin);
+            }
+            if deny && skipped_by_older_cilium(&model, &one) {
+                prop_assert!(has("PC203") || has("PC215"), "{}: skipped and not told", one.port.origin);
             }
             if has("PC203") {
-                prop_assert!(deny && skipped_by_older_cilium(&one), "{}", one.port.origin);
+                prop_assert!(deny && skipped_by_older_cilium(&model, &one), "{}", one.port.origin);
+            }
+            if has("PC202") {
+                prop_assert!(!deny && skipped_by_older_cilium(&model, &one), "{}", one.port.origin);
             }
 
             // PC204 and PC205: pods are reached, and none of them defines the name in any way.
@@ -316,10 +364,11 @@ proptest! {
             // PC206: one meaning, and a pod that was picked and has no name of the rule.
             let missed = meanings.len() == 1
                 && one.reached.iter().any(|pod| {
-                    is_picked(&model, &one, pod) && !any_name_means_something(&one, pod)
+                    is_picked(&model, &one, pod) && !any_port_means_something(&one, pod)
                 });
+            let opened = !deny && !meanings.is_empty() && opened_by_older_cilium(&model, &one);
             if has("PC206") {
-                prop_assert!(missed, "{}", one.port.origin);
+                prop_assert!(missed || opened, "{}", one.port.origin);
             }
             if missed {
                 prop_assert!(has("PC206") || has("PC215"), "{}: {codes:?}", one.port.origin);

@@ -5,7 +5,8 @@
 //! last one stands. At ingress a rule looks in the map of its own pod. At egress it looks in the map of the cluster: a
 //! name that nobody defines with the protocol, or several numbers behind one, makes it skip the entry; one number is
 //! the entry's port towards *every* peer of the rule, whatever that peer calls its ports. Cilium 1.20 keeps the numbers
-//! apart by the peer's identity, and reads pods in the same way.
+//! apart by the peer's identity, and reads pods in the same way; the port names are part of the identity of pods that are
+//! made after the upgrade (cilium/cilium#44429, #45760).
 
 use ir::cluster::{ContainerPort, ContainerRole, Endpoint, EndpointId};
 use ir::model::Model;

@@ -11,22 +11,21 @@
 //! | …but on an init container | [`InitOnly`](Case::InitOnly) | PC209 |
 //! | …but a Service of theirs does | [`ServicePort`](Case::ServicePort) | PC212 |
 //! | …and all that could are in the input | [`Undefined`](Case::Undefined) | PC204, PC205 |
-//! | numbers differ, in an egress deny | [`AmbiguousDeny`](Case::AmbiguousDeny) | PC203 |
+//! | numbers differ, in an egress deny that Cilium up to 1.19 skips | [`AmbiguousDeny`](Case::AmbiguousDeny) | PC203 |
 //! | numbers differ between revisions of one workload | [`Revisions`](Case::Revisions) | PC216 |
 //! | numbers differ between namespaces, in a cluster-wide policy | [`AcrossNamespaces`](Case::AcrossNamespaces) | PC217 |
 //! | numbers differ | [`ManyNumbers`](Case::ManyNumbers) | PC201 |
-//! | one meaning, in an egress deny, and another elsewhere | [`AmbiguousDeny`](Case::AmbiguousDeny) | PC203 |
-//! | one meaning, at egress, and another elsewhere | [`Elsewhere`](Case::Elsewhere) | PC202 |
+//! | one meaning, in such a deny, and another elsewhere | [`AmbiguousDeny`](Case::AmbiguousDeny) | PC203 |
+//! | one meaning, in such an allow, and another elsewhere | [`Elsewhere`](Case::Elsewhere) | PC202 |
 //!
 //! Where the name has one meaning, pods that were picked and do not define it are [`missed`](Judged::missed) (PC206).
 //!
 //! What manifests do not show is not held against a rule: a name that nobody defines may be defined in a namespace
 //! whose pods are not in the input.
 
-use super::cilium_names::CiliumNames;
+use super::cilium_names::{self, CiliumNames, Meaning};
 use super::ground::Ground;
 use super::named_port_judge::NameJudge;
-use super::named_port_report::{FirstDefinitions, first_definitions};
 use super::named_ports::{self, NameUse, Reached};
 use crate::selected::Selected;
 use crate::services::{Service, ServicePort};
@@ -34,8 +33,8 @@ use ir::cluster::{ContainerPort, Endpoint};
 use ir::judge;
 use ir::model::Model;
 use ir::peer::Peer;
-use ir::policy::Action;
-use ir::port::{Ports, Protocol, ProtocolSet};
+use ir::policy::{Action, Direction};
+use ir::port::{Ports, Protocol};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 
@@ -51,8 +50,6 @@ pub struct Hazards<'m> {
     pub selected: &'m Selected,
     /// Names as Cilium keeps them.
     pub names: CiliumNames,
-    /// For the protocols that uses ask for, the names of all pods.
-    pub(super) first_definitions: BTreeMap<ProtocolSet, FirstDefinitions<'m>>,
     /// The uses, in the order of rules and ports.
     pub uses: Vec<Judged<'m>>,
     /// The addresses of pods and nodes.
@@ -154,16 +151,11 @@ impl<'m> Hazards<'m> {
         } = ground;
         let (names, uses) = rayon::join(|| CiliumNames::of(model), || named_ports::uses(model, selected));
         let mut judge = NameJudge::new(ground, services, &names);
-        let protocols: BTreeSet<ProtocolSet> = uses.iter().map(|one| one.protocol).collect();
         let pods = || model.cluster.endpoints().iter();
         let addresses = pods().flat_map(|pod| &pod.addresses);
         let nodes = model.cluster.nodes().iter().flat_map(|node| &node.addresses);
         Self {
             uses: uses.into_iter().map(|one| judge.judge(one)).collect(),
-            first_definitions: protocols
-                .into_iter()
-                .map(|protocol| (protocol, first_definitions(pods(), protocol)))
-                .collect(),
             judge: whole,
             selected,
             taken: addresses.chain(nodes).copied().collect(),
@@ -201,6 +193,27 @@ pub fn by_namespace(services: &[Service]) -> BTreeMap<&str, Vec<&Service>> {
         by_namespace.entry(&service.namespace).or_default().push(service);
     }
     by_namespace
+}
+
+/// The protocols under which Cilium up to 1.19 skips an egress rule's name that means something: several numbers stand
+/// behind it somewhere in the cluster.
+pub fn skipped<'a>(
+    names: &'a CiliumNames,
+    judged: &'a Judged<'_>,
+) -> impl Iterator<Item = (Protocol, Vec<u16>)> + 'a {
+    let one = &judged.one;
+    let is_asked = one.rule.direction == Direction::Egress && cilium_names::enforces(one.policy.kind);
+    let own: BTreeSet<Protocol> = judged
+        .defining()
+        .flat_map(|reached| &reached.ports)
+        .map(|port| port.protocol)
+        .collect();
+    own.into_iter()
+        .filter(move |_| is_asked)
+        .filter_map(|protocol| match names.meaning(one.name, protocol) {
+            Meaning::Ambiguous(numbers) => Some((protocol, numbers)),
+            Meaning::One(_) | Meaning::Unknown => None,
+        })
 }
 
 /// For a name with one meaning: other numbers that Cilium knows behind it, each with the first pod that has it.

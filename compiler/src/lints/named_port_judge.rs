@@ -1,13 +1,14 @@
 //! What is wrong with one use of a port name; the cases and their order are those of [`super::named_port_hazards`].
 
-use super::cilium_names::{self, CiliumNames};
+use super::cilium_names::CiliumNames;
 use super::ground::Ground;
-use super::named_port_hazards::{Case, Judged, Numbers, by_namespace, is_named, lineage, other_numbers};
+use super::named_port_hazards::{Case, Judged, Numbers, by_namespace, is_named, lineage, skipped};
 use super::named_ports::NameUse;
 use super::pc210_port_name_invalid;
 use super::picked::picked;
 use crate::selected::Selected;
 use crate::services::{Service, ServicePort};
+use ipnet::IpNet;
 use ir::cluster::{ContainerPort, ContainerRole, Endpoint};
 use ir::model::Model;
 use ir::peer::{CidrBlock, CidrScope, Entity, PeerMatch, Peers};
@@ -24,6 +25,10 @@ pub(super) struct NameJudge<'a, 'm> {
     names: &'a CiliumNames,
     /// Namespaces with pods in the input.
     populated: BTreeSet<&'m str>,
+    /// The addresses of pods that are not on the host network.
+    addresses: BTreeSet<IpAddr>,
+    /// The nodes' slices of the pod network.
+    slices: Vec<IpNet>,
     /// Selectors whose answer is known.
     closed: BTreeMap<&'m Selector, bool>,
     /// What selectors pick.
@@ -32,12 +37,25 @@ pub(super) struct NameJudge<'a, 'm> {
 
 impl<'a, 'm> NameJudge<'a, 'm> {
     pub(super) fn new(ground: &'m Ground<'m>, services: &'m [Service], names: &'a CiliumNames) -> Self {
-        let endpoints = ground.model.cluster.endpoints().iter();
+        let cluster = &ground.model.cluster;
+        let endpoints = || cluster.endpoints().iter();
+        let on_pod_network = endpoints().filter(|endpoint| !endpoint.host_network);
+        let slices: BTreeSet<IpNet> = cluster
+            .nodes()
+            .iter()
+            .flat_map(|node| &node.pod_cidrs)
+            .copied()
+            .collect();
         Self {
             model: ground.model,
             services: by_namespace(services),
             names,
-            populated: endpoints.map(|endpoint| endpoint.namespace.as_str()).collect(),
+            populated: endpoints().map(|endpoint| endpoint.namespace.as_str()).collect(),
+            addresses: on_pod_network
+                .flat_map(|endpoint| &endpoint.addresses)
+                .copied()
+                .collect(),
+            slices: slices.into_iter().collect(),
             closed: BTreeMap::new(),
             selected: &ground.selected,
         }
@@ -86,11 +104,9 @@ impl<'a, 'm> NameJudge<'a, 'm> {
     fn of_defined(&self, judged: &Judged<'m>) -> Case<'m> {
         let one = &judged.one;
         let meanings = judged.meanings();
-        let denies_egress = one.rule.direction == Direction::Egress
-            && judged.denies()
-            && cilium_names::enforces(one.policy.kind);
+        let is_skipped = skipped(self.names, judged).next().is_some();
         if meanings.len() > 1 {
-            if denies_egress {
+            if is_skipped && judged.denies() {
                 return Case::AmbiguousDeny;
             }
             let lineages: BTreeSet<_> = judged
@@ -110,17 +126,11 @@ impl<'a, 'm> NameJudge<'a, 'm> {
             }
             return Case::ManyNumbers;
         }
-        if one.rule.direction == Direction::Egress
-            && cilium_names::enforces(one.policy.kind)
-            && other_numbers(self.names, judged).next().is_some()
-        {
-            return if denies_egress {
-                Case::AmbiguousDeny
-            } else {
-                Case::Elsewhere
-            };
+        match (is_skipped, judged.denies()) {
+            (true, true) => Case::AmbiguousDeny,
+            (true, false) => Case::Elsewhere,
+            (false, _) => Case::Fine,
         }
-        Case::Fine
     }
 
     fn of_undefined(&mut self, judged: &Judged<'m>) -> Case<'m> {
@@ -149,7 +159,7 @@ impl<'a, 'm> NameJudge<'a, 'm> {
                         .iter()
                         .any(|port| is_named(port, one.name) && port.role != ContainerRole::Init)
                 })
-                .all(|reached| another_name_means_something(one, reached.endpoint));
+                .all(|reached| the_name_means_something(one, reached.endpoint));
             return if covered { Case::Fine } else { Case::OtherProtocol };
         }
         if written(&|port| one.protocol.contains(port.protocol)) {
@@ -203,7 +213,7 @@ impl<'a, 'm> NameJudge<'a, 'm> {
                 CidrScope::OutsideCluster => true,
                 // Every address, pods included: meant for them where one has the name.
                 CidrScope::Everything if block.is_whole_family() => !defined,
-                CidrScope::Everything => is_public(block),
+                CidrScope::Everything => is_public(block) && !self.holds_pods(block),
             },
             PeerMatch::Nodes(_) | PeerMatch::OtherNodes(_) | PeerMatch::Domain(_) => true,
             PeerMatch::Entity(entity) => match entity {
@@ -218,6 +228,17 @@ impl<'a, 'm> NameJudge<'a, 'm> {
                 | Entity::Health => true,
             },
         }
+    }
+
+    /// Whether an address of a pod, or of a node's slice for pods, is in the block.
+    fn holds_pods(&self, block: &CidrBlock) -> bool {
+        let (first, last) = (block.cidr.network(), block.cidr.broadcast());
+        let mut addresses = self.addresses.range(first..=last);
+        addresses.any(|address| block.contains(*address))
+            || self
+                .slices
+                .iter()
+                .any(|slice| slice.contains(&block.cidr) || block.cidr.contains(slice))
     }
 
     /// Whether every pod that the rule can reach as a destination is in the input.
@@ -298,7 +319,7 @@ impl<'a, 'm> NameJudge<'a, 'm> {
                     let pod = self.model.cluster.endpoint(*id);
                     pod.is_some_and(|pod| picked(self.model, judged, pod).is_some())
                 })
-                && !another_name_means_something(one, reached.endpoint)
+                && !another_port_means_something(one, reached.endpoint)
             {
                 missed.push(index);
             }
@@ -307,8 +328,22 @@ impl<'a, 'm> NameJudge<'a, 'm> {
     }
 }
 
-/// A rule that lists several names lists them for different pods.
-fn another_name_means_something(one: &NameUse<'_>, pod: &Endpoint) -> bool {
+/// Whether the rule lists the name with a protocol with which the pod defines it.
+fn the_name_means_something(one: &NameUse<'_>, pod: &Endpoint) -> bool {
+    let Ports::OneOf(ports) = &one.rule.ports else {
+        return false;
+    };
+    ports.iter().any(|port| match &port.matches {
+        PortMatch::Name { protocol, name } => {
+            name.eq_ignore_ascii_case(one.name)
+                && ir::named_port::definitions(pod, name, *protocol).next().is_some()
+        }
+        PortMatch::Numbers { .. } | PortMatch::Icmp { .. } => false,
+    })
+}
+
+/// Whether another entry of the rule is a port of the pod: a rule that lists several lists them for different pods.
+fn another_port_means_something(one: &NameUse<'_>, pod: &Endpoint) -> bool {
     let Ports::OneOf(ports) = &one.rule.ports else {
         return false;
     };
@@ -316,7 +351,16 @@ fn another_name_means_something(one: &NameUse<'_>, pod: &Endpoint) -> bool {
         PortMatch::Name { protocol, name } => {
             ir::named_port::definitions(pod, name, *protocol).next().is_some()
         }
-        PortMatch::Numbers { .. } | PortMatch::Icmp { .. } => false,
+        PortMatch::Numbers {
+            protocol,
+            first,
+            last,
+        } => pod.ports.iter().any(|port| {
+            port.role != ContainerRole::Init
+                && protocol.contains(port.protocol)
+                && (*first..=*last).contains(&port.number)
+        }),
+        PortMatch::Icmp { .. } => false,
     })
 }
 
@@ -331,7 +375,7 @@ fn is_public(block: &CidrBlock) -> bool {
         "fe80::/10",
     ];
     let overlaps = |private: &str| {
-        private.parse::<ipnet::IpNet>().is_ok_and(|private| {
+        private.parse::<IpNet>().is_ok_and(|private| {
             private.contains(&block.cidr.network()) || block.cidr.contains(&private.network())
         })
     };

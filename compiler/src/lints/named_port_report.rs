@@ -13,7 +13,7 @@ use ir::model::Model;
 use ir::origin::Origin;
 use ir::peer::{CidrBlock, Entity, PeerMatch, Peers};
 use ir::policy::{Direction, RuleId};
-use ir::port::{Protocol, ProtocolSet};
+use ir::port::{Ports, Protocol};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -86,17 +86,19 @@ pub(super) fn table_of_all(judged: &Judged<'_>) -> NamedPorts {
 pub(super) fn with_places(mut finding: Finding, judged: &Judged<'_>) -> Finding {
     struct Place<'a> {
         origin: &'a Origin,
+        protocol: Protocol,
         number: u16,
         first: &'a Endpoint,
         pods: usize,
     }
-    let mut places: BTreeMap<(u16, &str), Place<'_>> = BTreeMap::new();
+    let mut places: BTreeMap<(Protocol, u16, &str), Place<'_>> = BTreeMap::new();
     for reached in judged.defining() {
         for (index, port) in reached.ports.iter().enumerate() {
             let place = places
-                .entry((port.number, &port.origin.file))
+                .entry((port.protocol, port.number, &port.origin.file))
                 .or_insert_with(|| Place {
                     origin: &port.origin,
+                    protocol: port.protocol,
                     number: port.number,
                     first: reached.endpoint,
                     pods: 0,
@@ -104,15 +106,20 @@ pub(super) fn with_places(mut finding: Finding, judged: &Judged<'_>) -> Finding 
             place.origin = place.origin.min(&port.origin);
             // A pod may define the number twice.
             let mut before = reached.ports.iter().take(index);
-            if before.all(|other| other.number != port.number) {
+            if before.all(|other| (other.protocol, other.number) != (port.protocol, port.number)) {
                 place.pods += reached.pods.len();
             }
         }
     }
     let mut places: Vec<_> = places.into_values().collect();
     places.sort_by_key(|place| place.origin);
+    let protocols: BTreeSet<Protocol> = places.iter().map(|place| place.protocol).collect();
     for place in places {
-        let text = format!("{} on {}", place.number, pods(place.first, place.pods));
+        let number = match protocols.len() {
+            1 => place.number.to_string(),
+            _ => format!("{}/{}", place.number, place.protocol),
+        };
+        let text = format!("{number} on {}", pods(place.first, place.pods));
         finding = finding.because(place.origin.clone(), text);
     }
     finding
@@ -125,19 +132,63 @@ pub(super) fn egress_engines(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Opti
     if one.rule.direction != Direction::Egress || !cilium_names::enforces(one.policy.kind) {
         return None;
     }
-    let per_pod = if judged.defining().next().is_some() {
-        format!(
-            "{} each pod's own number, on that pod only",
-            verb(one.rule.action)
-        )
-    } else {
-        format!("nothing is {}", participle(one.rule.action))
+    let nothing = format!("nothing is {}", participle(one.rule.action));
+    let per_pod = format!(
+        "{} each pod's own number, on that pod only",
+        verb(one.rule.action)
+    );
+    let (kubernetes, cilium_1_20) = match judged.defining().next() {
+        None => (nothing.clone(), nothing),
+        Some(_) => {
+            let but = lost(judged);
+            (per_pod.clone(), per_pod + &but)
+        }
     };
     Some(Engines {
-        kubernetes: per_pod.clone(),
-        cilium_1_20: per_pod,
+        kubernetes,
+        cilium_1_20,
         cilium_1_19: hazards.names.egress(one.name, one.protocol, one.rule.action),
     })
+}
+
+/// Where Cilium knows less of the name than Kubernetes' text says: nothing, or one number of several.
+fn lost(judged: &Judged<'_>) -> String {
+    let name = judged.one.name.to_ascii_lowercase();
+    let mut but = String::new();
+    for reached in judged.defining() {
+        let kept = cilium_names::own(reached.endpoint).get(&name).copied();
+        let kept = kept.filter(|kept| judged.one.protocol.contains(kept.protocol));
+        let place = pods(reached.endpoint, reached.pods.len());
+        match kept {
+            None => but.push_str(&format!("; `{}` does not exist on {place}", judged.one.name)),
+            Some(kept) if reached.numbers().len() > 1 => {
+                but.push_str(&format!("; on {place} {}/{} alone", kept.number, kept.protocol));
+            }
+            Some(_) => {}
+        }
+        if !but.is_empty() {
+            break;
+        }
+    }
+    but
+}
+
+/// What Cilium up to 1.19 skips for a name that is ambiguous: the rule, or this entry of it.
+#[must_use]
+pub(super) fn skipped_part(judged: &Judged<'_>) -> &'static str {
+    match &judged.one.rule.ports {
+        Ports::OneOf(ports) if ports.len() > 1 => "this port of the rule",
+        _ => "the rule",
+    }
+}
+
+/// What matches nothing: the rule, or the name where the rule has other ports.
+#[must_use]
+pub(super) fn vain_part(hazards: &Hazards<'_>, judged: &Judged<'_>) -> String {
+    match hazards.is_vain_throughout(judged) {
+        true => "this rule".to_owned(),
+        false => format!("`{}`", judged.one.name),
+    }
 }
 
 /// [`Finding::engines`], where there is something to say.
@@ -149,38 +200,23 @@ pub(super) fn with_engines(finding: Finding, engines: Option<Engines>) -> Findin
     }
 }
 
-/// The nearest name of a pod that the rule reaches, else of any pod; with where it is defined.
+/// The nearest name of a pod that the rule reaches, with where it is defined. What other pods define would mean no more
+/// than the name that is written.
 #[must_use]
-pub(super) fn nearest<'m>(hazards: &Hazards<'m>, judged: &Judged<'m>) -> Option<(&'m str, &'m Origin)> {
-    let near = |names: &FirstDefinitions<'m>| {
-        let asked = judged.one.name;
-        let others = names.keys().copied();
-        let candidates: Vec<_> = others.filter(|name| !name.eq_ignore_ascii_case(asked)).collect();
-        let name = suggest::nearest(asked, &candidates).first().copied()?;
-        Some((name, *names.get(name)?))
-    };
-    let protocol = judged.one.protocol;
+pub(super) fn nearest<'m>(judged: &Judged<'m>) -> Option<(&'m str, &'m Origin)> {
+    let asked = judged.one.name;
+    let mut names: BTreeMap<&str, &Origin> = BTreeMap::new();
     let reached = judged.one.reached.iter().map(|reached| reached.endpoint);
-    near(&first_definitions(reached, protocol)).or_else(|| near(hazards.first_definitions.get(&protocol)?))
-}
-
-/// Port names as written, each with the first place that defines it.
-pub(super) type FirstDefinitions<'m> = BTreeMap<&'m str, &'m Origin>;
-
-/// The names that count on these pods under a protocol.
-#[must_use]
-pub(super) fn first_definitions<'m>(
-    pods: impl Iterator<Item = &'m Endpoint>,
-    protocol: ProtocolSet,
-) -> FirstDefinitions<'m> {
-    let mut names = BTreeMap::new();
-    for port in pods.flat_map(|pod| &pod.ports) {
-        let fits = port.role != ContainerRole::Init && protocol.contains(port.protocol);
+    for port in reached.flat_map(|pod| &pod.ports) {
+        let fits = port.role != ContainerRole::Init && judged.one.protocol.contains(port.protocol);
         if let Some(name) = port.name.as_deref().filter(|_| fits) {
             names.entry(name).or_insert(&port.origin);
         }
     }
-    names
+    let others = names.keys().copied();
+    let candidates: Vec<_> = others.filter(|name| !name.eq_ignore_ascii_case(asked)).collect();
+    let name = suggest::nearest(asked, &candidates).first().copied()?;
+    Some((name, *names.get(name)?))
 }
 
 /// Sources and destinations that are tried for a witness; the first that fit are nearly always the first.

@@ -15,6 +15,10 @@
 //! | Cilium 1.20 | the same | the same |
 //! | Cilium up to 1.19 | the name is ambiguous: the whole entry is skipped, what it allows stays closed | the same |
 //!
+//! Cilium 1.20 takes a pod's port names into its identity, when the pod is made. Pods with equal labels that ran before
+//! the upgrade and differ in a name's number are not told apart until they are made anew; for them the entry is skipped
+//! as before (cilium/cilium#45760).
+//!
 //! So it is a warning at egress and a note at ingress. In an egress rule that denies it is PC203.
 //!
 //! ## Example
@@ -78,9 +82,9 @@
 //! ```
 
 use super::cilium_names::and;
-use super::named_port_hazards::{Case, Hazards, Judged, Numbers};
+use super::named_port_hazards::{Case, Hazards, Judged, Numbers, skipped};
 use super::named_port_report::{
-    at_use, egress_engines, pod, table, with_engines, with_places, with_witness, witness,
+    at_use, egress_engines, pod, skipped_part, table, with_engines, with_places, with_witness, witness,
 };
 use super::policy_name;
 use crate::diagnostic::{Code, Finding, Severity};
@@ -100,15 +104,19 @@ pub fn check(hazards: &Hazards<'_>) -> Vec<Finding> {
 fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Finding {
     let one = &judged.one;
     let engines = egress_engines(hazards, judged);
+    let is_skipped = skipped(&hazards.names, judged).next().is_some();
     let message = format!(
         "`{}` means {} in this {} rule: {}",
         one.name,
         listed_numbers(judged.meanings().keys()),
         one.rule.direction,
-        if engines.is_some() {
-            "Cilium up to 1.19 skips the rule, and what it allows is closed"
+        if is_skipped {
+            format!(
+                "Cilium up to 1.19 skips {}, and what it allows is closed",
+                skipped_part(judged)
+            )
         } else {
-            "which port is meant depends on the pod"
+            "which port is meant depends on the pod".to_owned()
         },
     );
     let label = format!("`{}` stands for each pod's own number", one.name);
@@ -116,7 +124,7 @@ fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Finding {
         at_use(judged, Code::NAMED_PORT_MANY_NUMBERS, message, label),
         judged,
     );
-    if one.rule.direction == Direction::Ingress {
+    if !is_skipped {
         finding.severity = Severity::Note;
     }
     let verb = match one.rule.direction {

@@ -31,7 +31,7 @@
 
 use super::named_port_hazards::{Case, Hazards, Judged, other_numbers};
 use super::named_port_report::{
-    at_use, egress_engines, numbers, table, with_engines, with_places, with_witness,
+    at_use, egress_engines, numbers, skipped_part, table, with_engines, with_places, with_witness,
 };
 use super::named_ports::Reached;
 use super::pc201_named_port_many_numbers::shows_itself;
@@ -52,10 +52,10 @@ pub fn check(hazards: &Hazards<'_>) -> Vec<Finding> {
 fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Finding {
     let one = &judged.one;
     let message = format!(
-        "`{}` means {} here, but {} on pods that the rule does not reach: Cilium up to 1.19 skips the rule, and what it allows is closed",
+        "`{}` means {}: Cilium up to 1.19 skips {}, and what it allows is closed",
         one.name,
-        numbers(judged.defining().flat_map(Reached::numbers)),
-        numbers(other_numbers(&hazards.names, judged).map(|(protocol, number, _)| (protocol, number))),
+        here_and_elsewhere(hazards, judged),
+        skipped_part(judged),
     );
     let label = "the name is ambiguous in the cluster";
     let finding = with_places(
@@ -71,6 +71,18 @@ fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Finding {
         with_engines(finding, egress_engines(hazards, judged)),
         shows_itself(hazards, judged),
     )
+}
+
+/// `8080 here, but 80 on pods that the rule does not reach`.
+pub(super) fn here_and_elsewhere(hazards: &Hazards<'_>, judged: &Judged<'_>) -> String {
+    let own = numbers(judged.defining().flat_map(Reached::numbers));
+    let others = other_numbers(&hazards.names, judged).map(|(protocol, number, _)| (protocol, number));
+    let others = numbers(others);
+    if others.is_empty() {
+        // A pod defines the name twice, and Cilium knows another of the two than elsewhere.
+        return format!("{own}, and Cilium knows one of these on some pods and another on others");
+    }
+    format!("{own} here, but {others} on pods that the rule does not reach")
 }
 
 /// Adds the pods that are not reached and give the name other numbers: the first of each number, as labels and rows.

@@ -15,6 +15,10 @@
 //! | Cilium 1.20 | denies each pod's own number |
 //! | Cilium up to 1.19 | skips the entry: none of the numbers is denied |
 //!
+//! Cilium 1.20 takes a pod's port names into its identity, when the pod is made. Pods with equal labels that ran before
+//! the upgrade and differ in a name's number are not told apart until they are made anew; for them the entry is skipped
+//! as before (cilium/cilium#45760).
+//!
 //! ## Example
 //! ```yaml
 //! egressDeny:
@@ -25,14 +29,15 @@
 //! ## How to fix it
 //! Write the numbers in deny rules, all of them: denying a number too many is harmless where no pod listens on it.
 
-use super::named_port_hazards::{Case, Hazards, Judged, other_numbers};
+use super::named_port_hazards::{Case, Hazards, Judged};
 use super::named_port_report::{
-    at_use, egress_engines, numbers, table, with_engines, with_places, with_witness,
+    at_use, egress_engines, numbers, skipped_part, table, with_engines, with_places, with_witness,
 };
 use super::named_ports::Reached;
 use super::pc201_named_port_many_numbers::{listed_numbers, shows_itself};
-use super::pc202_named_port_other_number_elsewhere::with_others;
+use super::pc202_named_port_other_number_elsewhere::{here_and_elsewhere, with_others};
 use crate::diagnostic::{Code, Finding};
+use ir::port::Ports;
 
 /// Finds deny rules with such a name.
 #[must_use]
@@ -50,16 +55,18 @@ fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Finding {
     let means = if differ_here {
         listed_numbers(meanings.keys())
     } else {
-        let own = numbers(judged.defining().flat_map(Reached::numbers));
-        let others = other_numbers(&hazards.names, judged).map(|(protocol, number, _)| (protocol, number));
-        format!(
-            "{own} here and {} on pods that the rule does not reach",
-            numbers(others)
-        )
+        here_and_elsewhere(hazards, judged)
     };
+    let is_whole = matches!(&one.rule.ports, Ports::OneOf(ports) if ports.len() == 1);
     let message = format!(
-        "what this rule denies is open on Cilium up to 1.19, which skips it: `{}` means {means}",
-        one.name
+        "what this rule denies{} is open on Cilium up to 1.19, which skips {}: `{}` means {means}",
+        if is_whole {
+            String::new()
+        } else {
+            format!(" by `{}`", one.name)
+        },
+        if is_whole { "it" } else { skipped_part(judged) },
+        one.name,
     );
     let finding = at_use(
         judged,

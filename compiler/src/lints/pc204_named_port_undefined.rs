@@ -83,7 +83,7 @@ pub(super) fn undefined<'m>(
     code: Code,
     message: String,
 ) -> Finding {
-    let near = nearest(hazards, judged);
+    let near = nearest(judged);
     let label = match near {
         Some((near, _)) => format!("did you mean `{near}`?"),
         None => "no such name there".to_owned(),
@@ -137,7 +137,7 @@ fn renaming(judged: &Judged<'_>) -> Option<Fix> {
 
 /// Flows that the author may have had in mind: to the number behind the nearest name, else to what the pods have.
 pub(super) fn guesses<'m>(hazards: &Hazards<'m>, judged: &Judged<'m>) -> Vec<(Party, Protocol, u16)> {
-    let near = nearest(hazards, judged).map(|(near, _)| near);
+    let near = nearest(judged).map(|(near, _)| near);
     let fits = |port: &&ContainerPort| {
         port.role != ContainerRole::Init && judged.one.protocol.contains(port.protocol)
     };

@@ -30,7 +30,7 @@
 //! `check --fix --unsafe-fixes` writes the only near name that the reached pods define.
 
 use super::named_port_hazards::{Case, Hazards};
-use super::named_port_report::{with_witness, witness};
+use super::named_port_report::{vain_part, with_witness, witness};
 use super::pc204_named_port_undefined::{guesses, undefined};
 use crate::diagnostic::{Code, Finding};
 
@@ -41,8 +41,13 @@ pub fn check(hazards: &Hazards<'_>) -> Vec<Finding> {
     uses.filter(|judged| judged.case == Case::Undefined && judged.denies())
         .map(|judged| {
             let message = format!(
-                "this rule denies nothing: no pod that it reaches defines `{}`",
-                judged.one.name
+                "{} denies nothing: no pod that the rule reaches defines {}",
+                vain_part(hazards, judged),
+                if hazards.is_vain_throughout(judged) {
+                    format!("`{}`", judged.one.name)
+                } else {
+                    "it".to_owned()
+                }
             );
             let finding = undefined(hazards, judged, Code::NAMED_PORT_UNDEFINED_DENY, message);
             let open = witness(hazards, judged, guesses(hazards, judged), |tried| {

@@ -8,8 +8,9 @@
 //! not the name, or another name.
 //!
 //! Pods that were picked by their labels make it a warning; those that were taken in with a whole namespace, a note.
-//! Rules for everybody (no peers, `all`, a block of addresses) are meant for whoever has the name, and nothing is said;
-//! nor of a pod on which another name of the same rule means something.
+//! Rules for everybody (no peers, `all`, a block of addresses) are meant for whoever has the name, and nothing is said
+//! of the pods that do not;
+//! nor of a pod that another port of the same rule is for.
 //!
 //! ## What engines do
 //!
@@ -19,7 +20,8 @@
 //! | Cilium 1.20 | the same |
 //! | Cilium up to 1.19 | at egress the number that other pods have behind the name is allowed (or denied) on them too |
 //!
-//! Where that number is another port of such a pod, Cilium up to 1.19 opens the wrong port, and this is an error.
+//! Where that number is another port of such a pod, Cilium up to 1.19 opens the wrong port, and this is an error; also
+//! in a rule for everybody, where the other port has a name.
 //!
 //! ## Example
 //! ```yaml
@@ -40,14 +42,65 @@ use super::pc204_named_port_undefined::opened_elsewhere;
 use super::picked::{Picked, picked};
 use crate::diagnostic::{Code, Finding, Severity};
 use ir::cluster::{ContainerPort, ContainerRole};
+use ir::policy::Direction;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Finds rules with such a name.
 #[must_use]
 pub fn check(hazards: &Hazards<'_>) -> Vec<Finding> {
-    let uses = hazards.uses.iter();
-    uses.filter(|judged| !judged.missed.is_empty())
-        .filter_map(|judged| finding(hazards, judged))
-        .collect()
+    // Uses that reach the same pods by the same name share them, and rules for everybody reach many.
+    let mut known: HashMap<_, bool> = HashMap::new();
+    let mut findings = Vec::new();
+    for judged in &hazards.uses {
+        let one = &judged.one;
+        if !judged.missed.is_empty() {
+            findings.extend(finding(hazards, judged));
+        } else if judged.defining().next().is_some() && one.rule.direction == Direction::Egress {
+            let key = (Arc::as_ptr(&one.reached), one.rule.action, one.policy.kind);
+            let is_open = || opened_elsewhere(hazards, judged).is_some();
+            if *known.entry(key).or_insert_with(is_open) {
+                findings.extend(opened(hazards, judged));
+            }
+        }
+    }
+    findings
+}
+
+/// A rule that is for whoever has the name, where Cilium up to 1.19 opens another port with its number.
+fn opened(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Option<Finding> {
+    let one = &judged.one;
+    let (port, number) = opened_elsewhere(hazards, judged)?;
+    let other = port.name.as_deref()?;
+    let reached = one.reached.iter().find(|reached| {
+        let mut ports = reached.endpoint.ports.iter();
+        ports.any(|own| std::ptr::eq(own, port))
+    })?;
+    let message = format!(
+        "Cilium up to 1.19 opens {number} on pods that do not call it `{}`: on {} it is `{other}`",
+        one.name, reached.endpoint
+    );
+    let label = "for whoever has the name";
+    let mut finding = at_use(judged, Code::NAMED_PORT_PARTLY_DEFINED, message, label)
+        .because(port.origin.clone(), format!("{number} is another port here"));
+    finding.severity = Severity::Error;
+    let mut rows = table(judged);
+    rows.add(reached.endpoint, reached.pods.len(), port);
+    let flow = witness(
+        hazards,
+        judged,
+        [(pod(reached.id), port.protocol, number)],
+        |tried| !tried.judgement.allowed(),
+    );
+    let help = format!(
+        "write rules for the pods that have `{}`, or give one of the two ports another number",
+        one.name
+    );
+    let finding = with_engines(
+        finding.named_ports(rows).help(help),
+        egress_engines(hazards, judged),
+    );
+    Some(with_witness(finding, flow))
 }
 
 fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Option<Finding> {
@@ -86,6 +139,12 @@ fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Option<Finding> {
     for reached in missed.iter().take(3) {
         let text = match other_protocol(reached, one.name) {
             Some(port) => format!("defines it with {}", port.protocol),
+            None if is_on_init_container(reached, one.name) => {
+                format!(
+                    "{} defines it on an init container, which has ended",
+                    reached.endpoint
+                )
+            }
             None => format!("{} does not define it", reached.endpoint),
         };
         finding = finding.because(reached.endpoint.origin.clone(), text);
@@ -150,4 +209,9 @@ fn other_protocol<'m>(reached: &Reached<'m>, name: &str) -> Option<&'m Container
         .ports
         .iter()
         .find(|port| port.role != ContainerRole::Init && super::named_port_hazards::is_named(port, name))
+}
+
+fn is_on_init_container(reached: &Reached<'_>, name: &str) -> bool {
+    let mut ports = reached.endpoint.ports.iter();
+    ports.any(|port| super::named_port_hazards::is_named(port, name))
 }

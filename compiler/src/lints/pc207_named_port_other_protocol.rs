@@ -30,7 +30,7 @@ use super::beside::{InFront, own_key, written_at};
 use super::named_port_hazards::{Case, Hazards, Judged, is_named};
 use super::named_port_report::{at_use, egress_engines, pod, with_engines, with_witness, witness};
 use crate::diagnostic::named_ports::NamedPorts;
-use crate::diagnostic::{Code, Finding, Fix};
+use crate::diagnostic::{Code, Finding, Fix, Severity};
 use crate::lints::cilium_names::and;
 use crate::load::Object;
 use crate::route::Route;
@@ -67,19 +67,19 @@ fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>, objects: &[Object]) -> Fi
         }
     }
     let defined = and(protocols.iter().map(ToString::to_string));
-    let message = if judged.denies() {
-        format!(
-            "this rule denies nothing: `{}` is defined with {defined}, and the rule says {}",
-            one.name, one.protocol
-        )
-    } else {
-        format!(
-            "`{}` is defined with {defined}, and the rule says {}: it allows nothing",
-            one.name, one.protocol
-        )
+    let throughout = hazards.is_vain_throughout(judged);
+    let why = format!("defined with {defined}, and the rule says {}", one.protocol);
+    let message = match (judged.denies(), throughout) {
+        (true, true) => format!("this rule denies nothing: `{}` is {why}", one.name),
+        (true, false) => format!("`{}` denies nothing: it is {why}", one.name),
+        (false, true) => format!("`{}` is {why}: it allows nothing", one.name),
+        (false, false) => format!("`{}` allows nothing: it is {why}", one.name),
     };
     let label = format!("{} here", one.protocol);
     let mut finding = at_use(judged, Code::NAMED_PORT_OTHER_PROTOCOL, message, label);
+    if !judged.denies() && !throughout {
+        finding.severity = Severity::Warning;
+    }
     for (port, pod) in places {
         let text = format!("{}/{} on {pod}", port.number, port.protocol);
         finding = finding.because(port.origin.clone(), text);

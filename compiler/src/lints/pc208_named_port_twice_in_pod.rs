@@ -11,10 +11,12 @@
 //! | | |
 //! |---|---|
 //! | Kubernetes' text | leaves it open; here all numbers with the rule's protocol count |
-//! | Cilium 1.20 | the last definition stands, of whatever protocol; the others do not exist |
+//! | Cilium 1.20 | the last definition of the main containers stands, of whatever protocol; the others do not exist |
 //! | Cilium up to 1.19 | the same |
 //!
-//! Where a deny rule uses the name, Cilium leaves the other numbers open, and this is an error.
+//! Where a deny rule uses the name, Cilium leaves the other numbers open, and this is an error; so is a name that one
+//! container gives twice. Nothing is said where all that a rule means by the name is what Cilium knows: a rule for TCP
+//! does not care for a second definition with UDP, unless that one is the last.
 //!
 //! ## Example
 //! ```yaml
@@ -28,7 +30,6 @@
 //! ## How to fix it
 //! Give each port of a pod a name of its own, and list the names in the rule.
 
-use super::cilium_names;
 use super::named_port_hazards::Hazards;
 use super::named_port_report::{numbers, pod, with_witness, witness};
 use super::named_port_sites::{Site, sites};
@@ -36,25 +37,38 @@ use super::object_name;
 use crate::diagnostic::named_ports::NamedPorts;
 use crate::diagnostic::{Code, Engines, Finding, Severity};
 use ir::cluster::{ContainerPort, ContainerRole};
+use ir::port::{Protocol, ProtocolSet};
 use std::collections::BTreeSet;
 
 /// Finds pods with such names that a rule uses.
 #[must_use]
 pub fn check(hazards: &Hazards<'_>) -> Vec<Finding> {
-    let twice = |ports: &[&ContainerPort]| {
-        let counting = ports.iter().filter(|port| port.role != ContainerRole::Init);
-        let numbers: BTreeSet<_> = counting.map(|port| (port.protocol, port.number)).collect();
-        numbers.len() > 1
-    };
+    // Where no main container defines it, PC209 says that Cilium knows none.
     sites(hazards, |judged, ports| {
-        let used = ports
-            .iter()
-            .any(|port| judged.one.protocol.contains(port.protocol));
-        used && twice(ports)
+        kept(ports).is_some() && lost(judged.one.protocol, ports).next().is_some()
     })
     .iter()
     .filter_map(|site| finding(hazards, site))
     .collect()
+}
+
+/// The definition that Cilium knows: the last one of the main containers.
+fn kept<'m>(ports: &[&'m ContainerPort]) -> Option<&'m ContainerPort> {
+    let mut ports = ports.iter().rev();
+    ports.find(|port| port.role == ContainerRole::Main).copied()
+}
+
+/// The numbers that a rule with these protocols means, and Cilium does not know.
+fn lost<'p>(
+    protocols: ProtocolSet,
+    ports: &'p [&ContainerPort],
+) -> impl Iterator<Item = (Protocol, u16)> + 'p {
+    let kept = kept(ports).map(|kept| (kept.protocol, kept.number));
+    ports
+        .iter()
+        .filter(move |port| port.role != ContainerRole::Init && protocols.contains(port.protocol))
+        .map(|port| (port.protocol, port.number))
+        .filter(move |number| Some(*number) != kept)
 }
 
 fn finding(hazards: &Hazards<'_>, site: &Site<'_, '_>) -> Option<Finding> {
@@ -67,31 +81,37 @@ fn finding(hazards: &Hazards<'_>, site: &Site<'_, '_>) -> Option<Finding> {
         .filter(|port| port.role != ContainerRole::Init)
         .collect();
     let all = numbers(ports.iter().map(|port| (port.protocol, port.number)));
-    let kept = cilium_names::own(endpoint)
-        .get(&one.name.to_ascii_lowercase())
-        .copied();
-    let lost = numbers(
-        ports
-            .iter()
-            .filter(|port| Some(port.number) != kept.map(|kept| kept.number))
-            .map(|port| (port.protocol, port.number)),
-    );
-    let message = if judged.denies() && kept.is_some() {
-        format!(
-            "Cilium leaves {lost} open on {endpoint}: the pod calls {all} `{}`, and the last one stands",
+    let kept = kept(&site.ports)?;
+    let lost: BTreeSet<_> = lost(one.protocol, &site.ports).collect();
+    let in_sidecars = ports
+        .iter()
+        .filter(|port| lost.contains(&(port.protocol, port.number)))
+        .all(|port| port.role == ContainerRole::Sidecar);
+    let why = match in_sidecars {
+        true => "sidecars do not count",
+        false => "the last one stands",
+    };
+    let message = match refused(&ports) {
+        Some(container) => format!(
+            "two ports of `{container}` in {endpoint} are called `{}`, and the API server refuses that",
             one.name
-        )
-    } else {
-        format!(
-            "{endpoint} calls {all} `{}`, and Cilium knows the last one only",
+        ),
+        None if judged.denies() => format!(
+            "Cilium leaves {} open on {endpoint}: the pod calls {all} `{}`, and {why}",
+            numbers(lost.iter().copied()),
             one.name
-        )
+        ),
+        None => format!(
+            "{endpoint} calls {all} `{}`, and Cilium knows {} only: {why}",
+            one.name,
+            numbers_beside(&lost, kept),
+        ),
     };
     let mut finding = Finding::new(Code::NAMED_PORT_TWICE_IN_POD, message).about(object_name(one.policy));
     let mut table = NamedPorts::default();
-    for (index, port) in ports.iter().enumerate() {
+    for port in &ports {
         let text = format!("{}/{} in `{}`", port.number, port.protocol, port.container);
-        finding = if index + 1 == ports.len() {
+        finding = if port.origin == kept.origin {
             finding.at(port.origin.clone(), text)
         } else {
             finding.because(port.origin.clone(), text)
@@ -99,28 +119,26 @@ fn finding(hazards: &Hazards<'_>, site: &Site<'_, '_>) -> Option<Finding> {
         table.add(endpoint, site.reached.pods.len(), port);
     }
     finding = finding.because(one.port.origin.clone(), "used here");
-    if site.is_denied() {
+    if site.is_denied() || refused(&ports).is_some() {
         finding.severity = Severity::Error;
     }
-    let cilium = match kept {
-        Some(kept) => format!(
-            "`{}` is {}/{} on {endpoint}, the last definition; the others do not exist",
+    let refused =
+        refused(&ports).map(|_| format!("{endpoint} is refused: names are unique within a container"));
+    let cilium = refused.clone().unwrap_or_else(|| {
+        format!(
+            "`{}` is {}/{} on {endpoint}: {why}; nothing else has the name",
             one.name, kept.number, kept.protocol
-        ),
-        None => format!(
-            "`{}` does not exist on {endpoint}: sidecars do not count",
-            one.name
-        ),
-    };
+        )
+    });
     let engines = Engines {
-        kubernetes: format!("`{}` is {all} on {endpoint}", one.name),
+        kubernetes: refused.unwrap_or_else(|| format!("`{}` is {all} on {endpoint}", one.name)),
         cilium_1_20: cilium.clone(),
         cilium_1_19: cilium,
     };
     let wanted = !judged.denies();
-    let flows = ports
+    let flows = lost
         .iter()
-        .map(|port| (pod(site.reached.id), port.protocol, port.number));
+        .map(|(protocol, number)| (pod(site.reached.id), *protocol, *number));
     let flow = witness(hazards, judged, flows, |tried| {
         tried.decided_here && tried.judgement.allowed() == wanted
     });
@@ -129,4 +147,20 @@ fn finding(hazards: &Hazards<'_>, site: &Site<'_, '_>) -> Option<Finding> {
         finding.named_ports(table).engines(engines).help(help),
         flow,
     ))
+}
+
+/// A container that gives the name twice.
+fn refused<'m>(ports: &[&&'m ContainerPort]) -> Option<&'m str> {
+    let mut containers = BTreeSet::new();
+    let mut names = ports.iter().map(|port| &*port.container);
+    names.find(|container| !containers.insert(*container))
+}
+
+/// The number that Cilium knows, with its protocol where those that it does not know have another.
+fn numbers_beside(lost: &BTreeSet<(Protocol, u16)>, kept: &ContainerPort) -> String {
+    let is_alike = lost.iter().all(|(protocol, _)| *protocol == kept.protocol);
+    match is_alike {
+        true => kept.number.to_string(),
+        false => format!("{}/{}", kept.number, kept.protocol),
+    }
 }

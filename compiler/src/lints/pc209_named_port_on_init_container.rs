@@ -14,7 +14,7 @@
 //! |---|---|---|
 //! | Kubernetes' text | counts | does not count |
 //! | Cilium 1.20 | does not count | does not count |
-//! | Cilium up to 1.19 | does not count | does not count |
+//! | Cilium up to 1.19 | does not count; at egress another pod's number behind the name is used, where there is one | the same |
 //!
 //! It is an error where a rule has no other port and so allows nothing at all, or denies: then what it denies is open.
 //!
@@ -28,9 +28,11 @@
 //!
 //! ## How to fix it
 //! For a sidecar write the number in the rule. The port of another init container is closed once the pod serves: remove
-//! the rule, or the name where the rule has other ports; or let the container run on, as a sidecar. After the last rule of
+//! the rule, or the name where the rule has other ports; or let the container run on, as a sidecar, with the number in
+//! the rule. After the last rule of
 //! a direction is gone, Cilium's policies do not restrict the direction, and a NetworkPolicy does only by `policyTypes`.
 
+use super::cilium_names::{self, Meaning};
 use super::conflicts::Removal;
 use super::named_port_hazards::{Case, Hazards, Judged};
 use super::named_port_report::{numbers, pod, with_witness, witness};
@@ -38,7 +40,8 @@ use super::named_port_sites::{Site, role, sites};
 use super::object_name;
 use crate::diagnostic::named_ports::NamedPorts;
 use crate::diagnostic::{Code, Engines, Finding, Severity};
-use ir::cluster::ContainerRole;
+use ir::cluster::{ContainerPort, ContainerRole};
+use ir::policy::Direction;
 use ir::port::Ports;
 
 /// Finds pods with such names that a rule uses.
@@ -77,9 +80,17 @@ fn finding(hazards: &Hazards<'_>, site: &Site<'_, '_>) -> Option<Finding> {
         one.name
     );
     let throughout = hazards.is_vain_throughout(judged);
+    // Up to 1.19 another pod's number stands for everybody's at egress.
+    let of_others =
+        |port: &&&ContainerPort| hazards.names.meaning(one.name, port.protocol) == Meaning::One(port.number);
+    let is_egress = one.rule.direction == Direction::Egress && cilium_names::enforces(one.policy.kind);
+    let since = match is_egress && ports.iter().all(|port| of_others(&port)) {
+        true => "Cilium 1.20",
+        false => "Cilium",
+    };
     let message = match (counts, judged.denies()) {
-        (true, true) => format!("Cilium leaves open what this name denies: {where_defined}"),
-        (true, false) => format!("{where_defined}, and Cilium does not count it"),
+        (true, true) => format!("{since} leaves open what this name denies: {where_defined}"),
+        (true, false) => format!("{where_defined}, and {since} does not count it"),
         (false, true) => format!("`{}` denies nothing: {where_defined}, and it has ended", one.name),
         (false, false) => format!(
             "{where_defined}, and it has ended before the pod serves: {} allows nothing",
@@ -108,7 +119,10 @@ fn finding(hazards: &Hazards<'_>, site: &Site<'_, '_>) -> Option<Finding> {
             none.clone()
         },
         cilium_1_20: none.clone(),
-        cilium_1_19: none,
+        cilium_1_19: match is_egress {
+            true => hazards.names.egress(one.name, one.protocol, one.rule.action),
+            false => none,
+        },
     };
     let wanted = counts != judged.denies();
     let flows = ports
@@ -120,7 +134,7 @@ fn finding(hazards: &Hazards<'_>, site: &Site<'_, '_>) -> Option<Finding> {
     let help = match counts {
         true => format!("write the number: {all}"),
         false => format!(
-            "let `{}` run beside it, as a sidecar (`restartPolicy: Always`); or, for nobody listens there once the pod serves, {}",
+            "let `{}` run beside it, as a sidecar (`restartPolicy: Always`), and write {all}, for Cilium does not know sidecars' names; or, for nobody listens there once the pod serves, {}",
             first.container,
             without_the_name(hazards, judged)
         ),

@@ -12,8 +12,8 @@
 //! | | `0x50` | `HTTP` | `http_web` |
 //! |---|---|---|---|
 //! | Kubernetes' text | a name | refused | refused |
-//! | Cilium 1.20 | a name | the name `http` | refused |
-//! | Cilium up to 1.19 | a name | the name `http` | refused |
+//! | Cilium 1.20 | a name | the name `http` | refused by the agent: the policy exists, and is not enforced |
+//! | Cilium up to 1.19 | a name | the name `http` | the same |
 //!
 //! A number with a leading zero (`010`) is octal in Cilium's policies: that is PC119.
 //!

@@ -8,11 +8,17 @@
 //! and one with the Service's number opens (or closes) a port that nobody listens on, while the one in use is left as
 //! it is.
 //!
-//! A number is reported only where no reached pod lists it among its container ports, and the rule does not list the
-//! pods' own number as well.
+//! A number is reported only where no reached pod lists it among its container ports and no Service leads to it, and the
+//! rule does not list the pods' own number as well. A headless Service translates nothing, and its numbers are not
+//! looked at.
 //!
 //! ## What engines do
-//! All of them look at the pod's port.
+//!
+//! | | |
+//! |---|---|
+//! | Kubernetes' text | the pod's port counts |
+//! | Cilium 1.20 | the same |
+//! | Cilium up to 1.19 | the same; at egress another pod's number behind the name is used, where there is one |
 //!
 //! ## Example
 //! ```yaml
@@ -27,9 +33,13 @@
 //! `check --fix --unsafe-fixes` writes where `targetPort` leads.
 
 use super::named_port_hazards::{Case, Hazards, Judged, by_namespace};
-use super::named_port_report::{at_use, decided_by, flow, pod, shown, table_of_all, with_witness, witness};
+use super::named_port_report::{
+    at_use, decided_by, egress_engines, flow, pod, shown, table_of_all, vain_part, with_engines,
+    with_witness, witness,
+};
 use super::named_ports::{self, NumberUse};
 use super::object_name;
+use super::pc204_named_port_undefined::opened_elsewhere;
 use super::picked::{Picked, picked_by};
 use crate::diagnostic::named_ports::NamedPorts;
 use crate::diagnostic::{Applicability, Code, Finding, Fix, Severity, Witness};
@@ -70,20 +80,29 @@ pub fn check(hazards: &Hazards<'_>) -> Vec<Finding> {
 /// A rule that uses a Service's name. It matches nothing.
 fn name(hazards: &Hazards<'_>, judged: &Judged<'_>, service: &Service, port: &ServicePort) -> Finding {
     let one = &judged.one;
+    let vain = vain_part(hazards, judged);
+    let open = opened_elsewhere(hazards, judged);
+    let does = match (open, judged.denies()) {
+        (Some((_, number)), _) => format!("Cilium up to 1.19 opens {number} on pods that do not call it so"),
+        (None, true) => format!("{vain} denies nothing"),
+        (None, false) => format!("{vain} allows nothing"),
+    };
+    let it = match hazards.is_vain_throughout(judged) || open.is_some() {
+        true => format!("`{}`", one.name),
+        false => "it".to_owned(),
+    };
     let message = format!(
-        "{}: `{}` is what the Service {}/{} calls the port, and no pod that this rule reaches does",
-        if judged.denies() {
-            "this rule denies nothing"
-        } else {
-            "this rule allows nothing"
-        },
-        one.name,
-        service.namespace,
-        service.name
+        "{does}: {it} is what the Service {}/{} calls the port, and no pod that this rule reaches does",
+        service.namespace, service.name
     );
     let mut finding = at_use(judged, Code::SERVICE_PORT_IN_POLICY, message, "a Service's name")
         .because(port.origin.clone(), "the Service's port");
-    finding.severity = Severity::Error;
+    if let Some((port, number)) = open {
+        finding = finding.because(port.origin.clone(), format!("{number} is another port here"));
+    }
+    if judged.denies() || open.is_some() || hazards.is_vain_throughout(judged) {
+        finding.severity = Severity::Error;
+    }
     let behind = one
         .reached
         .iter()
@@ -123,9 +142,12 @@ fn name(hazards: &Hazards<'_>, judged: &Judged<'_>, service: &Service, port: &Se
             None => format!("write {}, the container's number", target.number),
         },
         (None, Target::Number(number)) => format!("write {number}, where the Service leads"),
-        (None, Target::Name(name)) => format!("write `{name}`, where the Service leads"),
+        (None, Target::Name(name)) => format!(
+            "give the pods' port the name `{name}`, where the Service leads and which they lack, and write it"
+        ),
     };
-    with_witness(finding.named_ports(table_of_all(judged)).help(help), flow)
+    let finding = finding.named_ports(table_of_all(judged)).help(help);
+    with_witness(with_engines(finding, egress_engines(hazards, judged)), flow)
 }
 
 /// A rule that uses a Service's number.
@@ -161,21 +183,29 @@ fn number(
         .filter(|reached| is_picked(reached.endpoint))
         .find_map(|reached| {
         let services = by_namespace.get(reached.endpoint.namespace.as_str())?;
-        services
-            .iter()
-            .filter(|service| service.selects(reached.endpoint))
-            .find_map(|service| {
-                let port = service
-                    .ports
-                    .iter()
-                    .find(|port| port.number == one.number && one.protocol.contains(port.protocol))?;
-                let target = match (&port.target, port.targets(reached.endpoint).next()) {
-                    (_, Some(target)) => target.number,
-                    (Target::Number(number), None) => *number,
-                    (Target::Name(_), None) => return None,
-                };
-                (target != one.number).then_some((reached, *service, port, target))
-            })
+        let of_pod = || {
+            services
+                .iter()
+                .filter(|service| !service.is_headless && service.selects(reached.endpoint))
+        };
+        // Another one leads there.
+        let mut ports = of_pod().flat_map(|service| &service.ports);
+        if ports.any(|port| port.target == Target::Number(one.number) && one.protocol.contains(port.protocol))
+        {
+            return None;
+        }
+        of_pod().find_map(|service| {
+            let port = service
+                .ports
+                .iter()
+                .find(|port| port.number == one.number && one.protocol.contains(port.protocol))?;
+            let target = match (&port.target, port.targets(reached.endpoint).next()) {
+                (_, Some(target)) => target.number,
+                (Target::Number(number), None) => *number,
+                (Target::Name(_), None) => return None,
+            };
+            (target != one.number).then_some((reached, *service, port, target))
+        })
     })?;
     if rule_has(one, reached.endpoint, target) {
         return None;

@@ -16,6 +16,10 @@
 //! | Cilium 1.20 | the same |
 //! | Cilium up to 1.19 | egress rules with the name are skipped until one number is left |
 //!
+//! Cilium 1.20 takes a pod's port names into its identity, when the pod is made. Pods with equal labels that ran before
+//! the upgrade and differ in a name's number are not told apart until they are made anew; for them the entry is skipped
+//! as before (cilium/cilium#45760).
+//!
 //! ## Example
 //! ```yaml
 //! # ReplicaSet catalog-7c9f:  ports: [{name: http, containerPort: 8080}]

@@ -14,6 +14,10 @@
 //! | Cilium 1.20 | the same | the same |
 //! | Cilium up to 1.19 | the entry is skipped: what it allows stays closed | the same |
 //!
+//! Cilium 1.20 takes a pod's port names into its identity, when the pod is made. Pods with equal labels that ran before
+//! the upgrade and differ in a name's number are not told apart until they are made anew; for them the entry is skipped
+//! as before (cilium/cilium#45760).
+//!
 //! In an egress rule that denies it is PC203; at ingress it is a note.
 //!
 //! ## Example

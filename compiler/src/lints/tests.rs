@@ -80,6 +80,30 @@ policy CiliumNetworkPolicy shop/p on pods [app=web, ns=shop] applies egress @ p.
 }
 
 #[test]
+fn a_deny_rule_is_skipped_for_numbers_that_the_pod_itself_has() {
+    // The last definition of a pod stands for Cilium: 80 on the one, 81 on the other.
+    let text = "\
+endpoint shop/db labels app=db ports http 81/TCP in a (pods.yaml:1:1), http 80/TCP in b (pods.yaml:2:1)
+endpoint shop/other labels app=other ports http 81/TCP (pods.yaml:3:1)
+endpoint shop/web labels app=web
+policy CiliumNetworkPolicy shop/p on pods [app=web, ns=shop] denies egress @ p.yaml:1:1 {
+  allow egress to pods [] @ p.yaml:2:1
+  deny egress to pods [app=db, ns=shop] ports http/TCP (p.yaml:3:1) @ p.yaml:3:1
+}
+";
+    let found = about_port_names(&Ground::of(&ir::text::parse(text).unwrap()), &[], &[]);
+    let messages: Vec<_> = found.iter().map(|finding| finding.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            "what this rule denies is open on Cilium up to 1.19, which skips it: `http` means 80 and 81, and Cilium knows \
+             one of these on some pods and another on others",
+            "Cilium leaves 81 open on shop/db: the pod calls 80 and 81 `http`, and the last one stands",
+        ]
+    );
+}
+
+#[test]
 fn at_ingress_it_is_a_note_because_every_engine_agrees() {
     let found = findings_of(
         "\

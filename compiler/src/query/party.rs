@@ -3,7 +3,7 @@
 use super::service::ServiceSpec;
 use super::{End, QueryError};
 use crate::de::suggest;
-use ir::cluster::{Cluster, Endpoint, EndpointId, Workload};
+use ir::cluster::{Cluster, ContainerRole, Endpoint, EndpointId, Workload};
 use ir::flow::Party;
 use ir::model::Model;
 use ir::named_port;
@@ -147,7 +147,14 @@ impl PortSpec {
                         .flat_map(|endpoint| &endpoint.ports)
                         .filter_map(|port| {
                             let name = port.name.as_deref()?;
-                            Some(format!("{name} ({}/{})", port.number, port.protocol))
+                            let why = if endpoint.is_some_and(|endpoint| endpoint.host_network) {
+                                ", a port of its node: the pod is on the host network"
+                            } else if port.role == ContainerRole::Init {
+                                ", of an init container, which has ended"
+                            } else {
+                                ""
+                            };
+                            Some(format!("{name} ({}/{}{why})", port.number, port.protocol))
                         });
                     undefined.extend(names);
                 }
