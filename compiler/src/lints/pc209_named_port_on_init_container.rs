@@ -84,7 +84,7 @@ fn finding(hazards: &Hazards<'_>, site: &Site<'_, '_>) -> Option<Finding> {
     let of_others =
         |port: &&&ContainerPort| hazards.names.meaning(one.name, port.protocol) == Meaning::One(port.number);
     let is_egress = one.rule.direction == Direction::Egress && cilium_names::enforces(one.policy.kind);
-    let since = match is_egress && ports.iter().all(|port| of_others(&port)) {
+    let since = match is_egress && ports.iter().all(of_others) {
         true => "Cilium 1.20",
         false => "Cilium",
     };

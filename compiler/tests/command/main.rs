@@ -11,6 +11,7 @@ mod cache;
 mod check;
 mod compile;
 mod editor;
+mod every_code;
 mod fix;
 mod flows;
 mod formats;
