@@ -152,7 +152,7 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
     if understood.blocked() {
         writeln!(
             terminal.err,
-            "error: this input is not what the API server would take; nothing behind it was analysed"
+            "error: a refused input would leave every answer a guess; nothing behind it was analysed"
         )?;
         return Ok(Status::Failed);
     }

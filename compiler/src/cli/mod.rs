@@ -209,7 +209,7 @@ fn refuse_blocked(
         human::write(&mut terminal.err, &blocking, &understood.input.sources, options)?;
         writeln!(
             terminal.err,
-            "error: this input is not what the API server would take, so there is no answer ({})",
+            "error: a refused input would leave every answer a guess, so there is none ({})",
             human::summary(Counts::of(&blocking))
         )?;
         return Ok(Some(Status::Failed));

@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
     if understood.blocked() {
         writeln!(
             terminal.err,
-            "error: this input is not what the API server would take; the page shows why, and nothing else"
+            "error: a refused input would leave every answer a guess; the page shows what is refused, and nothing else"
         )?;
         return Ok(Status::Failed);
     }

@@ -160,6 +160,7 @@ codes! {
     EMPTY_RULE_MEANS_THE_OPPOSITE 702 "empty-rule-means-the-opposite" Warning "An empty rule means the opposite in the other API."
     SECTION_WITHOUT_ITS_TYPE 703 "section-without-its-type" Warning "A section that `policyTypes` leaves out is ignored by Kubernetes and enforced by Cilium."
     NAMED_PORT_BY_ENGINE 704 "named-port-by-engine" Warning "Engines resolve the port name differently."
+    OWN_NODE_DENIED 705 "own-node-denied" Warning "Cilium denies the pod's own node as well; here it always reaches its pods."
 }
 
 impl Code {

@@ -1,5 +1,6 @@
 //! The machinery of the `PC3xx` rules: what the verifier finds between rules and policies, told by one lint each.
 
+use super::pc705_own_node_denied::own_node;
 use super::{object_name, policy_name};
 use super::{
     pc301_rule_never_matches, pc302_rule_redundant, pc303_allow_cut_by_deny, pc304_allow_partly_cut_by_deny,
@@ -37,6 +38,7 @@ pub fn check(model: &Model, options: &Options) -> Result<Answers, VerifierError>
         conflicts
             .redundant
             .iter()
+            .filter(|redundancy| !keeps_own_node_out(model, redundancy))
             .filter_map(|redundancy| match redundancy.cause {
                 Cause::Shadowed => pc309_shadowed_by_priority::finding(model, redundancy, removal),
                 Cause::CutByDeny => pc303_allow_cut_by_deny::finding(model, redundancy, removal),
@@ -68,6 +70,12 @@ pub fn check(model: &Model, options: &Options) -> Result<Answers, VerifierError>
         findings,
         undecided: undecided.collect(),
     })
+}
+
+/// Whether a rule is needed on Cilium to keep the pods' own node out (PC705), which is always let in here.
+fn keeps_own_node_out(model: &Model, redundancy: &Redundancy) -> bool {
+    let denies = |id| rule_of(model, id).is_some_and(|(policy, rule)| own_node(policy, rule).is_some());
+    denies(redundancy.rule) && !redundancy.covered_by.iter().any(|id| denies(*id))
 }
 
 /// A rule with its policy.
@@ -134,8 +142,8 @@ impl<'m> Removal<'m> {
             )
         } else {
             format!(
-                "{advice} and let `policyTypes` name Egress: left out, it stands for egress only while there is an egress \
-                 rule"
+                "{advice} and let `policyTypes` name Egress, if it does not: left out, it stands for egress only while \
+                 there is an egress rule"
             )
         }
     }

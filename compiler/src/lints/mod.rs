@@ -62,6 +62,7 @@ pub mod pc608_policy_on_host_network;
 pub mod pc618_domain_names_never_learned;
 pub mod pc701_cidr_and_pods;
 pub mod pc703_section_without_its_type;
+pub mod pc705_own_node_denied;
 mod picked;
 pub mod probes;
 pub mod surroundings;
@@ -145,9 +146,10 @@ fn hygiene(ground: &Ground<'_>, objects: &[Object]) -> Vec<Finding> {
         &|| pc606_cidr_inside_cluster_range::check(around),
         &|| pc607_policy_types_omitted::check(around),
         &|| pc608_policy_on_host_network::check(around),
-        &|| pc618_domain_names_never_learned::check(around),
+        &|| pc618_domain_names_never_learned::check(around, probing),
         &|| pc701_cidr_and_pods::check(around),
         &|| pc703_section_without_its_type::check(around),
+        &|| pc705_own_node_denied::check(around),
     ])
 }
 

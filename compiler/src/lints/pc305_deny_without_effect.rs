@@ -8,7 +8,7 @@
 //! for: another label, another port, another direction.
 //!
 //! A policy of Cilium's that only denies is the usual surprise: by having a rule it denies all that no rule allows, its
-//! own pods' traffic with everybody else included.
+//! own pods' traffic with everybody else included. That is a warning, unless the rule denies everybody.
 //!
 //! ## Example
 //! ```yaml
@@ -24,8 +24,9 @@
 
 use super::conflicts::{of_redundant, only_denies, rule_of};
 use super::policy_name;
-use crate::diagnostic::{Code, Finding};
+use crate::diagnostic::{Code, Finding, Severity};
 use ir::model::Model;
+use ir::peer::Peers;
 use verifier::Redundancy;
 
 pub(super) fn finding(model: &Model, redundancy: &Redundancy) -> Option<Finding> {
@@ -54,5 +55,10 @@ pub(super) fn finding(model: &Model, redundancy: &Redundancy) -> Option<Finding>
     };
     let texts = (message, "denies what is denied without it", "part is denied by");
     let finding = of_redundant(model, redundancy, Code::DENY_WITHOUT_EFFECT, texts)?;
-    Some(finding.help(help))
+    let mut finding = finding.help(help);
+    // Whoever denies everybody means it.
+    if only_denies(policy, direction) && rule.peers != Peers::Any {
+        finding.severity = Severity::Warning;
+    }
+    Some(finding)
 }

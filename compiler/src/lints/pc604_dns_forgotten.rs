@@ -8,13 +8,14 @@
 //! do not look like a policy at all.
 //!
 //! All policies that select the pod are taken together. Anything that may be DNS counts: a rule for port 53 (or
-//! 5353, where OpenShift's DNS listens) over UDP whoever its peers are, and a rule for every port to `kube-dns`, to
-//! OpenShift's `openshift-dns`, to every pod, to nodes or to wide address blocks. What is the internet alone
-//! (`world`, or a block without `10.0.0.0/8`, `172.16.0.0/12`, `192.168.0.0/16` and the nodes' slices) is not:
-//! clusters answer names inside. Port 53 without a protocol is TCP, over which programs do not begin to ask: it is
-//! pointed at where DNS may be among the peers. Nothing is said of pods that may reach nothing, or only fixed
-//! addresses, or that a rule denies DNS to; and it is a note where the input lacks the pods, since it may lack
-//! another policy too.
+//! where OpenShift's DNS, or the DNS pods of the input, listen) over UDP, unless its peers are pods that are DNS
+//! and listen elsewhere, or are asked to be `k8s-app: kube-dns` where those are not; and a rule for every port to
+//! `kube-dns`, to OpenShift's `openshift-dns`, to every pod, to nodes or to wide address blocks. What is the
+//! internet alone (`world`, or a block without `10.0.0.0/8`, `172.16.0.0/12`, `192.168.0.0/16` and the nodes'
+//! slices) is not: clusters answer names inside. Port 53 without a protocol is TCP, over which programs do not
+//! begin to ask: it is pointed at where DNS may be among the peers. Nothing is said of pods that may reach nothing,
+//! or only fixed addresses, or that a rule denies DNS to; and it is a note where the input lacks the pods, since it
+//! may lack another policy too.
 //!
 //! ## Example
 //! ```yaml
@@ -48,21 +49,23 @@
 //! ```
 
 use super::object_name;
-use super::probes::{DNS_LABEL, Probing, is_probe};
+use super::probes::{DNS_LABEL, OPENSHIFT_NAMESPACE, Probing, is_probe};
 use super::surroundings::Surroundings;
 use crate::diagnostic::{Code, Finding, Severity, Witness};
 use ipnet::{IpNet, Ipv4Net};
 use ir::cluster::{Cluster, Endpoint, EndpointId};
 use ir::flow::{Flow, Party};
-use ir::peer::{CidrBlock, Entity, PeerMatch, Peers};
+use ir::peer::{CidrBlock, Entity, Peer, PeerMatch, Peers};
 use ir::policy::{Action, Direction, Policy, PolicyId, Rule, Subject};
 use ir::port::{Port, PortMatch, Ports, Protocol, ProtocolSet};
-use ir::selector::{Attribute, NAMESPACE_NAME_LABEL};
+use ir::selector::{Attribute, NAMESPACE_NAME_LABEL, Operator, Selector};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 /// The port of DNS, and the one behind it on OpenShift.
 pub(super) const DNS_PORTS: [u16; 2] = [53, 5353];
+/// Where the API server listens (kubeadm's default), whose address clients are given.
+const API_SERVER: u16 = 6443;
 /// Blocks at least this wide may well hold a resolver.
 const WIDE: u8 = 16;
 
@@ -148,7 +151,7 @@ fn is_dns(pod: &Endpoint) -> bool {
 }
 
 /// The pods that are DNS, as far as they can be told.
-struct Dns<'p> {
+pub(super) struct Dns<'p> {
     cluster: &'p Cluster,
     /// Those of the input.
     real: Vec<(EndpointId, &'p Endpoint)>,
@@ -157,7 +160,7 @@ struct Dns<'p> {
 }
 
 impl<'p> Dns<'p> {
-    fn of(probing: &Probing<'p>) -> Self {
+    pub(super) fn of(probing: &Probing<'p>) -> Self {
         let cluster = &probing.probes.model.cluster;
         let probes = probing.probes.dns.iter();
         Self {
@@ -175,6 +178,62 @@ impl<'p> Dns<'p> {
     fn pods(&self) -> impl Iterator<Item = (EndpointId, &'p Endpoint)> {
         self.real.iter().chain(&self.probes).copied()
     }
+
+    /// Those that a selector may pick: of the labels of namespaces only the name is known.
+    fn among(&self, selector: &Selector) -> impl Iterator<Item = &'p Endpoint> {
+        let is_unknown = |attribute: &Attribute| matches!(attribute, Attribute::NamespaceLabel(key) if key != NAMESPACE_NAME_LABEL);
+        self.pods().map(|(_, pod)| pod).filter(move |pod| {
+            selector.requirements().iter().all(|asked| {
+                let value = || self.cluster.attribute(pod, &asked.attribute);
+                is_unknown(&asked.attribute) || asked.operator.accepts(value())
+            })
+        })
+    }
+
+    /// Whether a port may be that of DNS.
+    fn may_be_port(&self, port: &PortMatch) -> bool {
+        self.pods().any(|(_, pod)| may_be_port_of(pod, port))
+    }
+
+    /// Whether a port of a peer may be that of DNS. Pods that are nobody's DNS that is known may be one of their own,
+    /// unless they are called as that of the cluster is.
+    fn may_be(&self, peer: &PeerMatch, port: &PortMatch) -> bool {
+        let PeerMatch::Endpoints(selector) = peer else {
+            return self.may_be_port(port);
+        };
+        let mut among = self.among(selector).peekable();
+        if among.peek().is_some() {
+            return among.any(|pod| may_be_port_of(pod, port));
+        }
+        let means_the_clusters = selector
+            .requirements()
+            .iter()
+            .any(|asked| matches!(&asked.attribute, Attribute::Label(key) if key == DNS_LABEL));
+        !means_the_clusters && self.may_be_port(port)
+    }
+}
+
+/// Whether a port may be that of this pod's DNS; of one that lists no port for UDP, the usual ones.
+fn may_be_port_of(pod: &Endpoint, port: &PortMatch) -> bool {
+    match port {
+        PortMatch::Numbers {
+            protocol,
+            first,
+            last,
+        } => {
+            let listed = pod.ports.iter().filter(|port| port.protocol == Protocol::Udp);
+            let mut numbers: Vec<u16> = listed.map(|port| port.number).collect();
+            if numbers.is_empty() {
+                numbers.extend(DNS_PORTS);
+            }
+            protocol.contains(Protocol::Udp) && numbers.iter().any(|number| (*first..=*last).contains(number))
+        }
+        PortMatch::Name { name, .. } => {
+            let name = name.to_ascii_lowercase();
+            name.contains("dns") || name == "domain"
+        }
+        PortMatch::Icmp { .. } => false,
+    }
 }
 
 /// What is wrong with policies that are in force together; `witness` is a flow that shows it on a pod of the input.
@@ -188,6 +247,7 @@ fn finding(dns: &Dns<'_>, set: &[&Policy], witness: impl FnOnce() -> Option<Witn
     if rules().any(|(_, rule)| speaks_of_dns(dns, rule)) {
         return None;
     }
+    let astray = rules().find_map(|(_, rule)| astray(dns, rule));
     let (owner, needs) = rules().find(|(_, rule)| rule.action == Action::Allow && asks_for_names(rule))?;
     let witness = witness();
     let over_tcp = rules().find_map(|(policy, rule)| Some((policy, over_tcp(dns, rule)?)));
@@ -202,9 +262,13 @@ fn finding(dns: &Dns<'_>, set: &[&Policy], witness: impl FnOnce() -> Option<Witn
         ),
     };
     let finding = Finding::new(Code::DNS_FORGOTTEN, message).about(object_name(owner));
-    let mut finding = match over_tcp {
-        Some((_, port)) => finding.at(port.origin.clone(), "TCP, and questions come over UDP"),
-        None => finding.at(needs.origin.clone(), "reached by name, which needs DNS"),
+    let mut finding = match (over_tcp, astray) {
+        (Some((_, port)), _) => finding.at(port.origin.clone(), "TCP, and questions come over UDP"),
+        (None, Some(peer)) => finding.at(
+            peer.origin.clone(),
+            "DNS is not among these pods, or not on these ports",
+        ),
+        (None, None) => finding.at(needs.origin.clone(), "reached by name, which needs DNS"),
     };
     finding = finding.because(isolating.origin.clone(), "restricts egress");
     if object_name(isolating) != object_name(owner) {
@@ -220,6 +284,9 @@ fn finding(dns: &Dns<'_>, set: &[&Policy], witness: impl FnOnce() -> Option<Witn
         (None, true) => {
             "add an egress rule `toEndpoints: [{matchLabels: {k8s:io.kubernetes.pod.namespace: kube-system, k8s-app: kube-dns}}]` with `toPorts: [{ports: [{port: \"53\", protocol: ANY}]}]`"
         }
+        (None, false) if set.iter().any(|policy| is_of_openshift(policy)) => {
+            "add an egress rule for ports 5353/UDP and 5353/TCP to the pods of namespace `openshift-dns`, here or in a policy for the whole namespace"
+        }
         (None, false) => {
             "add an egress rule for ports 53/UDP and 53/TCP to the pods `k8s-app: kube-dns` in namespace `kube-system`, here or in a policy for the whole namespace"
         }
@@ -229,7 +296,8 @@ fn finding(dns: &Dns<'_>, set: &[&Policy], witness: impl FnOnce() -> Option<Witn
 /// Whether a rule's peers are found by name: everything but fixed addresses and nodes.
 fn asks_for_names(rule: &Rule) -> bool {
     match &rule.peers {
-        Peers::Any => true,
+        // In-cluster clients are given the API server's address.
+        Peers::Any => !matches!(&rule.ports, Ports::OneOf(ports) if ports.iter().all(is_of_api_server)),
         Peers::OneOf(peers) => peers.iter().any(|peer| match peer.matches {
             PeerMatch::Endpoints(_) | PeerMatch::Domain(_) => true,
             PeerMatch::Entity(entity) => matches!(
@@ -241,15 +309,51 @@ fn asks_for_names(rule: &Rule) -> bool {
     }
 }
 
+/// Whether a policy is of OpenShift's own, or speaks of its DNS.
+fn is_of_openshift(policy: &Policy) -> bool {
+    let picks = |peer: &Peer| {
+        let PeerMatch::Endpoints(selector) = &peer.matches else {
+            return false;
+        };
+        selector.requirements().iter().any(|asked| {
+            matches!(&asked.operator, Operator::In(values) if values.iter().any(|value| value == OPENSHIFT_NAMESPACE))
+        })
+    };
+    let mut rules = policy.rules.iter();
+    let of_its_own = policy
+        .namespace
+        .as_deref()
+        .is_some_and(|name| name.starts_with("openshift-"));
+    of_its_own || rules.any(|rule| matches!(&rule.peers, Peers::OneOf(peers) if peers.iter().any(picks)))
+}
+
+fn is_of_api_server(port: &Port) -> bool {
+    matches!(&port.matches, PortMatch::Numbers { first, last, .. } if first == last && *first == API_SERVER)
+}
+
 /// Whether a rule may be about DNS: allow it, or deny it on purpose.
-fn speaks_of_dns(dns: &Dns<'_>, rule: &Rule) -> bool {
-    match &rule.ports {
-        Ports::OneOf(ports) => {
-            let has_peers = !matches!(&rule.peers, Peers::OneOf(peers) if peers.is_empty());
-            has_peers && ports.iter().any(|port| may_be_dns(&port.matches))
+pub(super) fn speaks_of_dns(dns: &Dns<'_>, rule: &Rule) -> bool {
+    match (&rule.ports, &rule.peers) {
+        (Ports::OneOf(ports), Peers::Any) => ports.iter().any(|port| dns.may_be_port(&port.matches)),
+        (Ports::OneOf(ports), Peers::OneOf(peers)) => {
+            let may_be = |peer: &Peer| ports.iter().any(|port| dns.may_be(&peer.matches, &port.matches));
+            peers.iter().any(may_be)
         }
-        Ports::Any => rule.action == Action::Allow && may_reach_dns(dns, rule),
+        (Ports::Any, _) => rule.action == Action::Allow && may_reach_dns(dns, rule),
     }
+}
+
+/// A peer by which a rule for the ports of DNS means DNS, and does not reach it.
+fn astray<'r>(dns: &Dns<'_>, rule: &'r Rule) -> Option<&'r Peer> {
+    let (Ports::OneOf(ports), Peers::OneOf(peers)) = (&rule.ports, &rule.peers) else {
+        return None;
+    };
+    let is_meant = ports.iter().any(|port| dns.may_be_port(&port.matches));
+    let picks_pods = |peer: &&Peer| matches!(peer.matches, PeerMatch::Endpoints(_));
+    peers
+        .iter()
+        .find(picks_pods)
+        .filter(|_| is_meant && rule.action == Action::Allow)
 }
 
 /// Whether DNS may be among a rule's peers, whatever its ports.
@@ -265,58 +369,44 @@ fn over_tcp<'r>(dns: &Dns<'_>, rule: &'r Rule) -> Option<&'r Port> {
     let Ports::OneOf(ports) = &rule.ports else {
         return None;
     };
-    let is_dns = |port: &&Port| match port.matches {
+    let would_be_dns = |port: &&Port| match port.matches {
         PortMatch::Numbers {
-            protocol,
+            protocol: ProtocolSet::One(Protocol::Tcp),
             first,
             last,
-        } => protocol == ProtocolSet::One(Protocol::Tcp) && first == last && DNS_PORTS.contains(&first),
-        PortMatch::Name { .. } | PortMatch::Icmp { .. } => false,
+        } if first == last => {
+            let over_udp = PortMatch::Numbers {
+                protocol: ProtocolSet::One(Protocol::Udp),
+                first,
+                last,
+            };
+            match &rule.peers {
+                Peers::Any => dns.may_be_port(&over_udp),
+                Peers::OneOf(peers) => peers
+                    .iter()
+                    .any(|peer| may_hold_dns(dns, &peer.matches) && dns.may_be(&peer.matches, &over_udp)),
+            }
+        }
+        _ => false,
     };
-    let port = ports.iter().find(is_dns)?;
-    (rule.action == Action::Allow && may_reach_dns(dns, rule)).then_some(port)
-}
-
-fn may_be_dns(port: &PortMatch) -> bool {
-    match port {
-        PortMatch::Numbers {
-            protocol,
-            first,
-            last,
-        } => {
-            protocol.contains(Protocol::Udp)
-                && DNS_PORTS.iter().any(|number| (*first..=*last).contains(number))
-        }
-        PortMatch::Name { name, .. } => {
-            let name = name.to_ascii_lowercase();
-            name.contains("dns") || name == "domain"
-        }
-        PortMatch::Icmp { .. } => false,
-    }
+    ports
+        .iter()
+        .find(would_be_dns)
+        .filter(|_| rule.action == Action::Allow)
 }
 
 /// Whether DNS may be among these peers, which may be reached on every port.
 fn may_hold_dns(dns: &Dns<'_>, peer: &PeerMatch) -> bool {
     match peer {
-        PeerMatch::Endpoints(selector) => {
-            let labels_unknown = |attribute: &Attribute| matches!(attribute, Attribute::NamespaceLabel(key) if key != NAMESPACE_NAME_LABEL);
-            dns.pods().any(|(_, pod)| {
-                selector.requirements().iter().all(|asked| {
-                    labels_unknown(&asked.attribute)
-                        || asked
-                            .operator
-                            .accepts(dns.cluster.attribute(pod, &asked.attribute))
-                })
-            })
-        }
+        PeerMatch::Endpoints(selector) => dns.among(selector).next().is_some(),
         PeerMatch::Cidr(block) => {
             let is_wide = block.cidr.prefix_len() <= WIDE;
             let is_one = block.cidr.prefix_len() == block.cidr.max_prefix_len();
             is_one || (is_wide && !is_internet_alone(dns.cluster, block))
         }
-        PeerMatch::Entity(entity) => !matches!(
+        PeerMatch::Entity(entity) => matches!(
             entity,
-            Entity::None | Entity::World | Entity::WorldIpv4 | Entity::WorldIpv6
+            Entity::All | Entity::Cluster | Entity::Host | Entity::RemoteNode | Entity::Unmanaged
         ),
         PeerMatch::Nodes(_) | PeerMatch::OtherNodes(_) => true,
         PeerMatch::Domain(_) => false,

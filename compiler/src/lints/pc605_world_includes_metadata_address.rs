@@ -9,7 +9,7 @@
 //!
 //! Nothing is said where the rule's ports leave port 80 out, or where a deny rule closes the address, or of a rule
 //! for that address itself; nor of a rule that restricts nothing (`egress: [{}]`, `toEntities: [all]`): what it selects
-//! is as open as a pod without policies, and says so.
+//! is as open as a pod without policies, and says so. A rule that names ports and no peers is for every address.
 //!
 //! ## Example
 //! ```yaml
@@ -71,7 +71,11 @@ pub fn check(around: &Surroundings<'_>) -> Vec<Finding> {
             let opens = rule.direction == Direction::Egress
                 && rule.action == Action::Allow
                 && include(&rule.ports, Protocol::Tcp, PORT);
-            for peer in listed(&rule.peers).iter().filter(|_| opens) {
+            let everybody = (opens && rule.peers == Peers::Any && rule.ports != Ports::Any).then(|| Peer {
+                matches: PeerMatch::Entity(Entity::World),
+                origin: rule.origin.clone(),
+            });
+            for peer in listed(&rule.peers).iter().filter(|_| opens).chain(&everybody) {
                 // One address is enough to say it.
                 let Some((address, is_denied)) = METADATA
                     .into_iter()
@@ -180,14 +184,17 @@ fn finding(policy: &Policy, rule: &Rule, peer: &Peer, address: IpAddr, witness: 
             )
         }
         PeerMatch::Cidr(_) => format!("add `except: [{}]` to the block", quoted(hole)),
+        _ if rule.peers == Peers::Any && policy.kind.is_cilium() => format!(
+            "say who is meant: {}, and pods and nodes by `toEntities: [cluster]` in a rule of its own",
+            cidr_set(&whole_families()),
+        ),
+        _ if rule.peers == Peers::Any => format!(
+            "say who is meant: `to: [{{namespaceSelector: {{}}}}, {{ipBlock: {{cidr: 0.0.0.0/0, except: [{}]}}}}]`",
+            IpNet::from(METADATA[0]),
+        ),
         _ => {
-            let everything = [IpNet::from_str("0.0.0.0/0"), IpNet::from_str("::/0")];
-            let blocks: Vec<_> = everything
-                .into_iter()
-                .flatten()
-                .zip(METADATA)
-                .filter(|(_, address)| is_in_passing(&peer.matches, *address))
-                .collect();
+            let mut blocks = whole_families();
+            blocks.retain(|(_, address)| is_in_passing(&peer.matches, *address));
             format!(
                 "use {} instead of the entity{}",
                 cidr_set(&blocks),
@@ -203,6 +210,12 @@ fn finding(policy: &Policy, rule: &Rule, peer: &Peer, address: IpAddr, witness: 
         Some(witness) => finding.witness(witness),
         None => finding,
     }
+}
+
+/// Every address, each family with its metadata address.
+fn whole_families() -> Vec<(IpNet, IpAddr)> {
+    let everything = [IpNet::from_str("0.0.0.0/0"), IpNet::from_str("::/0")];
+    everything.into_iter().flatten().zip(METADATA).collect()
 }
 
 /// Where a `toCIDRSet` goes: the API takes none beside peers of another field.

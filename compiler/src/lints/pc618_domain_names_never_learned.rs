@@ -42,7 +42,8 @@
 //! ```
 
 use super::object_name;
-use super::pc604_dns_forgotten::DNS_PORTS;
+use super::pc604_dns_forgotten::{DNS_PORTS, Dns, speaks_of_dns};
+use super::probes::Probing;
 use super::surroundings::{Surroundings, include, listed};
 use crate::diagnostic::{Code, Finding};
 use ir::model::Model;
@@ -54,7 +55,7 @@ use std::collections::HashMap;
 
 /// Finds the first such rule of each policy.
 #[must_use]
-pub fn check(around: &Surroundings<'_>) -> Vec<Finding> {
+pub fn check(around: &Surroundings<'_>, probing: &Probing<'_>) -> Vec<Finding> {
     let model = around.model;
     let naming: Vec<(&Policy, &Rule)> = model
         .policies()
@@ -66,7 +67,12 @@ pub fn check(around: &Surroundings<'_>) -> Vec<Finding> {
     if naming.is_empty() {
         return Vec::new();
     }
-    let said: Vec<Said> = model.policies().iter().map(Said::of).collect();
+    let dns = Dns::of(probing);
+    let said: Vec<Said> = model
+        .policies()
+        .iter()
+        .map(|policy| Said::of(&dns, policy))
+        .collect();
     let mut unseen = Unseen {
         model,
         said: &said,
@@ -125,7 +131,7 @@ struct Said {
 }
 
 impl Said {
-    fn of(policy: &Policy) -> Self {
+    fn of(dns: &Dns<'_>, policy: &Policy) -> Self {
         let rules = || {
             policy
                 .rules
@@ -135,7 +141,7 @@ impl Said {
         Self {
             denies: policy.default_deny.egress,
             suffices: rules().any(|rule| watches_dns(rule) || opens_the_world(rule)),
-            lets_pass: policy.rules.iter().position(lets_dns_pass),
+            lets_pass: policy.rules.iter().position(|rule| lets_dns_pass(dns, rule)),
         }
     }
 }
@@ -198,9 +204,9 @@ fn opens_the_world(rule: &Rule) -> bool {
 }
 
 /// By port, or with all else towards the cluster.
-fn lets_dns_pass(rule: &Rule) -> bool {
+fn lets_dns_pass(dns: &Dns<'_>, rule: &Rule) -> bool {
     let mut peers = listed(&rule.peers).iter();
-    let by_port = rule.ports != Ports::Any && !names_peers(rule);
+    let by_port = rule.ports != Ports::Any && !names_peers(rule) && speaks_of_dns(dns, rule);
     let to_cluster = peers.any(|peer| peer.matches == PeerMatch::Entity(Entity::Cluster));
     rule.direction == Direction::Egress
         && rule.action == Action::Allow

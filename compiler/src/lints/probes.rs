@@ -19,7 +19,7 @@ pub const DNS_NAME: &str = "kube-dns";
 pub const DNS_LABEL: &str = "k8s-app";
 
 /// The same on OpenShift (its DNS operator).
-const OPENSHIFT_NAMESPACE: &str = "openshift-dns";
+pub(super) const OPENSHIFT_NAMESPACE: &str = "openshift-dns";
 const OPENSHIFT_LABEL: &str = "dns.operator.openshift.io/daemonset-dns";
 
 /// The kind of workload that marks a probe.

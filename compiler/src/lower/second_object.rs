@@ -49,7 +49,10 @@ fn repetition(first: &Object, object: &Object) -> Finding {
     };
     let help = match copy {
         true => APPLIED_TOGETHER,
-        false => "remove one, or give it another name: `kubectl apply` lets the last one replace the others",
+        false => {
+            "remove one, or give it another name: `kubectl apply` lets the last one replace the others; of what \
+             is for different clusters, name only the files that are applied together"
+        }
     };
     let mut finding = Site::new(object)
         .refusal(Code::DUPLICATE_POLICY_NAME, &at, message)

@@ -144,13 +144,12 @@ impl<'a> Entry<'a> {
                         site,
                         Code::FIELD_WITHOUT_EFFECT,
                         &self.at,
-                        "an empty deny rule denies nothing by itself",
+                        "an empty deny rule denies nothing by itself; by being there it makes the policy deny by default, unless `enableDefaultDeny` keeps it from that",
                     );
-                    let mut finding = finding.help(
-                        "for every peer name the entity `all`; to deny by default an empty rule in the allow section does",
-                    );
-                    finding.severity = Severity::Error;
-                    site.report(finding);
+                    site.report(finding.help(
+                        "an empty rule in the allow section says so; to deny every peer whatever else allows it, name the \
+                         entity `all`",
+                    ));
                 }
                 Peers::OneOf(Vec::new())
             }

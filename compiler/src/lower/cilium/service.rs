@@ -5,12 +5,12 @@
 
 use super::super::label_selector;
 use super::super::site::Site;
-use super::Scope;
 use super::cidr::{block, unknown};
 use super::context::ServiceContext;
 use super::peer::peer;
+use super::{Scope, remark};
 use crate::cilium::{Service, ServiceName, ServiceSelector};
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, Severity};
 use crate::route::Route;
 use ipnet::IpNet;
 use ir::peer::{Peer, PeerMatch};
@@ -41,7 +41,17 @@ pub(super) fn lower(
                 site.report(finding.help("add the Service's name"));
                 return Vec::new();
             }
-            (at, by_name(scope, name), format!("the Service `{service}`"))
+            let found = by_name(scope, name);
+            if found.is_empty() && is_api_server(name) && action == Action::Allow {
+                let message = "the API server's addresses are not in the input: here this rule allows nothing by its Service";
+                let mut finding = remark(site, Code::REFERENCE_NOT_IN_INPUT, &at, message);
+                finding.severity = Severity::Note;
+                site.report(
+                    finding.help("the entity `kube-apiserver` says the same, and needs no addresses"),
+                );
+                return Vec::new();
+            }
+            (at, found, format!("the Service `{service}`"))
         }
         (Some(_), Some(_)) => {
             let message = "`k8sService` cannot stand beside `k8sServiceSelector` in one entry";
@@ -62,6 +72,11 @@ pub(super) fn lower(
         .into_iter()
         .flat_map(|service| behind(site, scope, &at, service, action))
         .collect()
+}
+
+/// Whether it is the Service of the API server, which every cluster has and nobody writes.
+fn is_api_server(name: &ServiceName) -> bool {
+    name.namespace.as_deref() == Some("default") && name.service_name.as_deref() == Some("kubernetes")
 }
 
 fn by_name<'a>(scope: &Scope<'a>, name: &ServiceName) -> Vec<Found<'a>> {
