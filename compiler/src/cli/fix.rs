@@ -12,7 +12,7 @@ use crate::triage::Triage;
 use similar::TextDiff;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -85,20 +85,20 @@ fn whole(name: &str, read: &str, text: &str) -> Result<Vec<u8>, Failure> {
 }
 
 /// Byte for byte into a pipe or a file; a terminal gets what it cannot act on.
-fn write_text(text: &str, terminal: &Terminal) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    if terminal.out.is_terminal() {
+fn write_text(text: &str, terminal: &mut Terminal) -> Result<(), Failure> {
+    let out = &mut terminal.out;
+    if out.is_terminal() {
         for line in text.lines() {
             writeln!(out, "{}", escape::line(line))?;
         }
     } else {
-        out.write_all(text.as_bytes())?;
+        out.write_bytes(text.as_bytes())?;
     }
     out.flush()?;
     Ok(())
 }
 
-fn write_diff(texts: &Texts, mended: &Mended, terminal: &Terminal) -> Result<(), Failure> {
+fn write_diff(texts: &Texts, mended: &Mended, terminal: &mut Terminal) -> Result<(), Failure> {
     let mut text = String::new();
     for source in texts.sources() {
         if let Some(after) = mended.changed.get(source.name()) {

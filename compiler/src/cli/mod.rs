@@ -93,8 +93,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             let code = u8::try_from(error.exit_code()).unwrap_or(2);
             return match error.print() {
-                Ok(()) => code.into(),
-                Err(_) => Status::Failed.into(),
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Status::Failed.into(),
+                _ => code.into(),
             };
         }
     };
@@ -124,8 +124,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match outcome {
         Ok(status) => status.into(),
-        // A reader that has seen enough (`| head`) is no failure.
-        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Status::Fine.into(),
         Err(failure) => {
             tell(&failure, &mut terminal);
             Status::Failed.into()

@@ -36,15 +36,21 @@ pub(super) fn run(arguments: &Check, terminal: &mut Terminal) -> Result<Status, 
         if clears {
             write!(terminal.out, "\u{1b}[2J\u{1b}[3J\u{1b}[H")?;
         }
-        match check::once(arguments, terminal) {
-            Ok(_) => {}
+        let status = match check::once(arguments, terminal) {
+            Ok(status) => status,
             Err(Failure::Output(error)) => return Err(error.into()),
             // A file in the middle of being saved is no reason to stop.
-            Err(failure) => tell(&failure, terminal),
-        }
+            Err(failure) => {
+                tell(&failure, terminal);
+                Status::Failed
+            }
+        };
         if !arguments.common.run.quiet {
             writeln!(terminal.err, "watching; stop with Ctrl-C")?;
             terminal.err.flush()?;
+        }
+        if !terminal.out.is_read() || !terminal.err.is_read() {
+            return Ok(status);
         }
         let mut now = seen.clone();
         while now == seen {
