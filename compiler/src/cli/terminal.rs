@@ -4,7 +4,7 @@ use super::args::Color;
 use crate::diagnostic::{human, wrap};
 use anstream::stream::{AsLockedWrite, RawStream};
 use anstream::{AutoStream, ColorChoice};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 /// Where a run writes.
 pub(super) struct Terminal {

@@ -5,7 +5,7 @@
 //! backticks around it than there are in it.
 
 use super::report::Report;
-use super::{Counts, escape, human};
+use super::{Counts, Finding, escape, human};
 use std::io::{self, Write};
 
 /// Bytes of a comment that are filled at most; GitHub refuses more than 65,536 characters.
@@ -14,7 +14,7 @@ const LONGEST: usize = 60_000;
 /// Columns of a drawing; wider ones scroll.
 const WIDTH: usize = 100;
 
-/// Writes the findings that count, as many as fit a comment, the others counted.
+/// Writes the findings that count, the worst first, as many as fit a comment; the others are counted.
 ///
 /// # Errors
 /// When `out` cannot be written.
@@ -26,33 +26,52 @@ pub fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
     } else if !report.undecided.is_empty() {
         text.push_str("\nIncomplete: the solver gave up on a question.\n");
     }
-    let all = report.counting().count();
-    for (shown, finding) in report.counting().enumerate() {
-        let place = report.place(finding).map_or(String::new(), |origin| {
-            let (path, line) = (report.path(&origin.file), origin.line);
-            format!(" in {}", span(&format!("{path}:{line}")))
-        });
-        let mut drawing = Vec::new();
-        let options = human::Options {
-            color: false,
-            width: WIDTH,
-        };
-        let one = std::slice::from_ref(finding);
-        human::write(&mut drawing, one, report.sources, options)?;
-        let section = format!(
-            "\n**{}** {} {}{place}\n{}",
-            finding.severity.as_str(),
-            finding.code,
-            finding.code.name(),
-            block(&String::from_utf8_lossy(&drawing))
-        );
+    let mut counting: Vec<_> = report.counting().collect();
+    counting.sort_by_key(|finding| finding.severity);
+    let mut left_out = Vec::new();
+    for finding in counting {
+        let section = section(report, finding)?;
         if text.len() + section.len() > LONGEST {
-            text.push_str(&format!("\nand {} more.\n", all - shown));
-            break;
+            left_out.push(finding);
+        } else {
+            text.push_str(&section);
         }
-        text.push_str(&section);
+    }
+    if !left_out.is_empty() {
+        let counts = Counts::of(left_out.iter().copied());
+        text.push_str(&format!(
+            "\nand {} more: {}.\n",
+            left_out.len(),
+            human::summary(counts)
+        ));
     }
     out.write_all(text.as_bytes())
+}
+
+/// A headline, and the drawing below it.
+fn section(report: &Report<'_>, finding: &Finding) -> io::Result<String> {
+    let place = report.place(finding).map_or(String::new(), |origin| {
+        let (path, line) = (report.path(&origin.file), origin.line);
+        format!(" in {}", span(&format!("{path}:{line}")))
+    });
+    let mut drawing = Vec::new();
+    let options = human::Options {
+        color: false,
+        width: WIDTH,
+    };
+    human::write(
+        &mut drawing,
+        std::slice::from_ref(finding),
+        report.sources,
+        options,
+    )?;
+    Ok(format!(
+        "\n**{}** {} {}{place}\n{}",
+        finding.severity.as_str(),
+        finding.code,
+        finding.code.name(),
+        block(&String::from_utf8_lossy(&drawing))
+    ))
 }
 
 /// A fence that nothing in `text` closes.

@@ -336,7 +336,7 @@ pub struct Counts {
 impl Counts {
     /// Counts `findings`.
     #[must_use]
-    pub fn of(findings: &[Finding]) -> Self {
+    pub fn of<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Self {
         let mut counts = Self::default();
         for finding in findings {
             match finding.severity {

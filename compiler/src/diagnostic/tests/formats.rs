@@ -149,7 +149,34 @@ fn a_comment_is_never_longer_than_one_can_be() {
     let many = vec![one; 5_000];
     let text = written(markdown::write, &report(&many, &sources));
     assert!(text.len() < 65_536, "{}", text.len());
-    assert!(text.trim_end().ends_with("more."), "the others are counted");
+    let (_, rest) = text.rsplit_once("\nand ").unwrap();
+    let shown = text.matches("\n**").count();
+    assert!(
+        rest.starts_with(&format!("{} more: ", 5_000 - shown)),
+        "the others are counted: {rest}"
+    );
+}
+
+#[test]
+fn a_comment_has_the_worst_first_and_leaves_out_no_more_than_does_not_fit() {
+    let sources = sources();
+    let of = |severity, message: String| Finding {
+        severity,
+        ..Finding::new(Code::UNKNOWN_FIELD, message)
+    };
+    let findings = [
+        of(Severity::Note, "a note".to_owned()),
+        of(Severity::Error, "long ".repeat(20_000)),
+        of(Severity::Warning, "a warning".to_owned()),
+        of(Severity::Error, "an error".to_owned()),
+    ];
+    let text = written(markdown::write, &report(&findings, &sources));
+    let shown: Vec<_> = text
+        .lines()
+        .filter(|line| line.starts_with("  ×") || line.starts_with("  ⚠") || line.starts_with("  ☞"))
+        .collect();
+    assert_eq!(shown, ["  × an error", "  ⚠ a warning", "  ☞ a note"], "{text}");
+    assert!(text.ends_with("\nand 1 more: 1 error.\n"), "{text}");
 }
 
 proptest! {
