@@ -1,32 +1,14 @@
 //! What stays the same of a finding while lines move around it.
 //!
-//! Two answers, because two readers ask. Services that show findings beside code ask for a hash of the *line*, and add
-//! rule and file themselves. A baseline asks what the finding *is*: the code, the object and the field that it is in, and
-//! the text of every line that is evidence for it. Our own sentences are in neither, so that better words do not make a
-//! finding new; but a port that changes its number does.
+//! It is what the finding *is*: the code, the object and the field that it is in, and the text of every line that is
+//! evidence for it. Our own sentences are not in it, so that better words do not make a finding new; but a port that
+//! changes its number does.
 
 use super::{Finding, Label};
 use crate::source::{STDIN, Sources};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write;
-
-/// For each finding, in order: a hash of its code and line, then which one of those in its file it is (`…:1`).
-#[must_use]
-pub fn line_hashes(findings: &[Finding], sources: &Sources) -> Vec<String> {
-    let mut seen: BTreeMap<(&str, String), usize> = BTreeMap::new();
-    findings
-        .iter()
-        .map(|finding| {
-            let file = finding.primary().map_or("", |label| &*label.origin.file);
-            let line = finding.primary().map_or("", |label| line(label, sources));
-            let hash = hash(&[&finding.code.to_string(), line], 8);
-            let nth = seen.entry((file, hash.clone())).or_default();
-            *nth += 1;
-            format!("{hash}:{nth}")
-        })
-        .collect()
-}
 
 /// What the finding is, without where its lines stand.
 #[must_use]
@@ -50,7 +32,7 @@ pub fn fingerprint(finding: &Finding, sources: &Sources) -> String {
         .map_or(String::new(), |label| without_indices(&label.origin.path));
     let evidence: BTreeSet<_> = finding.labels.iter().map(|label| line(label, sources)).collect();
     let parts: Vec<&str> = [&*code, &*holder, &*field].into_iter().chain(evidence).collect();
-    hash(&parts, 16)
+    of(&parts)
 }
 
 fn file(label: &Label) -> &str {
@@ -75,14 +57,9 @@ fn without_indices(path: &str) -> String {
     path.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
-/// A hash of any parts, for formats that want one of their own.
+/// The first half of SHA-256 over any parts, each with its length so that no two lists of parts read the same.
 #[must_use]
 pub fn of(parts: &[&str]) -> String {
-    hash(parts, 16)
-}
-
-/// The first bytes of SHA-256 over parts, each with its length so that no two lists of parts read the same.
-fn hash(parts: &[&str], bytes: usize) -> String {
     let mut digest = Sha256::new();
     for part in parts {
         digest.update((part.len() as u64).to_le_bytes());
@@ -91,7 +68,7 @@ fn hash(parts: &[&str], bytes: usize) -> String {
     digest
         .finalize()
         .iter()
-        .take(bytes)
+        .take(16)
         .fold(String::new(), |mut text, byte| {
             let _ = write!(text, "{byte:02x}");
             text
@@ -127,7 +104,6 @@ mod tests {
         let after = sources("# new\n\n    - port: http\n");
         let (here, there) = (finding(1, "egress[0].port"), finding(3, "egress[7].port"));
         assert_eq!(fingerprint(&here, &before), fingerprint(&there, &after));
-        assert_eq!(line_hashes(&[here], &before), line_hashes(&[there], &after));
     }
 
     #[test]
@@ -150,15 +126,5 @@ mod tests {
         .map(|finding| fingerprint(finding, &text))
         .collect();
         assert_eq!(all.len(), 4);
-    }
-
-    #[test]
-    fn repetitions_on_one_line_are_numbered() {
-        let text = sources("a\n");
-        let hashes = line_hashes(&[finding(1, "a"), finding(1, "b")], &text);
-        let (first, second) = (hashes[0].split_once(':'), hashes[1].split_once(':'));
-        let ((hash, one), (same, two)) = (first.unwrap(), second.unwrap());
-        assert_eq!((hash.len(), one, two), (16, "1", "2"));
-        assert_eq!(hash, same);
     }
 }

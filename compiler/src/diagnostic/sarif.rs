@@ -2,7 +2,8 @@
 //!
 //! - Every rule is listed, found or not, so that a reader can tell "checked and fine" from "not checked".
 //! - A place is one line: services that show a finding beside code take the first.
-//! - Fingerprints have no line numbers, so a finding stays the same one while lines move.
+//! - The fingerprint has no line numbers, so a finding stays the same one while lines move. `primaryLocationLineHash`, which
+//!   GitHub compares, is left to its `upload-sarif`: it computes the hash from the file, and warns of each that is another.
 //! - Accepted findings are results with `suppressions`; then SARIF wants the list, if empty, on all the others too.
 //! - Nothing says when or on which machine: the same input gives the same bytes.
 //!
@@ -137,9 +138,7 @@ struct Content {
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct PartialFingerprints {
-    primary_location_line_hash: String,
     #[serde(rename = "portcullis/v1")]
     ours: String,
 }
@@ -200,12 +199,10 @@ struct Suppression {
 /// # Errors
 /// When `out` cannot be written.
 pub fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
-    let hashes = fingerprint::line_hashes(report.findings, report.sources);
     let results = report
         .findings
         .iter()
-        .zip(hashes)
-        .map(|(finding, hash)| result(report, finding, hash))
+        .map(|finding| result(report, finding))
         .collect();
     let log = Log {
         schema: "https://json.schemastore.org/sarif-2.1.0.json",
@@ -264,7 +261,7 @@ fn rule(entry: &Entry) -> Rule {
     }
 }
 
-fn result(report: &Report<'_>, finding: &Finding, hash: String) -> SarifResult {
+fn result(report: &Report<'_>, finding: &Finding) -> SarifResult {
     let mut text = escaped(&finding.message);
     let mut related = Vec::new();
     for label in report.related(finding) {
@@ -321,7 +318,6 @@ fn result(report: &Report<'_>, finding: &Finding, hash: String) -> SarifResult {
         locations: own,
         related_locations: related,
         partial_fingerprints: PartialFingerprints {
-            primary_location_line_hash: hash,
             ours: fingerprint::fingerprint(finding, report.sources),
         },
         suppressions: finding
