@@ -133,7 +133,6 @@ pub fn check(
         lints::pc301_rule_never_matches::take_in_contradictions(&mut checked.findings);
     }
     fixes::narrow(&mut checked.findings, &understood.input.sources);
-    diagnostic::name_templates(&mut checked.findings, &understood.input.templates);
     diagnostic::sort(&mut checked.findings);
     Ok(checked)
 }

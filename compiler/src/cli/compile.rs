@@ -4,7 +4,7 @@ use super::args::{Compile, Unsupported};
 use super::terminal::Terminal;
 use super::{Failure, Status, count, read, refuse_blocked, scope_line};
 use crate::compile::{self, Output};
-use crate::diagnostic::{Counts, escape, human};
+use crate::diagnostic::{self, Counts, escape, human};
 use crate::placement;
 use crate::resolve::Resolved;
 use codegen_ebpf::bundle::File;
@@ -43,7 +43,8 @@ pub(super) fn run(arguments: &Compile, terminal: &mut Terminal) -> Result<Status
             writeln!(terminal.err, "note: {}", escape::message(&note))?;
         }
     }
-    let obstacles = compile::obstacles(model);
+    let mut obstacles = compile::obstacles(model);
+    diagnostic::name_templates(&mut obstacles, &understood.input.templates);
     if !obstacles.is_empty() {
         let options = terminal.err_options();
         human::write(&mut terminal.err, &obstacles, &understood.input.sources, options)?;

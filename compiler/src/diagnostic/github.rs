@@ -23,18 +23,24 @@ pub fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
             Severity::Note => "notice",
         };
         write!(out, "::{command} ")?;
-        if let Some(origin) = report.place(finding).filter(|origin| &*origin.file != STDIN) {
-            let (file, line) = (property(&report.path(&origin.file)), origin.line);
-            write!(out, "file={file},line={line}")?;
-            // GitHub takes columns only with a place on one line.
-            if origin.end_line > origin.line {
-                write!(out, ",endLine={},", origin.end_line)?;
-            } else {
-                write!(out, ",col={},endColumn={},", origin.column, origin.end_column)?;
+        let mut text = report.text(finding);
+        match report.place(finding) {
+            None => {}
+            // No file of the repository, so the text has to say where.
+            Some(origin) if &*origin.file == STDIN => text.push_str(&format!("\nat {origin}")),
+            Some(origin) => {
+                let (file, line) = (property(&report.path(&origin.file)), origin.line);
+                write!(out, "file={file},line={line}")?;
+                // GitHub takes columns only with a place on one line.
+                if origin.end_line > origin.line {
+                    write!(out, ",endLine={},", origin.end_line)?;
+                } else {
+                    write!(out, ",col={},endColumn={},", origin.column, origin.end_column)?;
+                }
             }
         }
         let title = format!("{} {}", finding.code, finding.code.name());
-        writeln!(out, "title={}::{}", property(&title), data(&report.text(finding)))?;
+        writeln!(out, "title={}::{}", property(&title), data(&text))?;
     }
     Ok(())
 }

@@ -196,8 +196,7 @@ impl<'a> Drawing<'a> {
         while lines.last().is_some_and(String::is_empty) {
             lines.pop();
         }
-        let template = finding.primary().and_then(|label| label.template.as_ref());
-        lines.extend(template.map(|template| format!("made from {template}")));
+        lines.extend(finding.primary().and_then(Label::made_from));
         let help = (!lines.is_empty()).then(|| {
             let lines: Vec<_> = lines.iter().map(|line| escape::message(line)).collect();
             lines.join("\n")

@@ -117,6 +117,15 @@ pub struct Label {
     pub template: Option<Arc<str>>,
 }
 
+impl Label {
+    /// The file that a tool made this place from, in words: `made from shop/templates/policy.yaml`.
+    #[must_use]
+    pub fn made_from(&self) -> Option<String> {
+        let template = self.template.as_ref()?;
+        Some(format!("made from {template}"))
+    }
+}
+
 /// Kind, namespace and name of an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectName {

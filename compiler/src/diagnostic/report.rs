@@ -92,7 +92,8 @@ impl<'a> Report<'a> {
         u32::try_from(length + 1).unwrap_or(u32::MAX).max(origin.column)
     }
 
-    /// The finding as lines of plain text: the sentence, the places that explain it, what engines do, the way out.
+    /// The finding as lines of plain text: the sentence, the places that explain it, what engines do, the way out, and what a
+    /// tool made it from.
     #[must_use]
     pub fn text(&self, finding: &'a Finding) -> String {
         let mut text = finding.message.clone();
@@ -115,6 +116,9 @@ impl<'a> Report<'a> {
         }
         if let Some(witness) = &finding.witness {
             text.push_str(&format!("\nfor example: {witness}"));
+        }
+        if let Some(made_from) = finding.primary().and_then(Label::made_from) {
+            text.push_str(&format!("\n{made_from}"));
         }
         text
     }

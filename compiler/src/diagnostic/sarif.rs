@@ -11,7 +11,7 @@
 
 use super::code::{Entry, REGISTRY};
 use super::report::Report;
-use super::{AcceptedBy, Applicability, Finding, Fix, Severity, fingerprint, json, named_ports};
+use super::{AcceptedBy, Applicability, Finding, Fix, Label, Severity, fingerprint, json, named_ports};
 use ir::origin::Origin;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -285,6 +285,9 @@ fn result(report: &Report<'_>, finding: &Finding) -> SarifResult {
     }
     if let Some(witness) = &finding.witness {
         text.push_str(&escaped(&format!("\nfor example: {witness}")));
+    }
+    if let Some(made_from) = finding.primary().and_then(Label::made_from) {
+        text.push_str(&escaped(&format!("\n{made_from}")));
     }
     let mut own: Vec<Location> = report
         .place(finding)

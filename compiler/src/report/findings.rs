@@ -135,6 +135,7 @@ fn finding(report: &Contents<'_>, finding: &Finding, anchor: &str, stands: Stand
                     figcaption {
                         span.where { (label.origin) }
                         @if !label.text.is_empty() { ": " (code_marks(&label.text)) }
+                        @if let Some(made_from) = label.made_from() { " (" (made_from) ")" }
                     }
                     (snippet::shown(&label.origin, &[], report.sources))
                 }

@@ -91,7 +91,7 @@ pub struct Triaged {
     pub stale: usize,
 }
 
-/// Decides about the findings of a check.
+/// Decides about the findings of a check, and says of each what a tool made its place from.
 #[must_use]
 pub fn triage(checked: &Checked, understood: &Understood, how: &Triage) -> Triaged {
     let mut findings = checked.findings.clone();
@@ -100,6 +100,7 @@ pub fn triage(checked: &Checked, understood: &Understood, how: &Triage) -> Triag
         is_judged(code, understood.blocked(), decided)
     });
     findings.extend(said);
+    diagnostic::name_templates(&mut findings, &understood.input.templates);
     diagnostic::sort(&mut findings);
     // In order, so that of several with one fingerprint always the same ones are new.
     let stale = match &how.baseline {

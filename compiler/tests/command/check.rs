@@ -172,6 +172,33 @@ fn what_a_template_made_is_told_with_the_template() {
     assert!(text.contains("made from shop/templates/policy.yaml"), "{text}");
 }
 
+/// Also by verbs that come to their findings in another way, and for findings about decisions.
+#[test]
+fn every_verb_that_tells_findings_names_the_template() {
+    let undefined = RENDERED.replace("ingres: []", "ingress: [{ports: [{port: http}]}]");
+    let pod = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: c, image: i, ports: [{name: web, containerPort: 80}]}]}\n";
+    let undefined = undefined + pod;
+    let accepted = RENDERED.replace(
+        "{name: p}",
+        "{name: p, annotations: {portcullis.io/allow.PC201: never seen}}",
+    );
+    let accepted = accepted.replace("ingres", "ingress");
+    for (arguments, input, code) in [
+        (&["check", "-", "--format", "github"][..], RENDERED, "PC102"),
+        (&["check", "-", "--format", "sarif"], RENDERED, "PC102"),
+        (&["check", "-"], &accepted, "PC614"),
+        (&["ports", "-"], &undefined, "PC204"),
+        (&["report", "-"], &undefined, "PC204"),
+    ] {
+        let text = out(&run_with(arguments, input));
+        assert!(text.contains(code), "{arguments:?} {text}");
+        assert!(
+            text.contains("made from shop/templates/policy.yaml"),
+            "{arguments:?} {text}"
+        );
+    }
+}
+
 #[test]
 fn limits_are_set_on_the_command_line() {
     let output = run_with(&["check", "-", "--limits", "bytes=20"], RENDERED);

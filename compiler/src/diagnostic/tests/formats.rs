@@ -3,6 +3,7 @@
 use super::*;
 use crate::diagnostic::report::Report;
 use crate::diagnostic::{github, gitlab, junit, markdown, sarif};
+use crate::source::STDIN;
 use proptest::prelude::*;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -95,6 +96,31 @@ fn every_format_is_sound_where_a_tool_made_the_places() {
         label.template = Some("shop/templates/\u{1b}[31m::error::<b>.yaml".into());
     }
     assert_sound(&report(&sample, &sources));
+}
+
+/// In every format; an annotation without a file also says where.
+#[test]
+fn what_a_tool_made_from_a_template_names_it() {
+    let mut sources = Sources::default();
+    sources.push(Source::new(STDIN, "a: b\n"));
+    let mut finding =
+        Finding::new(Code::UNKNOWN_FIELD, "unknown field `a`").at(at(STDIN, (1, 1), (1, 2), "a"), "");
+    finding.labels[0].template = Some("shop/templates/policy.yaml".into());
+    let findings = [finding];
+    let report = report(&findings, &sources);
+    assert_sound(&report);
+    for text in [
+        written_json(&report),
+        written(sarif::write, &report),
+        written(junit::write, &report),
+        written(github::write, &report),
+        written(gitlab::write, &report),
+        written(markdown::write, &report),
+    ] {
+        assert!(text.contains("shop/templates/policy.yaml"), "{text}");
+    }
+    let annotation = written(github::write, &report);
+    assert!(annotation.ends_with("%0Aat <stdin>:1:1\n"), "{annotation}");
 }
 
 #[test]
@@ -420,7 +446,13 @@ fn github_has_only_our_commands(report: &Report<'_>, text: &str) {
             "{line}"
         );
         let decoded = data.replace("%0A", "\n").replace("%25", "%");
-        assert_eq!(decoded, escape::message(&report.text(finding)));
+        let text = escape::message(&report.text(finding)).into_owned();
+        let rest = decoded.strip_prefix(&text).unwrap();
+        let place = finding.primary().map(|label| &label.origin);
+        match place.filter(|origin| &*origin.file == STDIN) {
+            Some(origin) => assert_eq!(rest, format!("\nat {origin}")),
+            None => assert_eq!(rest, ""),
+        }
     }
 }
 
