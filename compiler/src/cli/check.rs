@@ -262,7 +262,7 @@ fn render(
 ) -> io::Result<()> {
     match format {
         CheckFormat::Human => human::write(out, report.findings, report.sources, options),
-        CheckFormat::Json => json::write(out, report.findings, &report.scope),
+        CheckFormat::Json => json::write(out, report),
         CheckFormat::Sarif => sarif::write(out, report),
         CheckFormat::Junit => junit::write(out, report),
         CheckFormat::Github => github::write(out, report),

@@ -11,11 +11,18 @@ use super::{Severity, escape};
 use crate::source::STDIN;
 use std::io::{self, Write};
 
-/// Writes a command for each finding that counts.
+/// Writes a command for each finding that counts, and one before them where the run is incomplete.
 ///
 /// # Errors
 /// When `out` cannot be written.
 pub fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
+    if !report.undecided.is_empty() {
+        let text = format!(
+            "the solver gave up on a question\n{}",
+            report.undecided.join("\n")
+        );
+        writeln!(out, "::warning title=incomplete::{}", data(&text))?;
+    }
     for finding in report.counting() {
         let command = match finding.severity {
             Severity::Error => "error",

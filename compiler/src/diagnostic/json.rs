@@ -1,9 +1,10 @@
-//! Findings as JSON: `{"version": 1, "summary": {…}, "findings": […]}`.
+//! Findings as JSON: `{"version": 1, "summary": {…}, "incomplete": […], "findings": […]}`.
 //!
 //! A contract with other programs: fields are added, never renamed or removed. `docs/schemas/check.v1.json` is its JSON
 //! Schema. These are wire types of their own; nothing inside the program is serialised as it is.
 
 use super::named_ports::Row;
+use super::report::Report;
 use super::{Counts, Finding, Fix, escape};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -23,9 +24,11 @@ pub struct Scope {
 }
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct WireReport<'a> {
     version: u32,
     summary: Summary,
+    /// Questions that the solver gave up on.
+    incomplete: &'a [String],
     findings: Vec<WireFinding<'a>>,
 }
 
@@ -146,17 +149,18 @@ struct WireAccepted<'a> {
     by: &'static str,
 }
 
-/// Writes `findings`, which should be sorted, and a line break.
+/// Writes the report and a line break.
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn write(out: &mut dyn Write, findings: &[Finding], scope: &Scope) -> io::Result<()> {
-    let report = Report {
+pub fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
+    let wire = WireReport {
         version: VERSION,
-        summary: Summary::of(findings, scope),
-        findings: findings.iter().map(wire).collect(),
+        summary: Summary::of(report.findings, &report.scope),
+        incomplete: report.undecided,
+        findings: report.findings.iter().map(wire).collect(),
     };
-    write_pretty(out, &report)
+    write_pretty(out, &wire)
 }
 
 impl Summary {

@@ -1,7 +1,8 @@
 //! Findings as JUnit XML, which nearly every CI system shows as test results.
 //!
 //! A file is a suite. Each finding in it is a test case: failed when it fails the run, skipped when it was accepted,
-//! passed with its text as output otherwise. A file without findings is one test case that passed.
+//! passed with its text as output otherwise. A file without findings is one test case that passed. What the solver gave
+//! up on is a suite of its own, whose test cases are errors: not proved is not fine.
 
 use super::report::Report;
 use super::{Finding, escape};
@@ -28,11 +29,12 @@ pub fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
     let failed = |suite: &[&Finding]| suite.iter().filter(|finding| report.fails(finding)).count();
     let skipped = |suite: &[&Finding]| suite.iter().filter(|finding| !finding.counts()).count();
     let sum = |of: &dyn Fn(&[&Finding]) -> usize| suites.values().map(|suite| of(suite)).sum::<usize>();
+    let undecided = report.undecided.len();
     writeln!(out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
     writeln!(
         out,
-        r#"<testsuites name="portcullis check" tests="{}" failures="{}" errors="0">"#,
-        sum(&cases),
+        r#"<testsuites name="portcullis check" tests="{}" failures="{}" errors="{undecided}">"#,
+        sum(&cases) + undecided,
         sum(&failed)
     )?;
     for (file, suite) in &suites {
@@ -52,7 +54,29 @@ pub fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
         }
         writeln!(out, "  </testsuite>")?;
     }
+    if undecided > 0 {
+        incomplete(out, report.undecided)?;
+    }
     writeln!(out, "</testsuites>")
+}
+
+/// The suite of what the solver gave up on.
+fn incomplete(out: &mut dyn Write, undecided: &[String]) -> io::Result<()> {
+    let count = undecided.len();
+    writeln!(
+        out,
+        r#"  <testsuite name="solver" tests="{count}" failures="0" errors="{count}" skipped="0">"#
+    )?;
+    for (number, sentence) in (1..).zip(undecided) {
+        let message = attribute(sentence);
+        writeln!(
+            out,
+            r#"    <testcase classname="solver" name="question {number}">"#
+        )?;
+        writeln!(out, r#"      <error type="incomplete" message="{message}"/>"#)?;
+        writeln!(out, "    </testcase>")?;
+    }
+    writeln!(out, "  </testsuite>")
 }
 
 fn case(out: &mut dyn Write, report: &Report<'_>, file: &str, finding: &Finding) -> io::Result<()> {

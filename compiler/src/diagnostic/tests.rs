@@ -135,14 +135,8 @@ fn narrow_terminals_wrap() {
 
 #[test]
 fn programs_see_every_field() {
-    let mut out = Vec::new();
-    let scope = json::Scope {
-        files: 3,
-        objects: 2,
-        skipped: 1,
-    };
-    json::write(&mut out, &sample(), &scope).unwrap();
-    let text = String::from_utf8(out).unwrap();
+    let (sample, sources) = (sample(), sources());
+    let text = formats::written(json::write, &formats::report(&sample, &sources));
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     let messages: Vec<_> = value["findings"]
         .as_array()
@@ -150,7 +144,7 @@ fn programs_see_every_field() {
         .iter()
         .map(|finding| &finding["message"])
         .collect();
-    let original: Vec<_> = sample().into_iter().map(|finding| finding.message).collect();
+    let original: Vec<_> = sample.into_iter().map(|finding| finding.message).collect();
     assert_eq!(
         messages,
         original.iter().collect::<Vec<_>>(),
@@ -161,9 +155,9 @@ fn programs_see_every_field() {
 
 #[test]
 fn no_format_lets_manifests_drive_the_terminal() {
-    let mut json = Vec::new();
-    json::write(&mut json, &sample(), &json::Scope::default()).unwrap();
-    for text in [human(human::Options::default()), String::from_utf8(json).unwrap()] {
+    let (sample, sources) = (sample(), sources());
+    let json = formats::written(json::write, &formats::report(&sample, &sources));
+    for text in [human(human::Options::default()), json] {
         let active: Vec<_> = text
             .chars()
             .filter(|&c| c != '\n' && escape::is_active(c))

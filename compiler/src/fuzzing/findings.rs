@@ -26,7 +26,7 @@ pub(super) fn render(findings: &[Finding], sources: &Sources, successful: bool) 
         written(|out| human::write(out, findings, sources, options));
     }
     written(|out| human::write_accepted(out, findings));
-    is_json(&written(|out| json::write(out, findings, &report.scope)));
+    is_json(&written(|out| json::write(out, &report)));
     // Most of it is the list of all rules, which is written for each run anew.
     if findings.len() % 4 == 1 {
         is_json(&written(|out| sarif::write(out, &report)));

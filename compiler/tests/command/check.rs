@@ -57,7 +57,7 @@ fn json_stays_json_whatever_was_found() {
         let report: serde_json::Value = serde_json::from_str(&out(&output)).unwrap();
         assert_eq!(report["version"], 1);
         let keys: Vec<_> = report.as_object().unwrap().keys().collect();
-        assert_eq!(keys, ["version", "summary", "findings"]);
+        assert_eq!(keys, ["version", "summary", "incomplete", "findings"]);
         assert!(!report["findings"].as_array().unwrap().is_empty());
     }
 }
@@ -148,6 +148,17 @@ fn what_the_budget_does_not_answer_is_incomplete_and_no_finding() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("incomplete: "), "{said}");
     assert!(said.contains("is not known"), "{said}");
+    let json = run(&["check", "--solver-steps", "1", "--format", "json", EXAMPLE]);
+    let report: serde_json::Value = serde_json::from_str(&out(&json)).unwrap();
+    let incomplete = report["incomplete"].as_array().unwrap().iter();
+    let told: Vec<_> = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("incomplete: "))
+        .collect();
+    assert_eq!(
+        incomplete.map(|one| one.as_str().unwrap()).collect::<Vec<_>>(),
+        told
+    );
     assert_eq!(status(&["check", "--fail-on", "never", EXAMPLE]), 0);
 }
 

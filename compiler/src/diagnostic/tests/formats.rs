@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;
 
-fn report<'a>(findings: &'a [Finding], sources: &'a Sources) -> Report<'a> {
+pub(super) fn report<'a>(findings: &'a [Finding], sources: &'a Sources) -> Report<'a> {
     Report {
         findings,
         sources,
@@ -27,17 +27,11 @@ fn report<'a>(findings: &'a [Finding], sources: &'a Sources) -> Report<'a> {
     }
 }
 
-type Writer = fn(&mut dyn std::io::Write, &Report<'_>) -> std::io::Result<()>;
+pub(super) type Writer = fn(&mut dyn std::io::Write, &Report<'_>) -> std::io::Result<()>;
 
-fn written(write: Writer, report: &Report<'_>) -> String {
+pub(super) fn written(write: Writer, report: &Report<'_>) -> String {
     let mut out = Vec::new();
     write(&mut out, report).unwrap();
-    String::from_utf8(out).unwrap()
-}
-
-fn written_json(report: &Report<'_>) -> String {
-    let mut out = Vec::new();
-    json::write(&mut out, report.findings, &report.scope).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -110,7 +104,7 @@ fn what_a_tool_made_from_a_template_names_it() {
     let report = report(&findings, &sources);
     assert_sound(&report);
     for text in [
-        written_json(&report),
+        written(json::write, &report),
         written(sarif::write, &report),
         written(junit::write, &report),
         written(github::write, &report),
@@ -138,6 +132,37 @@ fn a_run_that_failed_says_so() {
     let notification = &invocation["toolExecutionNotifications"][0]["message"]["text"];
     assert_eq!(notification, "whether `a` is needed");
     assert!(written(markdown::write, &failed).contains("not what the API server would take"));
+}
+
+#[test]
+fn a_run_that_is_incomplete_says_so() {
+    let (sample, sources) = (sample(), sources());
+    let undecided = [
+        "whether `a`\n::error::<b> is needed is not known",
+        "whether `b` is",
+    ]
+    .map(str::to_owned);
+    let incomplete = Report {
+        undecided: &undecided,
+        ..report(&sample, &sources)
+    };
+    assert_sound(&incomplete);
+    let value: Value = serde_json::from_str(&written(json::write, &incomplete)).unwrap();
+    assert_eq!(value["incomplete"], serde_json::json!(undecided));
+    let log: Value = serde_json::from_str(&written(sarif::write, &incomplete)).unwrap();
+    let notifications = &log["runs"][0]["invocations"][0]["toolExecutionNotifications"];
+    assert_eq!(notifications.as_array().unwrap().len(), 2);
+    assert!(written(markdown::write, &incomplete).contains("Incomplete"));
+    let annotations = written(github::write, &incomplete);
+    assert!(
+        annotations.starts_with("::warning title=incomplete::"),
+        "{annotations}"
+    );
+    let suites = written(junit::write, &incomplete);
+    assert!(
+        suites.contains(r#"<error type="incomplete" message="whether `b` is"/>"#),
+        "{suites}"
+    );
 }
 
 #[test]
@@ -254,7 +279,7 @@ fn hostile_text() -> impl Strategy<Value = String> {
 }
 
 fn assert_sound(report: &Report<'_>) {
-    json_is_as_published(&written_json(report));
+    json_is_as_published(&written(json::write, report));
     sarif_is_as_published(report, &written(sarif::write, report));
     junit_is_xml(report, &written(junit::write, report));
     github_has_only_our_commands(report, &written(github::write, report));
@@ -268,7 +293,7 @@ fn assert_sound(report: &Report<'_>) {
     };
     for text in [
         human(human::Options::default()),
-        written_json(report),
+        written(json::write, report),
         written(sarif::write, report),
         written(junit::write, report),
         written(github::write, report),
@@ -416,6 +441,8 @@ fn junit_is_xml(report: &Report<'_>, text: &str) {
     let accepted = report.findings.len() - report.counting().count();
     assert_eq!((number("failures"), named("failure")), (failing, failing));
     assert_eq!((skipped, named("skipped")), (accepted, accepted));
+    let undecided = report.undecided.len();
+    assert_eq!((number("errors"), named("error")), (undecided, undecided));
     assert_eq!(number("tests"), named("testcase"));
     for node in document.descendants().filter(roxmltree::Node::is_element) {
         // What the schema of Jenkins, which others go by, has.
@@ -423,7 +450,7 @@ fn junit_is_xml(report: &Report<'_>, text: &str) {
             "testsuites" => &["name", "tests", "failures", "errors"],
             "testsuite" => &["name", "tests", "failures", "errors", "skipped"],
             "testcase" => &["classname", "name"],
-            "failure" => &["type", "message"],
+            "failure" | "error" => &["type", "message"],
             "skipped" => &["message"],
             "system-out" => &[],
             other => panic!("no element of JUnit: {other}"),
@@ -436,8 +463,9 @@ fn junit_is_xml(report: &Report<'_>, text: &str) {
 
 fn github_has_only_our_commands(report: &Report<'_>, text: &str) {
     let lines: Vec<_> = text.split_terminator('\n').collect();
-    assert_eq!(lines.len(), report.counting().count(), "{text}");
-    for (line, finding) in lines.iter().zip(report.counting()) {
+    let of_the_run = usize::from(!report.undecided.is_empty());
+    assert_eq!(lines.len(), of_the_run + report.counting().count(), "{text}");
+    for (line, finding) in lines.iter().skip(of_the_run).zip(report.counting()) {
         let (command, rest) = line.split_once(' ').unwrap();
         assert!(["::error", "::warning", "::notice"].contains(&command), "{line}");
         let (properties, data) = rest.split_once("::").unwrap();
