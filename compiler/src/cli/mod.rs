@@ -222,6 +222,26 @@ fn refuse_blocked(
     Ok(None)
 }
 
+/// For verbs that tell of workloads and policies: says so where there is neither, unless the flag or the configuration
+/// accepts that.
+fn refuse_empty(
+    understood: &Understood,
+    allowed: bool,
+    config: &Config,
+    terminal: &mut Terminal,
+) -> Result<Option<Status>, Failure> {
+    let model = &understood.model;
+    let is_empty = model.cluster.endpoints().is_empty() && model.policies().is_empty();
+    if !is_empty || allowed || config.allow_empty == Some(true) {
+        return Ok(None);
+    }
+    writeln!(
+        terminal.err,
+        "error: there is neither a workload nor a policy here (--allow-empty accepts that)"
+    )?;
+    Ok(Some(Status::Failed))
+}
+
 /// What was read, for people.
 fn scope_line(understood: &Understood) -> String {
     let read = read_line(understood);

@@ -3,7 +3,7 @@
 use super::args::{Common, TableFormat, TriageFlags, Written};
 use super::output::Answer;
 use super::terminal::Terminal;
-use super::{Failure, Status, count, read_with, refuse_blocked, scope_line, settings};
+use super::{Failure, Status, count, read_with, refuse_blocked, refuse_empty, scope_line, settings};
 use crate::check::Checked;
 use crate::diagnostic::{self, Counts, human as findings_for_people, json::Scope};
 use crate::fixes;
@@ -11,7 +11,6 @@ use crate::lints::{self, ground::Ground};
 use crate::ports::{self, human, json, rows};
 use crate::triage::{self, Triage};
 use clap::Args;
-use std::io::Write;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -41,18 +40,10 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
     if let Some(status) = refuse_blocked(&understood, &common.run, terminal)? {
         return Ok(status);
     }
-    let model = &understood.model;
-    if model.cluster.endpoints().is_empty()
-        && model.policies().is_empty()
-        && !arguments.allow_empty
-        && config.allow_empty != Some(true)
-    {
-        writeln!(
-            terminal.err,
-            "error: there is neither a workload nor a policy here (--allow-empty accepts that)"
-        )?;
-        return Ok(Status::Failed);
+    if let Some(status) = refuse_empty(&understood, arguments.allow_empty, &config, terminal)? {
+        return Ok(status);
     }
+    let model = &understood.model;
     let ground = Ground::of(model);
     let names = ports::names(model, &ground.selected);
     // Some of the family are found while manifests are read.

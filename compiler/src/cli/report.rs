@@ -4,7 +4,7 @@ use super::args::{Common, TriageFlags};
 use super::output::Answer;
 use super::progress::Progress;
 use super::terminal::Terminal;
-use super::{Failure, Status, read_line, read_with, settings};
+use super::{Failure, Status, read_line, read_with, refuse_empty, settings};
 use crate::check;
 use crate::diagnostic::Finding;
 use crate::report::Contents;
@@ -24,6 +24,10 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     triage: TriageFlags,
+
+    /// Do not fail when there is neither a workload nor a policy
+    #[arg(long)]
+    allow_empty: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Status, Failure> {
@@ -32,6 +36,12 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
     let how = settings::triage(&arguments.triage, &config, true)?;
     let progress = Progress::of("checking", common.run.quiet);
     let understood = read_with(&common.paths, &[], &common.run, &config)?;
+    // What could not be read may hold both.
+    if !understood.blocked()
+        && let Some(status) = refuse_empty(&understood, arguments.allow_empty, &config, terminal)?
+    {
+        return Ok(status);
+    }
     let solver = how.solver.then(verifier::options::Options::default);
     let checked = check::check(&understood, solver.as_ref()).map_err(Failure::said)?;
     let findings = triage::triage(&checked, &understood, &how).findings;

@@ -23,6 +23,7 @@ mod ports;
 mod program;
 mod prove;
 mod published;
+mod report;
 mod streams;
 mod triage;
 mod vscode;
