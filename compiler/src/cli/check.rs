@@ -4,8 +4,8 @@ use super::args::{Check, CheckFormat, CheckOutput};
 use super::progress::Progress;
 use super::terminal::Terminal;
 use super::{
-    Failure, Kept, Status, count, fix, output, read, reading, refuse_blocked, scope_line, settings, smt_dump,
-    watch,
+    Failure, Kept, Status, count, directories, fix, output, read, reading, refuse_blocked, scope, scope_line,
+    settings, smt_dump, watch,
 };
 use crate::check;
 use crate::diagnostic::report::Report;
@@ -97,20 +97,15 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
     }
     let Triaged { findings, stale } = triage::triage(&checked, &understood, &how);
     drop(progress);
-    let here = std::env::current_dir().unwrap_or_default();
-    let repository = here.ancestors().find(|above| above.join(".git").exists());
+    let (here, base) = directories();
     let report = Report {
         findings: &findings,
         sources: &understood.input.sources,
-        scope: json::Scope {
-            files: understood.input.sources.len(),
-            objects: understood.input.objects.len(),
-            skipped: understood.input.skipped.values().sum(),
-        },
+        scope: scope(&understood),
         fail_on: settings::fail_on(arguments.triage.fail_on, &config),
         successful: !understood.blocked(),
         undecided: &checked.undecided,
-        base: repository.unwrap_or(&here),
+        base: &base,
         here: &here,
     };
     outputs.write(&report, terminal)?;

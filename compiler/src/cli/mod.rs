@@ -27,6 +27,7 @@ mod watch;
 
 use crate::check::{Options, Understood, understand};
 use crate::config::{Config, ConfigError};
+use crate::diagnostic::json::Scope;
 use crate::diagnostic::{Counts, Finding, human};
 use args::{Cli, Command, Run};
 use std::ffi::OsString;
@@ -222,6 +223,15 @@ fn refuse_blocked(
     Ok(None)
 }
 
+/// Where relative paths start, and the root of the repository around it; the same where there is none.
+fn directories() -> (PathBuf, PathBuf) {
+    // Without a working directory files keep the names that they were given.
+    let here = std::env::current_dir().unwrap_or_default();
+    let repository = here.ancestors().find(|above| above.join(".git").exists());
+    let base = repository.unwrap_or(&here).to_owned();
+    (here, base)
+}
+
 /// For verbs that tell of workloads and policies: says so where there is neither, unless the flag or the configuration
 /// accepts that.
 fn refuse_empty(
@@ -240,6 +250,15 @@ fn refuse_empty(
         "error: there is neither a workload nor a policy here (--allow-empty accepts that)"
     )?;
     Ok(Some(Status::Failed))
+}
+
+/// What was read, for programs.
+fn scope(understood: &Understood) -> Scope {
+    Scope {
+        files: understood.input.sources.len(),
+        objects: understood.input.objects.len(),
+        skipped: understood.input.skipped.values().sum(),
+    }
 }
 
 /// What was read, for people.

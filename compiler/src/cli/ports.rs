@@ -3,9 +3,11 @@
 use super::args::{Common, TableFormat, TriageFlags, Written};
 use super::output::Answer;
 use super::terminal::Terminal;
-use super::{Failure, Status, count, read_with, refuse_blocked, refuse_empty, scope_line, settings};
+use super::{
+    Failure, Status, count, directories, read_with, refuse_blocked, refuse_empty, scope, scope_line, settings,
+};
 use crate::check::Checked;
-use crate::diagnostic::{self, Counts, human as findings_for_people, json::Scope};
+use crate::diagnostic::{self, Counts, human as findings_for_people, markdown, report::Report};
 use crate::fixes;
 use crate::lints::{self, ground::Ground};
 use crate::ports::{self, human, json, rows};
@@ -64,6 +66,18 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
     // What is wrong with acceptances is said by `check`, which knows what they could be for.
     findings.retain(|finding| finding.code.is_about_port_names());
 
+    let (here, base) = directories();
+    let report = Report {
+        findings: &findings,
+        sources: &understood.input.sources,
+        scope: scope(&understood),
+        fail_on: settings::fail_on(arguments.triage.fail_on, &config),
+        successful: true,
+        undecided: &[],
+        base: &base,
+        here: &here,
+    };
+
     let mut options = terminal.out_options();
     if arguments.written.output.is_some() {
         options = findings_for_people::Options::default();
@@ -73,18 +87,15 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
     match arguments.written.format {
         TableFormat::Human => {
             human::write(out, &names, options)?;
-            findings_for_people::write(out, &findings, &understood.input.sources, options)?;
+            findings_for_people::write(out, &findings, report.sources, options)?;
         }
-        TableFormat::Json => {
-            let scope = Scope {
-                files: understood.input.sources.len(),
-                objects: understood.input.objects.len(),
-                skipped: understood.input.skipped.values().sum(),
-            };
-            json::write(out, &names, &findings, &scope)?;
+        TableFormat::Json => json::write(out, &names, &findings, &report.scope)?,
+        TableFormat::Csv => rows::table(&names, &findings).write_csv(out)?,
+        TableFormat::Md => {
+            rows::table(&names, &findings).write_markdown(out)?;
+            writeln!(out)?;
+            markdown::write(out, &report)?;
         }
-        TableFormat::Csv => rows::table(&names).write_csv(out)?,
-        TableFormat::Md => rows::table(&names).write_markdown(out)?,
     }
     answer.finish()?;
     if !common.run.quiet {
@@ -95,9 +106,6 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
             scope_line(&understood)
         ))?;
     }
-    let level = settings::fail_on(arguments.triage.fail_on, &config);
-    let fails = findings
-        .iter()
-        .any(|finding| finding.counts() && level.is_some_and(|level| finding.severity <= level));
+    let fails = findings.iter().any(|finding| report.fails(finding));
     Ok(if fails { Status::Found } else { Status::Fine })
 }

@@ -75,7 +75,7 @@ fn every_format_shows_the_same_table() {
     };
     let options = Options::default();
     insta::assert_snapshot!(written(&|out| human::write(out, &names, options)));
-    insta::assert_snapshot!(written(&|out| rows::table(&names).write_csv(out)));
+    insta::assert_snapshot!(written(&|out| rows::table(&names, &[]).write_csv(out)));
     let json = written(&|out| json::write(out, &names, &[], &crate::diagnostic::json::Scope::default()));
     let value: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(value["names"][1]["collision"], true);

@@ -13,6 +13,51 @@ fn the_table_in_every_format() {
     }
 }
 
+/// Their name, where they are defined, whether it collides, and their codes.
+fn coded_rows(case: &str) -> Vec<String> {
+    let table = out(&run(&["ports", case, "--format", "csv"]));
+    let rows = table.lines().skip(1).map(|row| {
+        let cells: Vec<_> = row.split(',').collect();
+        let [name, .., collision, codes] = cells.as_slice() else {
+            panic!("{row}");
+        };
+        format!("{name} {} {collision} [{codes}]", cells[7])
+    });
+    rows.collect()
+}
+
+#[test]
+fn rows_have_the_codes_of_the_findings_about_them() {
+    let rows = |case: &str| coded_rows(&format!("testdata/findings/{case}"));
+    // What is misspelt is undefined; what was meant is not concerned.
+    assert_eq!(
+        rows("pc204-misspelt"),
+        ["htpp  false [PC204]", "http 8080 false []"]
+    );
+    assert_eq!(
+        rows("pc209-init-container"),
+        [
+            "http 8080 false []",
+            "metrics 8099 false [PC209]",
+            "metrics  false [PC209]"
+        ]
+    );
+    assert_eq!(
+        rows("pc216-two-replica-sets"),
+        ["http 80 true [PC216]", "http 8080 true [PC216]"]
+    );
+}
+
+#[test]
+fn a_page_has_the_findings_below_the_table() {
+    let page = out(&run(&["ports", EXAMPLE, "--format", "md"]));
+    let (table, findings) = page
+        .split_once("\n\n### Portcullis: 1 warning, 1 note\n")
+        .unwrap();
+    assert!(table.starts_with("| name |"), "{page}");
+    assert!(findings.contains("**warning** PC201"), "{page}");
+}
+
 #[test]
 fn json_is_as_published_for_every_case_of_findings() {
     let mut named = 0;
