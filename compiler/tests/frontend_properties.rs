@@ -1,6 +1,7 @@
 //! What holds for any input: no panic, spans that are the text, and the values that other readers see.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
 
+use portcullis_compiler::diagnostic::report::Report;
 use portcullis_compiler::diagnostic::{human, json};
 use portcullis_compiler::fuzzing::splice;
 use portcullis_compiler::fuzzing::tree::{agrees_with_libyaml, spans_are_the_text};
@@ -11,6 +12,7 @@ use portcullis_compiler::tree::scalar::resolve_plain;
 use portcullis_compiler::tree::{self, Resolved};
 use portcullis_compiler::{de, load};
 use proptest::prelude::*;
+use std::path::Path;
 
 const SEEDS: [&str; 4] = [
     "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: api # why\nspec:\n  podSelector: &s\n    matchLabels: {app: \"a\\tb\", 'x y': yes}\n  ingress:\n  - from:\n    - podSelector: *s\n    ports:\n    - {port: 010, endPort: 0x20, protocol: TCP}\n",
@@ -18,6 +20,20 @@ const SEEDS: [&str; 4] = [
     "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"spec\":{\"replicas\":2,\"template\":{\"spec\":{\"hostNetwork\":true}}}}",
     "\u{feff}# é 漢\r\na: 'it''s'\r\n? - k\r\n: - v\r\n...\r\n%YAML 1.1\r\n---\r\n!t &x [*x, .inf, 1_0, \"\\u00e9\"]\r\n",
 ];
+
+/// The findings of reading.
+fn report(input: &load::Input) -> Report<'_> {
+    Report {
+        findings: &input.findings,
+        sources: &input.sources,
+        scope: json::Scope::default(),
+        fail_on: None,
+        successful: true,
+        undecided: &[],
+        base: Path::new(""),
+        here: Path::new(""),
+    }
+}
 
 /// Loads, renders in every format, resolves every origin: none of it may panic or fail.
 fn exercise(bytes: &[u8]) {
@@ -37,7 +53,7 @@ fn exercise(bytes: &[u8]) {
         human::Options::default(),
     )
     .unwrap();
-    json::write(&mut out, &input.findings, &json::Scope::default()).unwrap();
+    json::write(&mut out, &report(&input)).unwrap();
     for finding in &input.findings {
         for label in &finding.labels {
             let origin = &label.origin;
@@ -220,7 +236,7 @@ proptest! {
             }
             let input = pool.install(|| load::load_bytes(files, &Limits::default()));
             let mut out = Vec::new();
-            json::write(&mut out, &input.findings, &json::Scope::default()).unwrap();
+            json::write(&mut out, &report(&input)).unwrap();
             let objects: Vec<_> = input.objects.iter().map(|object| object.origin(&Route::root())).collect();
             (out, objects, input.skipped)
         };
