@@ -1,8 +1,8 @@
 //! What stays the same of a finding while lines move around it.
 //!
-//! It is what the finding *is*: the code, the object and the field that it is in, and the text of every line that is
-//! evidence for it. Our own sentences are not in it, so that better words do not make a finding new; but a port that
-//! changes its number does.
+//! It is what the finding *is*: the code, the object and the field that it is in, the first line of every place that is
+//! evidence for it, and the numbers of the ports whose names it is about, which often stand on another line. Our own
+//! sentences are not in it, so that better words do not make a finding new; but a port that changes its number does.
 
 use super::{Finding, Label};
 use crate::source::{STDIN, Sources};
@@ -30,8 +30,14 @@ pub fn fingerprint(finding: &Finding, sources: &Sources) -> String {
     let field = finding
         .primary()
         .map_or(String::new(), |label| without_indices(&label.origin.path));
-    let evidence: BTreeSet<_> = finding.labels.iter().map(|label| line(label, sources)).collect();
-    let parts: Vec<&str> = [&*code, &*holder, &*field].into_iter().chain(evidence).collect();
+    let lines: BTreeSet<_> = finding.labels.iter().map(|label| line(label, sources)).collect();
+    let meanings = finding.named_ports.meanings.iter().map(ToString::to_string);
+    let meanings: Vec<_> = meanings.collect();
+    let parts: Vec<&str> = [&*code, &*holder, &*field]
+        .into_iter()
+        .chain(lines)
+        .chain(meanings.iter().map(String::as_str))
+        .collect();
     of(&parts)
 }
 

@@ -2,6 +2,8 @@
 
 use ir::cluster::{ContainerPort, Endpoint};
 use ir::origin::Origin;
+use std::collections::BTreeSet;
+use std::fmt;
 use unicode_width::UnicodeWidthStr;
 
 /// The most rows that a finding holds. A cluster has thousands of pods behind one selector.
@@ -17,6 +19,28 @@ pub struct NamedPorts {
     pub rows: Vec<Row>,
     /// How many more there are.
     pub left_out: usize,
+    /// What the finding rests on: the ports that are looked for, whichever pods have them. Those of rows that are left
+    /// out are among them, and those that pods have instead are not.
+    pub meanings: BTreeSet<Meaning>,
+}
+
+/// What a port name stands for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Meaning {
+    /// The name, if the port has one.
+    pub name: Option<String>,
+    /// The number.
+    pub number: u16,
+    /// The protocol.
+    pub protocol: ir::port::Protocol,
+}
+
+/// `http=8080/TCP`
+impl fmt::Display for Meaning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name.as_deref().unwrap_or("");
+        write!(f, "{name}={}/{}", self.number, self.protocol)
+    }
 }
 
 /// One container port of a pod, or a pod that lacks what is looked for.
@@ -57,8 +81,18 @@ pub struct Engines {
 }
 
 impl NamedPorts {
-    /// Adds a container port of a pod, which stands for `pods` of its workload that are alike.
+    /// Adds a container port that is looked for, of a pod which stands for `pods` of its workload that are alike.
     pub fn add(&mut self, pod: &Endpoint, pods: usize, port: &ContainerPort) {
+        self.meanings.insert(Meaning {
+            name: port.name.clone(),
+            number: port.number,
+            protocol: port.protocol,
+        });
+        self.add_instead(pod, pods, port);
+    }
+
+    /// Adds a container port of a pod that lacks what is looked for.
+    pub fn add_instead(&mut self, pod: &Endpoint, pods: usize, port: &ContainerPort) {
         self.push(Row {
             pod: pod.to_string(),
             pods,
@@ -85,6 +119,7 @@ impl NamedPorts {
     /// Adds the rows of another table that are not in this one.
     pub fn take_in(&mut self, other: Self) {
         self.left_out = self.left_out.max(other.left_out);
+        self.meanings.extend(other.meanings);
         for row in other.rows {
             if !self.rows.contains(&row) {
                 self.push(row);

@@ -51,7 +51,7 @@ pub(super) fn table(judged: &Judged<'_>) -> NamedPorts {
                 table.add_without_port(reached.endpoint, reached.pods.len());
             }
             for port in ports {
-                table.add(reached.endpoint, reached.pods.len(), port);
+                table.add_instead(reached.endpoint, reached.pods.len(), port);
             }
         }
     }
@@ -74,7 +74,7 @@ pub(super) fn table_of_all(judged: &Judged<'_>) -> NamedPorts {
             table.add_without_port(reached.endpoint, reached.pods.len());
         }
         for port in &reached.endpoint.ports {
-            table.add(reached.endpoint, reached.pods.len(), port);
+            table.add_instead(reached.endpoint, reached.pods.len(), port);
         }
     }
     table

@@ -234,7 +234,7 @@ fn number(
         table.add_without_port(reached.endpoint, reached.pods.len());
     }
     for port in &reached.endpoint.ports {
-        table.add(reached.endpoint, reached.pods.len(), port);
+        table.add_instead(reached.endpoint, reached.pods.len(), port);
     }
     finding = finding.fix(Fix::rewording(
         Applicability::Suggestion,

@@ -54,7 +54,11 @@ fn codes(text: &str) -> Codes {
 }
 
 fn checked(policy: &str) -> (Checked, Understood) {
-    let files = [("pods.yaml", PODS.as_bytes()), ("policy.yaml", policy.as_bytes())];
+    checked_with(PODS, policy)
+}
+
+fn checked_with(pods: &str, policy: &str) -> (Checked, Understood) {
+    let files = [("pods.yaml", pods.as_bytes()), ("policy.yaml", policy.as_bytes())];
     let input = load::load_bytes(files, &Limits::default());
     let understood = check::understand_input(input, &Options::default());
     (check::check(&understood, None).unwrap(), understood)
@@ -284,6 +288,23 @@ fn a_baseline_accepts_what_was_there_wherever_it_has_moved() {
     }
     let fixed = against(&baseline, &POLICY.replace("port: http", "port: 80"));
     assert!(fixed.stale > 0);
+}
+
+#[test]
+fn what_pods_have_instead_of_the_port_is_no_evidence() {
+    let policy = POLICY.replace("port: http", "port: web");
+    let baseline = baseline_of(&policy);
+    let pods = PODS.replace("ports: [", "ports: [{name: metrics, containerPort: 9404}, ");
+    let (checked, understood) = checked_with(&pods, &policy);
+    let how = Triage {
+        baseline: Some(baseline),
+        ..how()
+    };
+    let triaged = triage(&checked, &understood, &how);
+    let [undefined] = of(&triaged.findings, Code::NAMED_PORT_UNDEFINED)[..] else {
+        panic!("one use: {:#?}", triaged.findings);
+    };
+    assert!(!undefined.counts());
 }
 
 #[test]

@@ -108,6 +108,30 @@ fn a_baseline_lets_only_new_findings_count() {
 }
 
 #[test]
+fn another_number_behind_a_name_is_new_on_whichever_line_it_stands() {
+    let scratch = Scratch::new("baseline-numbers");
+    let block = COLLISION.replace(
+        "ports: [{name: http, containerPort: 80}]}]}",
+        "ports: [\n  {name: http,\n   containerPort: 80}]}]}",
+    );
+    scratch.file("a.yaml", &block);
+    assert_eq!(collisions(&scratch.0, &["--write-baseline=.old.json"]).0, 0);
+    for same in [block.replace("\n  {", "\n    {"), block.replace('\n', "\r\n")] {
+        scratch.file("a.yaml", &same);
+        assert_eq!(
+            collisions(&scratch.0, &["--baseline=.old.json"]),
+            (0, 0, 1),
+            "{same}"
+        );
+    }
+    scratch.file(
+        "a.yaml",
+        &block.replace("containerPort: 80}", "containerPort: 81}"),
+    );
+    assert_eq!(collisions(&scratch.0, &["--baseline=.old.json"]), (1, 1, 0));
+}
+
+#[test]
 fn a_configuration_is_found_and_flags_count_more() {
     let scratch = Scratch::new("config");
     fs::create_dir_all(scratch.path("a/b")).unwrap();
