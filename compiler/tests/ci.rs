@@ -173,51 +173,95 @@ fn step(name: &str, with: &[(&str, &str)]) -> (String, Vec<(String, String)>) {
     (step["run"].as_str().unwrap().to_owned(), variables.collect())
 }
 
+/// Runs the action's check in a job whose directory and temporary directory this is: what it said, its outputs, and the
+/// page of its step.
+fn action(job: &Scratch, with: &[(&str, &str)]) -> (String, String, String) {
+    for name in ["output", "summary"] {
+        job.write(name, "");
+    }
+    let (script, variables) = step("Check", with);
+    let output = Command::new("bash")
+        .args(["--noprofile", "--norc", "-eo", "pipefail", "-c", &script])
+        .current_dir(&job.0)
+        .envs(variables)
+        .env("PATH", path())
+        .env("RUNNER_TEMP", job.0.join("temp"))
+        .env("GITHUB_OUTPUT", job.0.join("output"))
+        .env("GITHUB_STEP_SUMMARY", job.0.join("summary"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    (said(&output), job.read("output"), job.read("summary"))
+}
+
 #[test]
 fn the_action_checks_annotates_and_keeps_the_status() {
-    let scratch = Scratch::new("action");
-    scratch.write(
+    let job = Scratch::new("action");
+    job.write("temp/a", "");
+    job.write(
         "bad dir/policy.yaml",
         &POLICY.replace("podSelector", "podSelecter"),
     );
     for (paths, fail_on, status) in [
-        (EXAMPLE, "error", "0"),
+        (EXAMPLE, "", "0"),
         (EXAMPLE, "warning", "1"),
         ("bad dir\n", "error", "2"),
-        ("bad dir\n$(touch injected)", "error", "2"),
     ] {
-        for name in ["output", "summary", "portcullis.md"] {
-            scratch.write(name, "");
-        }
-        let with = [
-            ("paths", paths),
-            ("fail-on", fail_on),
-            ("arguments", "--no-solver\n--quiet"),
-        ];
-        let (script, variables) = step("Check", &with);
-        let output = Command::new("bash")
-            .args(["--noprofile", "--norc", "-eo", "pipefail", "-c", &script])
-            .current_dir(&scratch.0)
-            .envs(variables)
-            .env("PATH", path())
-            .env("RUNNER_TEMP", &scratch.0)
-            .env("GITHUB_OUTPUT", scratch.0.join("output"))
-            .env("GITHUB_STEP_SUMMARY", scratch.0.join("summary"))
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-        assert_eq!(
-            scratch.read("output"),
-            format!("status={status}\n"),
-            "{}",
-            said(&output)
+        let (said, outputs, summary) = action(
+            &job,
+            &[
+                ("paths", paths),
+                ("fail-on", fail_on),
+                ("arguments", "--no-solver\n--quiet"),
+            ],
         );
-        assert!(!scratch.0.join("injected").exists());
-        if !paths.contains('$') {
-            assert!(said(&output).starts_with("::"), "{}", said(&output));
-            assert!(scratch.read("portcullis.sarif").contains("\"2.1.0\""));
-            assert!(scratch.read("summary").starts_with("### Portcullis: "));
-        }
+        assert_eq!(
+            outputs,
+            format!("sarif=portcullis.sarif\nstatus={status}\n"),
+            "{said}"
+        );
+        assert!(said.starts_with("::"), "{said}");
+        assert!(job.read("portcullis.sarif").contains("\"2.1.0\""));
+        assert!(summary.starts_with("### Portcullis: "));
+    }
+    // A use that comes to nothing shows and uploads nothing of the use before.
+    for paths in ["bad dir\n$(touch injected)", "absent"] {
+        let (said, outputs, summary) = action(&job, &[("paths", paths)]);
+        assert_eq!((&*outputs, &*summary), ("status=2\n", ""), "{said}");
+    }
+    assert!(!job.0.join("injected").exists());
+}
+
+#[test]
+fn the_action_leaves_to_the_configuration_what_its_inputs_leave_out() {
+    let job = Scratch::new("action-config");
+    job.write("temp/a", "");
+    job.write("portcullis.toml", "fail-on = \"warning\"\nsolver = false\n");
+    let sarif = job.0.join("temp/of this use.sarif").display().to_string();
+    let first_line = format!("{sarif}\nstatus=0");
+    for (fail_on, status) in [("", "1"), ("error", "0")] {
+        let (said, outputs, _) = action(
+            &job,
+            &[("paths", EXAMPLE), ("fail-on", fail_on), ("sarif", &first_line)],
+        );
+        assert_eq!(outputs, format!("sarif={sarif}\nstatus={status}\n"), "{said}");
+    }
+}
+
+#[test]
+fn the_action_uploads_what_its_check_wrote() {
+    let action: Value = serde_yaml::from_str(&root("action.yml")).unwrap();
+    let steps = action["runs"]["steps"].as_sequence().unwrap();
+    let upload = steps.iter().find(|step| step["name"] == "Upload").unwrap();
+    assert_eq!(
+        upload["if"],
+        "inputs.upload == 'true' && steps.check.outputs.sarif != ''"
+    );
+    assert_eq!(upload["with"]["sarif_file"], "${{ steps.check.outputs.sarif }}");
+    assert_eq!(upload["with"]["category"], "${{ inputs.category }}");
+    for step in steps {
+        let script = step["run"].as_str().unwrap_or_default();
+        assert!(!script.contains("${{"), "text of inputs is no script: {script}");
     }
 }
 
