@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
 
 use portcullis_compiler::diagnostic::report::Report;
-use portcullis_compiler::diagnostic::{human, json};
+use portcullis_compiler::diagnostic::{Repository, human, json};
 use portcullis_compiler::fuzzing::splice;
 use portcullis_compiler::fuzzing::tree::{agrees_with_libyaml, spans_are_the_text};
 use portcullis_compiler::limits::Limits;
@@ -12,7 +12,6 @@ use portcullis_compiler::tree::scalar::resolve_plain;
 use portcullis_compiler::tree::{self, Resolved};
 use portcullis_compiler::{de, load};
 use proptest::prelude::*;
-use std::path::Path;
 
 const SEEDS: [&str; 4] = [
     "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: api # why\nspec:\n  podSelector: &s\n    matchLabels: {app: \"a\\tb\", 'x y': yes}\n  ingress:\n  - from:\n    - podSelector: *s\n    ports:\n    - {port: 010, endPort: 0x20, protocol: TCP}\n",
@@ -22,7 +21,7 @@ const SEEDS: [&str; 4] = [
 ];
 
 /// The findings of reading.
-fn report(input: &load::Input) -> Report<'_> {
+fn report<'a>(input: &'a load::Input, repository: &'a Repository) -> Report<'a> {
     Report {
         findings: &input.findings,
         sources: &input.sources,
@@ -30,8 +29,7 @@ fn report(input: &load::Input) -> Report<'_> {
         fail_on: None,
         successful: true,
         undecided: &[],
-        base: Path::new(""),
-        here: Path::new(""),
+        repository,
     }
 }
 
@@ -53,7 +51,7 @@ fn exercise(bytes: &[u8]) {
         human::Options::default(),
     )
     .unwrap();
-    json::write(&mut out, &report(&input)).unwrap();
+    json::write(&mut out, &report(&input, &Repository::default())).unwrap();
     for finding in &input.findings {
         for label in &finding.labels {
             let origin = &label.origin;
@@ -236,7 +234,7 @@ proptest! {
             }
             let input = pool.install(|| load::load_bytes(files, &Limits::default()));
             let mut out = Vec::new();
-            json::write(&mut out, &report(&input)).unwrap();
+            json::write(&mut out, &report(&input, &Repository::default())).unwrap();
             let objects: Vec<_> = input.objects.iter().map(|object| object.origin(&Route::root())).collect();
             (out, objects, input.skipped)
         };

@@ -4,8 +4,8 @@ use super::args::{Check, CheckFormat, CheckOutput};
 use super::progress::Progress;
 use super::terminal::Terminal;
 use super::{
-    Failure, Kept, Status, count, directories, fix, output, read, reading, refuse_blocked, scope, scope_line,
-    settings, smt_dump, watch,
+    Failure, Kept, Status, count, fix, output, read, reading, refuse_blocked, scope, scope_line, settings,
+    smt_dump, watch,
 };
 use crate::check;
 use crate::diagnostic::report::Report;
@@ -97,7 +97,6 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
     }
     let Triaged { findings, stale } = triage::triage(&checked, &understood, &how);
     drop(progress);
-    let (here, base) = directories();
     let report = Report {
         findings: &findings,
         sources: &understood.input.sources,
@@ -105,8 +104,7 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
         fail_on: settings::fail_on(arguments.triage.fail_on, &config),
         successful: !understood.blocked(),
         undecided: &checked.undecided,
-        base: &base,
-        here: &here,
+        repository: &how.repository,
     };
     outputs.write(&report, terminal)?;
     if fix::takes_standard_output(arguments) && !arguments.fixes.diff {
@@ -162,7 +160,7 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
     if let Some(file) = &arguments.write_baseline {
         let mut written = 0;
         output::to_file(file, |out| {
-            written = baseline::write(out, &findings, &understood.input.sources)?;
+            written = baseline::write(out, &findings, report.sources, report.repository)?;
             Ok(())
         })?;
         if !common.run.quiet {

@@ -223,15 +223,6 @@ fn refuse_blocked(
     Ok(None)
 }
 
-/// Where relative paths start, and the root of the repository around it; the same where there is none.
-fn directories() -> (PathBuf, PathBuf) {
-    // Without a working directory files keep the names that they were given.
-    let here = std::env::current_dir().unwrap_or_default();
-    let repository = here.ancestors().find(|above| above.join(".git").exists());
-    let base = repository.unwrap_or(&here).to_owned();
-    (here, base)
-}
-
 /// For verbs that tell of workloads and policies: says so where there is neither, unless the flag or the configuration
 /// accepts that.
 fn refuse_empty(

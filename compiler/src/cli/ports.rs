@@ -3,9 +3,7 @@
 use super::args::{Common, TableFormat, TriageFlags, Written};
 use super::output::Answer;
 use super::terminal::Terminal;
-use super::{
-    Failure, Status, count, directories, read_with, refuse_blocked, refuse_empty, scope, scope_line, settings,
-};
+use super::{Failure, Status, count, read_with, refuse_blocked, refuse_empty, scope, scope_line, settings};
 use crate::check::Checked;
 use crate::diagnostic::{self, Counts, human as findings_for_people, markdown, report::Report};
 use crate::fixes;
@@ -66,7 +64,6 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
     // What is wrong with acceptances is said by `check`, which knows what they could be for.
     findings.retain(|finding| finding.code.is_about_port_names());
 
-    let (here, base) = directories();
     let report = Report {
         findings: &findings,
         sources: &understood.input.sources,
@@ -74,8 +71,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
         fail_on: settings::fail_on(arguments.triage.fail_on, &config),
         successful: true,
         undecided: &[],
-        base: &base,
-        here: &here,
+        repository: &how.repository,
     };
 
     let mut options = terminal.out_options();

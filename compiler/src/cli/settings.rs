@@ -4,7 +4,7 @@ use super::Failure;
 use super::args::{self, Kept, Run, TriageFlags};
 use crate::answers::Directory;
 use crate::config::{self, Config, FailOn};
-use crate::diagnostic::{Severity, escape};
+use crate::diagnostic::{Repository, Severity, escape};
 use crate::triage::Triage;
 use crate::triage::baseline::Baseline;
 use crate::triage::date::Date;
@@ -19,9 +19,12 @@ pub(super) fn config(run: &Run) -> Result<Config, Failure> {
     if run.no_config {
         return Ok(Config::default());
     }
-    // Without a working directory there is nothing above it to find.
-    let directory = std::env::current_dir().unwrap_or_default();
-    Ok(config::load(run.config.as_deref(), &directory)?)
+    Ok(config::load(run.config.as_deref(), &here())?)
+}
+
+/// The working directory. Without one there is nothing above it to find.
+fn here() -> PathBuf {
+    std::env::current_dir().unwrap_or_default()
 }
 
 /// What to make of findings. `baseline` says whether those that were there before are to be looked up.
@@ -37,6 +40,7 @@ pub(super) fn triage(flags: &TriageFlags, config: &Config, baseline: bool) -> Re
     // What is said on the command line is said last.
     triage.overrides.clone_from(&flags.severity);
     triage.solver = solver(flags, config);
+    triage.repository = Repository::around(&here());
     if baseline {
         let file = flags.baseline.as_deref().or(config.baseline.as_deref());
         triage.baseline = file.map(read_baseline).transpose()?;

@@ -4,15 +4,15 @@
 //! evidence for it, and the numbers of the ports whose names it is about, which often stand on another line. Our own
 //! sentences are not in it, so that better words do not make a finding new; but a port that changes its number does.
 
-use super::{Finding, Label};
-use crate::source::{STDIN, Sources};
+use super::{Finding, Label, Repository};
+use crate::source::Sources;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// What the finding is, without where its lines stand.
 #[must_use]
-pub fn fingerprint(finding: &Finding, sources: &Sources) -> String {
+pub fn fingerprint(finding: &Finding, sources: &Sources, repository: &Repository) -> String {
     let code = finding.code.to_string();
     let objects: Vec<_> = finding
         .objects
@@ -22,9 +22,9 @@ pub fn fingerprint(finding: &Finding, sources: &Sources) -> String {
             format!("{}/{namespace}/{}", object.kind, object.name)
         })
         .collect();
-    // An object is the same wherever it is written; what belongs to none is known by its file.
+    // An object is the same wherever it is written; what belongs to none is known by its file, however that was named.
     let holder = match finding.primary() {
-        Some(label) if objects.is_empty() => file(label).to_owned(),
+        Some(label) if objects.is_empty() => repository.path(&label.origin.file),
         _ => objects.join(" "),
     };
     let field = finding
@@ -39,15 +39,6 @@ pub fn fingerprint(finding: &Finding, sources: &Sources) -> String {
         .chain(meanings.iter().map(String::as_str))
         .collect();
     of(&parts)
-}
-
-fn file(label: &Label) -> &str {
-    let file = &*label.origin.file;
-    if file == STDIN {
-        file
-    } else {
-        file.strip_prefix("./").unwrap_or(file)
-    }
 }
 
 /// The text of the label's first line, without its indentation.
@@ -104,12 +95,16 @@ mod tests {
         sources
     }
 
+    fn fingerprint_of(finding: &Finding, sources: &Sources) -> String {
+        fingerprint(finding, sources, &Repository::default())
+    }
+
     #[test]
     fn lines_may_move_and_rules_change_places() {
         let before = sources("- port: http\n");
         let after = sources("# new\n\n    - port: http\n");
         let (here, there) = (finding(1, "egress[0].port"), finding(3, "egress[7].port"));
-        assert_eq!(fingerprint(&here, &before), fingerprint(&there, &after));
+        assert_eq!(fingerprint_of(&here, &before), fingerprint_of(&there, &after));
     }
 
     #[test]
@@ -129,7 +124,7 @@ mod tests {
             other,
         ]
         .iter()
-        .map(|finding| fingerprint(finding, &text))
+        .map(|finding| fingerprint_of(finding, &text))
         .collect();
         assert_eq!(all.len(), 4);
     }

@@ -42,7 +42,10 @@ pub fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
             let place = report.place(finding);
             let file = place.as_ref().map_or(".", |origin| &*origin.file);
             let path = report.path(file);
-            let own = format!("{} {path}", fingerprint::fingerprint(finding, report.sources));
+            let own = format!(
+                "{} {path}",
+                fingerprint::fingerprint(finding, report.sources, report.repository)
+            );
             let nth = seen.entry(own.clone()).or_default();
             *nth += 1;
             Issue {

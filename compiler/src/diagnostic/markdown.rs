@@ -22,7 +22,9 @@ pub fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
     let counts = Counts::of(report.findings);
     let mut text = format!("### Portcullis: {}\n", human::summary(counts));
     if !report.successful {
-        text.push_str("\nThe input is not what the API server would take; nothing behind it was analysed.\n");
+        text.push_str(
+            "\nA refused input would leave every answer a guess: nothing behind it was analysed.\n",
+        );
     } else if !report.undecided.is_empty() {
         text.push_str("\nIncomplete: the solver gave up on a question.\n");
     }

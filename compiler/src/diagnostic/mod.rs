@@ -10,6 +10,7 @@ pub mod fingerprint;
 pub mod fix;
 pub mod named_ports;
 pub mod report;
+pub mod repository;
 pub mod wrap;
 
 // One file for each format.
@@ -27,6 +28,7 @@ mod tests;
 pub use code::{Code, Severity};
 pub use fix::{Applicability, Edit, Fix};
 pub use named_ports::{Engines, NamedPorts};
+pub use repository::Repository;
 
 use ir::origin::Origin;
 use std::collections::BTreeMap;

@@ -1,9 +1,8 @@
 //! What a run found, as every format is given it.
 
-use super::{Finding, Label, Severity, named_ports};
-use crate::source::{STDIN, Sources};
+use super::{Finding, Label, Repository, Severity, named_ports};
+use crate::source::Sources;
 use ir::origin::Origin;
-use std::path::{Component, Path, PathBuf};
 
 /// A run's findings and what is needed to write them.
 #[derive(Clone, Copy, Debug)]
@@ -20,10 +19,8 @@ pub struct Report<'a> {
     pub successful: bool,
     /// Questions that the solver gave up on, as sentences.
     pub undecided: &'a [String],
-    /// The repository's root: services that show findings beside code know files by their path from there.
-    pub base: &'a Path,
-    /// Where relative paths start.
-    pub here: &'a Path,
+    /// Services that show findings beside code know files by their path in the repository.
+    pub repository: &'a Repository,
 }
 
 impl<'a> Report<'a> {
@@ -38,25 +35,10 @@ impl<'a> Report<'a> {
         finding.counts() && self.fail_on.is_some_and(|level| finding.severity <= level)
     }
 
-    /// A file's path from [`Self::base`], with `/`, or as it was named where it is not below; standard input keeps its
-    /// name.
+    /// A file's path in the repository.
     #[must_use]
     pub fn path(&self, file: &str) -> String {
-        if file == STDIN {
-            return file.to_owned();
-        }
-        let named = Path::new(file);
-        let whole = plain(&self.here.join(named));
-        let below = match whole.strip_prefix(self.base) {
-            Ok(below) if whole.is_absolute() && self.base.is_absolute() => below,
-            _ => named.strip_prefix(".").unwrap_or(named),
-        };
-        let below = below.to_string_lossy();
-        if cfg!(windows) {
-            below.replace('\\', "/")
-        } else {
-            below.into_owned()
-        }
+        self.repository.path(file)
     }
 
     /// Where the finding is shown: its own place, or for one about no place in particular the first file's beginning.
@@ -122,19 +104,4 @@ impl<'a> Report<'a> {
         }
         text
     }
-}
-
-/// A path without `.` and `..`, as it reads.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                plain.pop();
-            }
-            other => plain.push(other),
-        }
-    }
-    plain
 }

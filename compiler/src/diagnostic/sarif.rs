@@ -321,7 +321,7 @@ fn result(report: &Report<'_>, finding: &Finding) -> SarifResult {
         locations: own,
         related_locations: related,
         partial_fingerprints: PartialFingerprints {
-            ours: fingerprint::fingerprint(finding, report.sources),
+            ours: fingerprint::fingerprint(finding, report.sources, report.repository),
         },
         suppressions: finding
             .accepted

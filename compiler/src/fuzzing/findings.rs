@@ -1,10 +1,11 @@
 //! Findings in every format: each can be written, and none lets through what a terminal would act on.
 
 use crate::diagnostic::report::Report;
-use crate::diagnostic::{Finding, Severity, escape, github, gitlab, human, json, junit, markdown, sarif};
+use crate::diagnostic::{
+    Finding, Repository, Severity, escape, github, gitlab, human, json, junit, markdown, sarif,
+};
 use crate::source::Sources;
 use std::io::{self, Write};
-use std::path::Path;
 
 /// Writes findings in every format. Nothing where there are none: the frame of a format is the same for all inputs.
 pub(super) fn render(findings: &[Finding], sources: &Sources, successful: bool) {
@@ -18,8 +19,7 @@ pub(super) fn render(findings: &[Finding], sources: &Sources, successful: bool) 
         fail_on: Some(Severity::Warning),
         successful,
         undecided: &[],
-        base: Path::new("/repository"),
-        here: Path::new("/repository"),
+        repository: &Repository::new("/repository", "/repository"),
     };
     for width in [20, 100] {
         let options = human::Options { color: false, width };

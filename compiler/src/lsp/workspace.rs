@@ -5,7 +5,7 @@
 
 use super::documents::{Opened, workspace_text};
 use crate::config::{self, Config, ConfigError};
-use crate::diagnostic::Finding;
+use crate::diagnostic::{Finding, Repository};
 use crate::limits::Limits;
 use crate::load::{Texts, is_beside_manifests, is_left_out};
 use crate::source::Sources;
@@ -50,6 +50,7 @@ pub(super) struct Settings {
     /// Why it, or the baseline that it names, cannot be used.
     pub(super) failure: Option<String>,
     baseline: Option<Baseline>,
+    repository: Repository,
 }
 
 impl Workspace {
@@ -187,7 +188,10 @@ fn is_read(path: &Path) -> bool {
 
 impl Settings {
     fn of(root: &Path) -> Self {
-        let mut settings = Self::default();
+        let mut settings = Self {
+            repository: Repository::around(root),
+            ..Self::default()
+        };
         let Some(file) = config::above(root) else {
             return settings;
         };
@@ -219,6 +223,7 @@ impl Settings {
         triage.ignore.clone_from(&self.config.ignore);
         triage.severity.clone_from(&self.config.severity);
         triage.baseline.clone_from(&self.baseline);
+        triage.repository.clone_from(&self.repository);
         triage.solver = solver;
         triage
     }

@@ -5,7 +5,7 @@
 //!
 //! [fingerprint]: crate::diagnostic::fingerprint::fingerprint
 
-use crate::diagnostic::{Accepted, AcceptedBy, Finding, fingerprint, json};
+use crate::diagnostic::{Accepted, AcceptedBy, Finding, Repository, fingerprint, json};
 use crate::source::Sources;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -71,10 +71,10 @@ impl Baseline {
     }
 
     /// Accepts the findings that are in it, and counts the entries that nothing matches any more.
-    pub fn apply(&self, findings: &mut [Finding], sources: &Sources) -> usize {
+    pub fn apply(&self, findings: &mut [Finding], sources: &Sources, repository: &Repository) -> usize {
         let mut left = self.counts.clone();
         for finding in findings.iter_mut().filter(|finding| is_subject(finding)) {
-            let Some(count) = left.get_mut(&fingerprint::fingerprint(finding, sources)) else {
+            let Some(count) = left.get_mut(&fingerprint::fingerprint(finding, sources, repository)) else {
                 continue;
             };
             if let Some(rest) = count.checked_sub(1) {
@@ -98,15 +98,20 @@ fn is_subject(finding: &Finding) -> bool {
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn write(out: &mut dyn Write, findings: &[Finding], sources: &Sources) -> io::Result<usize> {
+pub fn write(
+    out: &mut dyn Write,
+    findings: &[Finding],
+    sources: &Sources,
+    repository: &Repository,
+) -> io::Result<usize> {
     let mut entries: BTreeMap<(String, String, String), WireEntry> = BTreeMap::new();
     let mut all = 0;
     for finding in findings.iter().filter(|finding| is_subject(finding)) {
         all += 1;
-        let fingerprint = fingerprint::fingerprint(finding, sources);
+        let fingerprint = fingerprint::fingerprint(finding, sources, repository);
         let file = finding
             .primary()
-            .map_or(String::new(), |label| label.origin.file.to_string());
+            .map_or(String::new(), |label| repository.path(&label.origin.file));
         let code = finding.code.to_string();
         entries
             .entry((code.clone(), file.clone(), fingerprint.clone()))

@@ -11,7 +11,7 @@ pub mod date;
 mod tests;
 
 use crate::check::{Checked, Understood};
-use crate::diagnostic::{self, Accepted, Code, Finding, Fix, Severity};
+use crate::diagnostic::{self, Accepted, Code, Finding, Fix, Repository, Severity};
 use crate::lints::pc301_rule_never_matches;
 use acceptance::Acceptance;
 use baseline::Baseline;
@@ -31,6 +31,8 @@ pub struct Triage {
     pub overrides: Vec<(Codes, Severity)>,
     /// Findings that were there before.
     pub baseline: Option<Baseline>,
+    /// Where the files are, which the baseline knows by their paths in it.
+    pub repository: Repository,
     /// The day on which acceptances are judged.
     pub today: Date,
     /// Whether questions were put to the solver.
@@ -47,6 +49,7 @@ impl Triage {
             severity: Vec::new(),
             overrides: Vec::new(),
             baseline: None,
+            repository: Repository::default(),
             today,
             solver: true,
         }
@@ -104,7 +107,7 @@ pub fn triage(checked: &Checked, understood: &Understood, how: &Triage) -> Triag
     diagnostic::sort(&mut findings);
     // In order, so that of several with one fingerprint always the same ones are new.
     let stale = match &how.baseline {
-        Some(baseline) => baseline.apply(&mut findings, &understood.input.sources),
+        Some(baseline) => baseline.apply(&mut findings, &understood.input.sources, &how.repository),
         None => 0,
     };
     findings.retain(|finding| finding.blocks_analysis || how.wants(finding.code));

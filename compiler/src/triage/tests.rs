@@ -256,7 +256,13 @@ fn severities_are_set_by_the_most_exact_name_and_flags_first() {
 fn baseline_of(policy: &str) -> Baseline {
     let (checked, understood) = checked(policy);
     let mut out = Vec::new();
-    let written = baseline::write(&mut out, &checked.findings, &understood.input.sources).unwrap();
+    let written = baseline::write(
+        &mut out,
+        &checked.findings,
+        &understood.input.sources,
+        &Repository::default(),
+    )
+    .unwrap();
     assert_eq!(written, checked.findings.len());
     Baseline::read("old.json", &String::from_utf8(out).unwrap()).unwrap()
 }

@@ -1,6 +1,7 @@
 //! What a repository decided about findings: acceptances, baselines, configuration.
 
-use crate::program::{Scratch, err, out, program, run, status};
+use crate::editor::Editor;
+use crate::program::{POLICY, Scratch, err, out, program, run, run_in, status};
 use std::fs;
 use std::path::Path;
 
@@ -129,6 +130,71 @@ fn another_number_behind_a_name_is_new_on_whichever_line_it_stands() {
         &block.replace("containerPort: 80}", "containerPort: 81}"),
     );
     assert_eq!(collisions(&scratch.0, &["--baseline=.old.json"]), (1, 1, 0));
+}
+
+/// An acceptance at the head of a file belongs to no object.
+const UNUSED: &str = "# portcullis: allow[PC204] not here\n";
+
+#[test]
+fn what_belongs_to_no_object_is_the_same_however_its_file_is_named() {
+    let scratch = Scratch::new("baseline-names");
+    fs::create_dir(scratch.path(".git")).unwrap();
+    scratch.file("m/a.yaml", &format!("{UNUSED}{POLICY}"));
+    let m = scratch.path("m");
+    let places = [
+        (&*scratch.0, "m"),
+        (&scratch.0, "./m"),
+        (&scratch.0, &m),
+        (Path::new(&m), "."),
+    ];
+    let baseline = scratch.path(".old.json");
+    let mut written = Vec::new();
+    for (directory, path) in places {
+        let arguments = [
+            "check",
+            "--no-solver",
+            path,
+            "--format=gitlab",
+            "--write-baseline",
+            &baseline,
+        ];
+        let output = run_in(directory, &arguments, "");
+        assert!(out(&output).contains("PC614"), "{}", out(&output));
+        written.push((fs::read_to_string(&baseline).unwrap(), out(&output)));
+    }
+    for (directory, path) in places {
+        let output = run_in(
+            directory,
+            &[
+                "check",
+                "--no-solver",
+                path,
+                "--baseline",
+                &baseline,
+                "--fail-on=note",
+            ],
+            "",
+        );
+        assert_eq!(output.status.code(), Some(0), "{}", out(&output));
+    }
+    written.dedup();
+    assert_eq!(written.len(), 1, "{written:#?}");
+
+    scratch.file("portcullis.toml", "baseline = '.old.json'\n");
+    let file = scratch.file(
+        "m/a.yaml",
+        &format!("{UNUSED}{}{POLICY}", UNUSED.replace("PC204", "PC205")),
+    );
+    let mut editor = Editor::open(&scratch.0);
+    let shown = editor.diagnostics(Path::new(&file), |shown| {
+        shown["diagnostics"] != serde_json::json!([])
+    });
+    let lines: Vec<_> = shown
+        .iter()
+        .map(|one| one["range"]["start"]["line"].as_u64())
+        .collect();
+    assert_eq!(lines, [Some(1)], "{shown:#?}");
+    assert_eq!(editor.close(), 0);
 }
 
 #[test]

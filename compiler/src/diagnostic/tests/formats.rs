@@ -7,8 +7,9 @@ use crate::source::STDIN;
 use proptest::prelude::*;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::LazyLock;
+
+static REPOSITORY: LazyLock<Repository> = LazyLock::new(|| Repository::new("/repository", "/repository"));
 
 pub(super) fn report<'a>(findings: &'a [Finding], sources: &'a Sources) -> Report<'a> {
     Report {
@@ -22,8 +23,7 @@ pub(super) fn report<'a>(findings: &'a [Finding], sources: &'a Sources) -> Repor
         fail_on: Some(Severity::Warning),
         successful: true,
         undecided: &[],
-        base: Path::new("/repository"),
-        here: Path::new("/repository"),
+        repository: &REPOSITORY,
     }
 }
 
@@ -131,7 +131,7 @@ fn a_run_that_failed_says_so() {
     assert_eq!(invocation["executionSuccessful"], false);
     let notification = &invocation["toolExecutionNotifications"][0]["message"]["text"];
     assert_eq!(notification, "whether `a` is needed");
-    assert!(written(markdown::write, &failed).contains("not what the API server would take"));
+    assert!(written(markdown::write, &failed).contains("A refused input"));
 }
 
 #[test]
@@ -163,34 +163,6 @@ fn a_run_that_is_incomplete_says_so() {
         suites.contains(r#"<error type="incomplete" message="whether `b` is"/>"#),
         "{suites}"
     );
-}
-
-#[test]
-fn files_are_named_from_the_repository() {
-    let (findings, sources) = (Vec::new(), Sources::default());
-    let report = report(&findings, &sources);
-    for (file, path) in [
-        ("/repository/a/b.yaml", "a/b.yaml"),
-        ("./a.yaml", "a.yaml"),
-        ("a.yaml", "a.yaml"),
-        ("/elsewhere/a.yaml", "/elsewhere/a.yaml"),
-        ("../a.yaml", "../a.yaml"),
-        ("<stdin>", "<stdin>"),
-    ] {
-        assert_eq!(report.path(file), path);
-    }
-    let below = Report {
-        here: Path::new("/repository/team"),
-        ..report
-    };
-    for (file, path) in [
-        ("a.yaml", "team/a.yaml"),
-        ("../b/m.yaml", "b/m.yaml"),
-        ("./../team/a.yaml", "team/a.yaml"),
-        ("../../a.yaml", "../../a.yaml"),
-    ] {
-        assert_eq!(below.path(file), path);
-    }
 }
 
 #[test]

@@ -1,0 +1,94 @@
+//! How files are called by who does not know where a command ran: by their path from the repository's root.
+
+use crate::source::STDIN;
+use std::path::{Component, Path, PathBuf};
+
+/// The repository around a directory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Repository {
+    root: PathBuf,
+    /// Where relative paths start.
+    here: PathBuf,
+}
+
+impl Repository {
+    /// With this root, for paths that start in `here`.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>, here: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            here: here.into(),
+        }
+    }
+
+    /// The one that holds `here`, or `here` itself.
+    #[must_use]
+    pub fn around(here: &Path) -> Self {
+        let root = here.ancestors().find(|above| above.join(".git").exists());
+        Self::new(root.unwrap_or(here), here)
+    }
+
+    /// A file's path from the root, with `/`, or as it was named where it is not below; standard input keeps its name.
+    #[must_use]
+    pub fn path(&self, file: &str) -> String {
+        if file == STDIN {
+            return file.to_owned();
+        }
+        let named = Path::new(file);
+        let whole = plain(&self.here.join(named));
+        let below = match whole.strip_prefix(&self.root) {
+            Ok(below) if whole.is_absolute() && self.root.is_absolute() => below,
+            _ => named.strip_prefix(".").unwrap_or(named),
+        };
+        let below = below.to_string_lossy();
+        if cfg!(windows) {
+            below.replace('\\', "/")
+        } else {
+            below.into_owned()
+        }
+    }
+}
+
+/// A path without `.` and `..`, as it reads.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_named_from_the_root() {
+        let at_root = Repository::new("/repository", "/repository");
+        for (file, path) in [
+            ("/repository/a/b.yaml", "a/b.yaml"),
+            ("./a.yaml", "a.yaml"),
+            ("a.yaml", "a.yaml"),
+            ("/elsewhere/a.yaml", "/elsewhere/a.yaml"),
+            ("../a.yaml", "../a.yaml"),
+            ("<stdin>", "<stdin>"),
+        ] {
+            assert_eq!(at_root.path(file), path);
+        }
+        let below = Repository::new("/repository", "/repository/team");
+        for (file, path) in [
+            ("a.yaml", "team/a.yaml"),
+            ("../b/m.yaml", "b/m.yaml"),
+            ("./../team/a.yaml", "team/a.yaml"),
+            ("../../a.yaml", "../../a.yaml"),
+        ] {
+            assert_eq!(below.path(file), path);
+        }
+    }
+}
