@@ -1,12 +1,13 @@
 //! Acceptances in comments and annotations, with the lines that they speak for.
 
-use super::Place;
+use super::{Place, object};
 use crate::diagnostic::{Finding, ObjectName};
 use crate::route::Route;
 use crate::source::{Source, Span};
 use crate::tree::{Comment, Placement, Value};
 use crate::triage::acceptance::{self, Acceptance, Covers, Fault, Statement};
 use ir::origin::Origin;
+use verifier::guarantee;
 
 /// What was read of one kind: acceptances, and findings for those that cannot be read.
 #[derive(Debug, Default)]
@@ -37,39 +38,58 @@ impl Read {
 
 /// Those in the comments of a document.
 pub(super) fn in_comments(place: &Place) -> Read {
-    let source = &place.source;
+    let document = &place.document;
+    read(&place.source, document.index, document.comments.iter().copied())
+}
+
+/// Those in the comments of a file of guarantees.
+pub(super) fn in_guarantees(source: &Source) -> Read {
+    let comments = guarantee::comments(source.text()).filter_map(|range| {
+        let span = Span::new(u32::try_from(range.start).ok()?, u32::try_from(range.end).ok()?);
+        let (start, line) = source.line(source.position(span.start).line)?;
+        let before = line.get(..span.start.checked_sub(start)? as usize)?;
+        let placement = if before.trim().is_empty() {
+            Placement::OwnLine
+        } else {
+            Placement::Trailing
+        };
+        Some(Comment { span, placement })
+    });
+    read(source, 0, comments)
+}
+
+fn read(source: &Source, document: u32, comments: impl Iterator<Item = Comment>) -> Read {
     let mut found = Read::default();
-    for comment in &place.document.comments {
+    for comment in comments {
         let Some(read) = acceptance::comment(source.slice(comment.span)) else {
             continue;
         };
-        let origin = place.origin_at(&Route::root(), comment.span);
+        let at = |span| object::origin(source, document, &Route::root(), span);
+        let origin = at(comment.span);
         let line = match comment.placement {
             Placement::Trailing => origin.line,
             Placement::OwnLine => next_line(source, origin.line),
         };
-        let removal = removal(place, *comment, &origin);
+        let removal = removal(source, comment, origin.line).map(at);
         found.add(read, origin, Covers::Line(line), removal);
     }
     found
 }
 
-/// What goes when a comment goes: its line, or what is between the value and the end of the line.
-fn removal(place: &Place, comment: Comment, origin: &Origin) -> Option<Origin> {
-    let source = &place.source;
-    let (start, line) = source.line(origin.line)?;
-    let span = match comment.placement {
+/// What goes when a comment on this line goes: the line, or what is between the value and its end.
+fn removal(source: &Source, comment: Comment, line: u32) -> Option<Span> {
+    let (start, text) = source.line(line)?;
+    match comment.placement {
         Placement::OwnLine => {
-            let next = source.line(origin.line.saturating_add(1))?;
-            Span::new(start, next.0)
+            let next = source.line(line.saturating_add(1))?;
+            Some(Span::new(start, next.0))
         }
         Placement::Trailing => {
-            let before = line.get(..comment.span.start.checked_sub(start)? as usize)?;
+            let before = text.get(..comment.span.start.checked_sub(start)? as usize)?;
             let value = u32::try_from(before.trim_end().len()).ok()?;
-            Span::new(start + value, comment.span.end)
+            Some(Span::new(start + value, comment.span.end))
         }
-    };
-    Some(place.origin_at(&Route::root(), span))
+    }
 }
 
 /// The first line behind this one that is more than a comment.

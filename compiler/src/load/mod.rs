@@ -137,8 +137,7 @@ fn read_texts(texts: &[Text], limits: &Limits) -> Input {
     let files: Vec<File> = numbered
         .into_par_iter()
         .map(|(id, source, fault, guarantees)| match (fault, guarantees) {
-            // Their text is read with the model that they speak of (`crate::prove`).
-            (None, true) => File::default(),
+            (None, true) => File::of_guarantees(&source),
             (fault, _) => File::read(id, &source, fault, limits),
         })
         .collect();
@@ -207,6 +206,16 @@ impl File {
             file.accept(acceptances::in_comments(&place));
             file.object(place, None);
         }
+        file
+    }
+
+    /// What guarantees say is read with the model that they speak of (`crate::prove`).
+    fn of_guarantees(source: &Source) -> Self {
+        let mut file = Self {
+            name: source.name().clone(),
+            ..Self::default()
+        };
+        file.accept(acceptances::in_guarantees(source));
         file
     }
 

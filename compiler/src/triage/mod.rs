@@ -99,8 +99,14 @@ pub struct Triaged {
 pub fn triage(checked: &Checked, understood: &Understood, how: &Triage) -> Triaged {
     let mut findings = checked.findings.clone();
     let decided = !understood.blocked() && checked.undecided.is_empty() && how.solver;
+    let is_unreadable = |finding: &Finding| finding.code == Code::GUARANTEE_UNREADABLE;
+    let run = Run {
+        analysed: !understood.blocked(),
+        decided,
+        proved: decided && !findings.iter().any(is_unreadable),
+    };
     let said = accept(&mut findings, &understood.input.acceptances, how.today, |code| {
-        is_judged(code, understood.blocked(), decided)
+        run.judges(code)
     });
     findings.extend(said);
     diagnostic::name_templates(&mut findings, &understood.input.templates);
@@ -120,14 +126,29 @@ pub fn triage(checked: &Checked, understood: &Understood, how: &Triage) -> Triag
     Triaged { findings, stale }
 }
 
-/// Whether this run would have found every finding of this code. Groups 4 and 5 are other verbs' answers, and group 3
-/// needs the solver's.
-fn is_judged(code: Code, blocked: bool, decided: bool) -> bool {
-    match code.number() / 100 {
-        1 => true,
-        3 => decided,
-        4 | 5 => false,
-        _ => !blocked,
+/// How far a run came.
+struct Run {
+    /// The input was read as written.
+    analysed: bool,
+    /// The solver answered every question.
+    decided: bool,
+    /// Among them whether each guarantee holds.
+    proved: bool,
+}
+
+impl Run {
+    /// Whether it would have found every finding of this code. New access and group 5 are other questions' answers.
+    fn judges(&self, code: Code) -> bool {
+        match code {
+            Code::GUARANTEE_VIOLATED | Code::GUARANTEE_VACUOUS => self.proved,
+            Code::NEW_ACCESS => false,
+            _ => match code.number() / 100 {
+                1 => true,
+                3 => self.decided,
+                5 => false,
+                _ => self.analysed,
+            },
+        }
     }
 }
 

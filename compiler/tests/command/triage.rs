@@ -83,6 +83,78 @@ fn what_is_accepted_in_place_does_not_fail_and_is_counted() {
 }
 
 #[test]
+fn guarantees_accept_in_place_too() {
+    let scratch = Scratch::new("guarantees");
+    scratch.file("m/policy.yaml", POLICY);
+    let found = |text: &str, more: &[&str]| {
+        scratch.file("m/shop.guarantees", text);
+        let output = program(&scratch.0)
+            .args(["check", "m", "--format=json", "--today=2027-03-01"])
+            .args(more)
+            .output()
+            .unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let findings = report["findings"].as_array().unwrap().iter();
+        let codes = findings.map(|finding| {
+            let accepted = if finding["accepted"].is_null() {
+                ""
+            } else {
+                " accepted"
+            };
+            format!("{}{accepted}", finding["code"].as_str().unwrap())
+        });
+        (output.status.code().unwrap(), codes.collect::<Vec<_>>())
+    };
+    let violated = "never ns:shop -> world";
+    for (comment, status, codes) in [
+        ("", 1, vec!["PC401"]),
+        (
+            "# portcullis: allow[PC401] until spring until=2027-03-01",
+            0,
+            vec!["PC401 accepted"],
+        ),
+        (
+            "# portcullis: allow[PC401] until spring until=2027-02-28",
+            1,
+            vec!["PC401", "PC616"],
+        ),
+        ("# portcullis: allow[PC401]", 1, vec!["PC401", "PC615"]),
+        (
+            "# portcullis: allow PC401 until spring",
+            1,
+            vec!["PC401", "PC617"],
+        ),
+        (
+            "# portcullis: allow[PC402] until spring",
+            1,
+            vec!["PC401", "PC614"],
+        ),
+    ] {
+        for text in [
+            format!("{comment}\n{violated}\n"),
+            format!("{violated} {comment}\r\n"),
+        ] {
+            let (exit, mut found) = found(&text, &[]);
+            found.sort();
+            assert_eq!(
+                (exit, found),
+                (status, codes.iter().map(ToString::to_string).collect()),
+                "{text}"
+            );
+        }
+    }
+    // What was not proved is not called unused.
+    let held = "# portcullis: allow[PC401] until spring\nnever world -> ns:shop\n";
+    assert_eq!(found(held, &["--no-solver"]).1, Vec::<String>::new());
+    assert_eq!(found(&format!("{held}never\n"), &[]).1, ["PC404"]);
+    assert_eq!(found(held, &[]).1, ["PC614"]);
+    let unused = "never world -> ns:shop # portcullis: allow[PC405] not here\n";
+    assert_eq!(found(unused, &["--fix"]).1, Vec::<String>::new());
+    let mended = fs::read_to_string(scratch.path("m/shop.guarantees")).unwrap();
+    assert_eq!(mended, "never world -> ns:shop\n");
+}
+
+#[test]
 fn a_baseline_lets_only_new_findings_count() {
     let scratch = Scratch::new("baseline");
     scratch.file("a.yaml", COLLISION);

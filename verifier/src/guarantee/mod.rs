@@ -18,7 +18,7 @@ pub(crate) mod tests;
 
 pub use check::{Counterexample, Outcome, prove, smt_lib};
 pub use meaning::{Guarantee, resolve};
-pub use parse::parse;
+pub use parse::{comments, parse};
 
 use std::ops::Range;
 

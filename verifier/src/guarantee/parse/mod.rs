@@ -46,19 +46,27 @@ pub fn parse(text: &str) -> (Vec<Statement>, Vec<Problem>) {
     (statements, problems)
 }
 
+/// The bytes of each comment of a file of guarantees, from `#` to the end of its line.
+pub fn comments(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0;
+    text.split_inclusive('\n').filter_map(move |line| {
+        let start = at;
+        at += line.len();
+        let end = start + line.trim_end_matches(['\n', '\r']).len();
+        line.find('#').map(|comment| start + comment..end)
+    })
+}
+
 /// The text with every comment replaced by as many blanks as it has bytes.
 fn without_comments(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n') {
-        match line.split_once('#') {
-            None => plain.push_str(line),
-            Some((before, comment)) => {
-                plain.push_str(before);
-                plain.extend(std::iter::repeat_n(' ', comment.trim_end_matches('\n').len() + 1));
-                plain.push_str(if line.ends_with('\n') { "\n" } else { "" });
-            }
-        }
+    let mut read = 0;
+    for comment in comments(text) {
+        plain.push_str(text.get(read..comment.start).unwrap_or_default());
+        plain.extend(std::iter::repeat_n(' ', comment.len()));
+        read = comment.end;
     }
+    plain.push_str(text.get(read..).unwrap_or_default());
     plain
 }
 
