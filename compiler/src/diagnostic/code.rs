@@ -31,6 +31,17 @@ impl Severity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(u16);
 
+/// Which findings of a code can be accepted where they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acceptable {
+    /// Every one.
+    All,
+    /// Those on which no other answer rests, see [`Finding::blocks_analysis`](super::Finding::blocks_analysis).
+    Some,
+    /// None: every other answer rests on them, or no comment is read where they are.
+    None,
+}
+
 /// What the registry says about a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -196,6 +207,30 @@ impl Code {
             .iter()
             .find(|entry| entry.name == text || entry.code.to_string().eq_ignore_ascii_case(text))
             .map(|entry| entry.code)
+    }
+
+    /// Which of its findings a comment beside them can accept.
+    #[must_use]
+    pub fn acceptable(self) -> Acceptable {
+        match self.0 {
+            // What is no text of a manifest, what policies alone are refused for, what `compile` says, and what is
+            // wrong with acceptances.
+            101
+            | 103
+            | 104
+            | 106..=108
+            | 111..=118
+            | 120
+            | 121
+            | 124
+            | 126
+            | 211
+            | 501..=507
+            | 509
+            | 614..=617 => Acceptable::None,
+            102 | 105 | 109 | 110 | 122 | 123 | 210 | 609 | 612 => Acceptable::Some,
+            _ => Acceptable::All,
+        }
     }
 
     /// Whether it is of the family `PC2xx`.

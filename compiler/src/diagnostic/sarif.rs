@@ -9,9 +9,9 @@
 //!
 //! [SARIF 2.1.0]: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
 
-use super::code::{Entry, REGISTRY};
+use super::code::{Acceptable, Code, Entry, REGISTRY};
 use super::report::Report;
-use super::{AcceptedBy, Applicability, Finding, Fix, Label, Severity, fingerprint, json, named_ports};
+use super::{AcceptedBy, Applicability, Finding, Fix, Severity, fingerprint, json, named_ports};
 use ir::origin::Origin;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -243,8 +243,8 @@ fn rule(entry: &Entry) -> Rule {
         help: Help {
             text: format!("{summary} `portcullis explain {code}` shows an example and the way out."),
             markdown: format!(
-                "**{code} {name}**: {summary}\n\n`portcullis explain {code}` shows an example and the way out. To accept a \
-                 finding where it is, on its line or the line above:\n\n```yaml\n# portcullis: allow[{code}] the reason\n```\n"
+                "**{code} {name}**: {summary}\n\n`portcullis explain {code}` shows an example and the way out.{}\n",
+                acceptance(code)
             ),
         },
         default_configuration: Configuration {
@@ -259,6 +259,19 @@ fn rule(entry: &Entry) -> Rule {
             },
         },
     }
+}
+
+/// How a finding of this code is accepted in place.
+fn acceptance(code: Code) -> String {
+    let condition = match code.acceptable() {
+        Acceptable::All => "To",
+        Acceptable::Some => "Where no other answer rests on it, to",
+        Acceptable::None => return String::new(),
+    };
+    format!(
+        " {condition} accept a finding where it is, on its line or the line above:\n\n```yaml\n# portcullis: allow[{code}] \
+         the reason\n```"
+    )
 }
 
 fn result(report: &Report<'_>, finding: &Finding) -> SarifResult {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::check::{self, Options};
+use crate::diagnostic::code::Acceptable;
 use crate::diagnostic::{Applicability, Finding};
 use crate::{compile, limits::Limits, load};
 use std::collections::{BTreeMap, BTreeSet};
@@ -153,6 +154,37 @@ fn examples_raise_their_code_and_nothing_else_and_the_fixed_ones_do_not() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_examples_show_can_be_accepted_exactly_if_its_code_says_so() {
+    let mut wrong = BTreeSet::new();
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/findings");
+    let cases = fs::read_dir(cases).unwrap().map(|case| {
+        let paths = [case.unwrap().path()];
+        let understood = check::understand(&paths, &Options::default(), &mut io::empty()).unwrap();
+        check::check(&understood, None).unwrap().findings
+    });
+    let examples = written_codes().flat_map(|(code, page)| {
+        let texts = manifests(page, "Example").into_iter();
+        texts.map(move |text| found(code, &text))
+    });
+    for finding in examples.chain(cases).flatten() {
+        let code = finding.code;
+        if is_raised_elsewhere(code) {
+            continue;
+        }
+        match code.acceptable() {
+            Acceptable::All if finding.blocks_analysis => {
+                wrong.insert(format!("{code} blocks: {}", finding.message))
+            }
+            Acceptable::None if !finding.blocks_analysis => {
+                wrong.insert(format!("{code} does not block: {}", finding.message))
+            }
+            _ => false,
+        };
+    }
+    assert_eq!(wrong, BTreeSet::new());
 }
 
 /// The constants of the registry, by name.

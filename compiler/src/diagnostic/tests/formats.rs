@@ -46,6 +46,29 @@ fn sarif_of_the_sample() {
 }
 
 #[test]
+fn sarif_says_how_a_finding_is_accepted_where_one_can_be() {
+    let sources = sources();
+    let log: Value = serde_json::from_str(&written(sarif::write, &report(&[], &sources))).unwrap();
+    let rules = log["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
+    let told = |code: &str| {
+        let rule = rules.iter().find(|rule| rule["id"] == code).unwrap();
+        rule["help"]["markdown"]
+            .as_str()
+            .unwrap()
+            .contains(&format!("allow[{code}]"))
+    };
+    for (code, expected) in [
+        ("PC101", false),
+        ("PC102", true),
+        ("PC126", false),
+        ("PC201", true),
+        ("PC401", true),
+    ] {
+        assert_eq!(told(code), expected, "{code}");
+    }
+}
+
+#[test]
 fn junit_of_the_sample() {
     let (sample, sources) = (sample(), sources());
     insta::assert_snapshot!(written(junit::write, &report(&sample, &sources)));
