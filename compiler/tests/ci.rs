@@ -124,10 +124,11 @@ fn the_hook_runs_under_pre_commit() {
         ),
     );
     scratch.write("project/manifests/policy.yaml", POLICY);
+    scratch.write("project/manifests/gone.yaml", POLICY);
     commit("project");
     let run = || {
         Command::new(&pre_commit)
-            .args(["run", "--all-files", "--color", "never"])
+            .args(["run", "--color", "never"])
             .current_dir(scratch.0.join("project"))
             .env("PATH", path())
             .env("PRE_COMMIT_HOME", scratch.0.join("home"))
@@ -136,6 +137,10 @@ fn the_hook_runs_under_pre_commit() {
             .output()
             .unwrap()
     };
+    // Neither a file that is gone nor a setting is a manifest that changed.
+    scratch.write("project/portcullis.toml", "");
+    git("project", &["rm", "-q", "manifests/gone.yaml"]);
+    git("project", &["add", "portcullis.toml"]);
     let output = run();
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert!(said(&output).contains("Passed"), "{}", said(&output));
@@ -143,6 +148,7 @@ fn the_hook_runs_under_pre_commit() {
         "project/manifests/policy.yaml",
         &POLICY.replace("podSelector", "podSelecter"),
     );
+    git("project", &["add", "-A"]);
     let output = run();
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     assert!(said(&output).contains("podSelecter"), "{}", said(&output));
