@@ -266,7 +266,7 @@ pub(super) struct TriageFlags {
     #[arg(long)]
     pub(super) no_solver: bool,
 
-    /// Report only these codes: PC201, named-port-many-numbers, or a group such as PC2
+    /// Report only these codes, whatever the configuration ignores: PC201, named-port-many-numbers, or a group such as PC2
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     pub(super) select: Vec<Codes>,
 

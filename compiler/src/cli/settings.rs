@@ -7,6 +7,7 @@ use crate::config::{self, Config, FailOn};
 use crate::diagnostic::{Repository, Severity, escape};
 use crate::triage::Triage;
 use crate::triage::baseline::Baseline;
+use crate::triage::codes::Choice;
 use crate::triage::date::Date;
 use std::fs;
 use std::io::{self, Write};
@@ -30,14 +31,12 @@ fn here() -> PathBuf {
 /// What to make of findings. `baseline` says whether those that were there before are to be looked up.
 pub(super) fn triage(flags: &TriageFlags, config: &Config, baseline: bool) -> Result<Triage, Failure> {
     let mut triage = Triage::on(flags.today.unwrap_or_else(Date::today));
-    triage.select = if flags.select.is_empty() {
-        config.select.clone()
-    } else {
-        flags.select.clone()
+    triage.chosen.clone_from(&config.chosen);
+    triage.asked = Choice {
+        select: flags.select.clone(),
+        ignore: flags.ignore.clone(),
     };
-    triage.ignore = config.ignore.iter().chain(&flags.ignore).cloned().collect();
     triage.severity.clone_from(&config.severity);
-    // What is said on the command line is said last.
     triage.overrides.clone_from(&flags.severity);
     triage.solver = solver(flags, config);
     triage.repository = Repository::around(&here());

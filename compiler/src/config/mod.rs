@@ -10,7 +10,7 @@ mod tests;
 use crate::diagnostic::{Finding, Severity};
 use crate::lower::CidrMatch;
 use crate::source::{Source, Sources};
-use crate::triage::codes::Codes;
+use crate::triage::codes::{Choice, Codes};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,10 +26,8 @@ pub const TEMPLATE: &str = include_str!("template.toml");
 pub struct Config {
     /// The file, when there is one.
     pub path: Option<PathBuf>,
-    /// The codes to report.
-    pub select: Vec<Codes>,
-    /// The codes not to report.
-    pub ignore: Vec<Codes>,
+    /// Which codes are reported.
+    pub chosen: Choice,
     /// How much codes matter here.
     pub severity: Vec<(Codes, Severity)>,
     /// The level that fails a run.

@@ -59,8 +59,8 @@ impl Reader<'_> {
     fn file(&mut self, table: &DeTable<'_>, config: &mut Config) {
         for (key, value) in table {
             match &**key.get_ref() {
-                "select" => config.select = self.list(value),
-                "ignore" => config.ignore = self.list(value),
+                "select" => config.chosen.select = self.list(value),
+                "ignore" => config.chosen.ignore = self.list(value),
                 "severity" => config.severity = self.severities(value),
                 "fail-on" => config.fail_on = self.fail_on(value),
                 "cidr-match" => config.cidr_match = self.cidr_match(value),

@@ -13,8 +13,8 @@ fn every_setting_is_read() {
     );
     assert_eq!(findings, []);
     let codes = |text: &str| text.parse::<Codes>().unwrap();
-    assert_eq!(config.select, [codes("PC2"), codes("PC302")]);
-    assert_eq!(config.ignore, [codes("PC201")]);
+    assert_eq!(config.chosen.select, [codes("PC2"), codes("PC302")]);
+    assert_eq!(config.chosen.ignore, [codes("PC201")]);
     assert_eq!(config.fail_on, Some(FailOn::Never));
     assert_eq!(config.baseline, Some("b.json".into()));
     assert_eq!(config.cache, Some("c".into()));

@@ -219,8 +219,7 @@ impl Settings {
     /// What to make of findings.
     pub(super) fn triage(&self, solver: bool) -> Triage {
         let mut triage = Triage::on(Date::today());
-        triage.select.clone_from(&self.config.select);
-        triage.ignore.clone_from(&self.config.ignore);
+        triage.chosen.clone_from(&self.config.chosen);
         triage.severity.clone_from(&self.config.severity);
         triage.baseline.clone_from(&self.baseline);
         triage.repository.clone_from(&self.repository);

@@ -36,6 +36,31 @@ impl Codes {
     }
 }
 
+/// Which codes are reported.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// The codes to report; every code when there is none.
+    pub select: Vec<Codes>,
+    /// The codes not to report. Of two that name a code, the more exact one decides; of two as exact, this one.
+    pub ignore: Vec<Codes>,
+}
+
+impl Choice {
+    /// Whether the code is reported. `None` where nothing is selected and the code is not ignored.
+    #[must_use]
+    pub fn wants(&self, code: Code) -> Option<bool> {
+        let exactness = |list: &[Codes]| {
+            let naming = list.iter().filter(|codes| codes.contain(code));
+            naming.map(Codes::exactness).max()
+        };
+        match (exactness(&self.select), exactness(&self.ignore)) {
+            (None, None) if self.select.is_empty() => None,
+            (None, _) => Some(false),
+            (Some(selected), ignored) => Some(ignored.is_none_or(|ignored| selected > ignored)),
+        }
+    }
+}
+
 impl From<Code> for Codes {
     fn from(code: Code) -> Self {
         Self {

@@ -15,16 +15,16 @@ use crate::diagnostic::{self, Accepted, Code, Finding, Fix, Repository, Severity
 use crate::lints::pc301_rule_never_matches;
 use acceptance::Acceptance;
 use baseline::Baseline;
-use codes::Codes;
+use codes::{Choice, Codes};
 use date::Date;
 
 /// What the user decided about findings.
 #[derive(Clone, Debug)]
 pub struct Triage {
-    /// The codes to report; every code when there is none.
-    pub select: Vec<Codes>,
-    /// The codes not to report. Of two that name a code, the more exact one decides.
-    pub ignore: Vec<Codes>,
+    /// Which codes are reported.
+    pub chosen: Choice,
+    /// The same from the command line, which counts more.
+    pub asked: Choice,
     /// How much codes matter here; of two that name a code, the more exact one decides.
     pub severity: Vec<(Codes, Severity)>,
     /// The same from the command line, which counts more.
@@ -44,8 +44,8 @@ impl Triage {
     #[must_use]
     pub fn on(today: Date) -> Self {
         Self {
-            select: Vec::new(),
-            ignore: Vec::new(),
+            chosen: Choice::default(),
+            asked: Choice::default(),
             severity: Vec::new(),
             overrides: Vec::new(),
             baseline: None,
@@ -56,20 +56,8 @@ impl Triage {
     }
 
     fn wants(&self, code: Code) -> bool {
-        let exactness = |list: &[Codes]| {
-            let naming = list.iter().filter(|codes| codes.contain(code));
-            naming.map(Codes::exactness).max()
-        };
-        let selected = match exactness(&self.select) {
-            None if self.select.is_empty() => Some(0),
-            exactness => exactness,
-        };
-        match (selected, exactness(&self.ignore)) {
-            (None, _) => false,
-            (Some(_), None) => true,
-            // Nothing is more exact than a selection that was not made.
-            (Some(selected), Some(ignored)) => !self.select.is_empty() && selected > ignored,
-        }
+        let of_flags = self.asked.wants(code);
+        of_flags.or_else(|| self.chosen.wants(code)).unwrap_or(true)
     }
 
     fn severity(&self, finding: &Finding) -> Severity {

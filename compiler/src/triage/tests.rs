@@ -53,6 +53,14 @@ fn codes(text: &str) -> Codes {
     text.parse().unwrap()
 }
 
+fn choice(select: &[&str], ignore: &[&str]) -> Choice {
+    let list = |texts: &[&str]| texts.iter().map(|text| codes(text)).collect();
+    Choice {
+        select: list(select),
+        ignore: list(ignore),
+    }
+}
+
 fn checked(policy: &str) -> (Checked, Understood) {
     checked_with(PODS, policy)
 }
@@ -187,7 +195,7 @@ fn what_makes_every_answer_a_guess_is_neither_accepted_nor_left_out() {
     let with = "- port: 0 # portcullis: allow[PC105] on purpose";
     let policy = POLICY.replace("- port: http", with);
     let everything_ignored = Triage {
-        ignore: vec![codes("PC1")],
+        chosen: choice(&[], &["PC1"]),
         ..how()
     };
     for how in [how(), everything_ignored] {
@@ -218,10 +226,8 @@ fn what_was_not_asked_is_not_called_unused() {
 #[test]
 fn the_more_exact_of_two_names_decides() {
     let kept = |select: &[&str], ignore: &[&str]| {
-        let list = |texts: &[&str]| texts.iter().map(|text| codes(text)).collect::<Vec<_>>();
         let how = Triage {
-            select: list(select),
-            ignore: list(ignore),
+            chosen: choice(select, ignore),
             ..how()
         };
         !of(&triaged(POLICY, &how), COLLISION).is_empty()
@@ -230,6 +236,26 @@ fn the_more_exact_of_two_names_decides() {
     assert!(kept(&["PC2"], &[]) && kept(&["PC201"], &["PC2"]) && kept(&["PC"], &["PC3"]));
     assert!(!kept(&["PC3"], &[]) && !kept(&[], &["PC"]) && !kept(&[], &["PC2"]));
     assert!(!kept(&["PC2"], &["PC201"]) && !kept(&["PC201"], &["PC201"]));
+}
+
+#[test]
+fn flags_that_name_a_code_decide_whatever_the_configuration_says() {
+    let kept = |asked: Choice, chosen: Choice| {
+        let how = Triage {
+            asked,
+            chosen,
+            ..how()
+        };
+        !of(&triaged(POLICY, &how), COLLISION).is_empty()
+    };
+    for named in ["PC201", "PC2", "PC"] {
+        assert!(kept(choice(&[named], &[]), choice(&[], &["PC201"])), "{named}");
+        assert!(!kept(choice(&[], &[named]), choice(&["PC201"], &[])), "{named}");
+    }
+    assert!(!kept(choice(&["PC3"], &[]), choice(&["PC201"], &[])));
+    // What they do not name is the configuration's to decide.
+    assert!(!kept(choice(&[], &["PC3"]), choice(&[], &["PC201"])));
+    assert!(kept(choice(&[], &["PC3"]), choice(&["PC201"], &[])));
 }
 
 #[test]

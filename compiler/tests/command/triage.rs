@@ -290,6 +290,12 @@ fn a_configuration_is_found_and_flags_count_more() {
     assert_eq!(check(&["--fail-on=error"]).0, 0);
     assert_eq!(check(&["--severity=PC2=error", "--fail-on=error"]).0, 1);
     assert_eq!(check(&["--ignore=named-port-many-numbers"]).0, 0);
+    scratch.file(
+        "portcullis.toml",
+        "fail-on = \"warning\"\nselect = [\"PC2\"]\nignore = [\"PC201\"]\n",
+    );
+    assert_eq!(check(&[]).0, 0);
+    assert_eq!(check(&["--select=PC2"]).0, 1);
     let (code, said) = check(&["--ignore=named-port-many-number"]);
     assert_eq!(code, 2);
     assert!(said.contains("did you mean `named-port-many-numbers`?"), "{said}");
