@@ -2,6 +2,7 @@
 
 use super::{Place, object};
 use crate::diagnostic::{Finding, ObjectName};
+use crate::route;
 use crate::route::Route;
 use crate::source::{Source, Span};
 use crate::tree::{Comment, Placement, Value};
@@ -103,17 +104,31 @@ fn next_line(source: &Source, line: u32) -> u32 {
         .unwrap_or(line)
 }
 
-/// Those in the annotations of an object.
+/// Those in the annotations of an object and of its pod template. An object's speak for all of it; a template's for the
+/// template, as its pods carry them.
 pub(super) fn in_annotations(place: &Place, name: &ObjectName) -> Read {
-    let document = &place.document;
     let mut found = Read::default();
-    let annotations = document
-        .entry(place.node, "metadata")
-        .and_then(|metadata| document.entry(metadata.value, "annotations"));
-    let Some(mapping) = annotations.and_then(|annotations| document.mapping(annotations.value)) else {
-        return found;
+    for holder in [
+        Route::root(),
+        route!["spec", "template"],
+        route!["spec", "jobTemplate"],
+        route!["spec", "jobTemplate", "spec", "template"],
+    ] {
+        in_metadata(place, &holder, name, &mut found);
+    }
+    found
+}
+
+fn in_metadata(place: &Place, holder: &Route, name: &ObjectName, found: &mut Read) {
+    let document = &place.document;
+    let annotations = holder.then("metadata").then("annotations");
+    let Some(mapping) = document
+        .find(place.node, &annotations)
+        .and_then(|annotations| document.mapping(annotations.value))
+    else {
+        return;
     };
-    let object = place.origin(&Route::root());
+    let whole = place.origin(holder);
     for entry in &mapping.entries {
         let key = document.key_text(entry.key);
         // A value that is no text is a finding already, and says nothing here.
@@ -124,13 +139,11 @@ pub(super) fn in_annotations(place: &Place, name: &ObjectName) -> Read {
         let Some(read) = acceptance::annotation(&key, value) else {
             continue;
         };
-        let route = Route::root().then("metadata").then("annotations").then(&*key);
         let covers = Covers::Object {
-            first: object.line,
-            last: object.end_line,
+            first: whole.line,
+            last: whole.end_line,
             name: name.clone(),
         };
-        found.add(read, place.key_origin(&route), covers, None);
+        found.add(read, place.key_origin(&annotations.then(&*key)), covers, None);
     }
-    found
 }

@@ -28,7 +28,7 @@ use crate::limits::Limits;
 use crate::route::Route;
 use crate::source::{Source, SourceId, Sources, Span};
 use crate::tree::{self, Document, MappingFault, NodeId, StreamFault, StreamFaultKind, Value};
-use crate::triage::acceptance::Acceptance;
+use crate::triage::acceptance::{Acceptance, Covers};
 use classify::{At, Class, Instead};
 use paths::{Text, TextFault};
 use rayon::prelude::*;
@@ -229,12 +229,15 @@ impl File {
         let before = self.objects.len();
         self.objects.retain(|object| object.kind.kind().is_policy());
         *self.skipped.entry(classify::PATCH.to_owned()).or_default() += before - self.objects.len();
-        self.findings.retain(|finding| {
-            let kind = finding
-                .objects
-                .first()
-                .and_then(|object| Kind::ALL.iter().find(|kind| kind.name() == object.kind));
+        let stays = |object: &ObjectName| {
+            let kind = Kind::ALL.iter().find(|kind| kind.name() == object.kind);
             kind.is_none_or(|kind| kind.is_policy())
+        };
+        self.findings
+            .retain(|finding| finding.objects.first().is_none_or(stays));
+        self.acceptances.retain(|acceptance| match &acceptance.covers {
+            Covers::Line(_) => true,
+            Covers::Object { name, .. } => stays(name),
         });
     }
 
@@ -257,7 +260,12 @@ impl File {
         let has = |key| document.entry(place.node, key).is_some();
         match classify::classify(version, kind, has("metadata") || has("spec")) {
             Class::Read(kind) => self.typed(kind, place),
-            Class::Skip(name) => *self.skipped.entry(name).or_default() += 1,
+            Class::Skip(name) => {
+                // Nothing is found in it, so what it accepts is told to have no effect.
+                let object = name_in_tree(&document, place.node, kind.unwrap_or_default());
+                self.accept(acceptances::in_annotations(&place, &object));
+                *self.skipped.entry(name).or_default() += 1;
+            }
             Class::Refuse(finding, at, instead) => {
                 let (key, written) = match at {
                     At::ApiVersion => ("apiVersion", version),

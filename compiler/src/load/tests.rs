@@ -238,3 +238,22 @@ fn directories_are_read_once_in_order_and_without_loops() {
     symlink("gone", scratch.0.join("dangling.yaml")).unwrap();
     assert!(scratch.load(&[""]).is_err());
 }
+
+#[test]
+fn what_a_patch_lays_over_a_workload_accepts_nothing_by_itself() {
+    let metadata = "metadata: {name: a, annotations: {portcullis.io/allow.PC208: on purpose}}\n";
+    let patch = format!("apiVersion: apps/v1\nkind: Deployment\n{metadata}");
+    let policy = format!(
+        "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n{metadata}spec: {{podSelector: {{}}}}\n"
+    );
+    let both = format!("{patch}{policy}");
+    let kustomization =
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\npatches: [{path: p.yaml}]\n";
+    let files = [
+        ("p.yaml", both.as_bytes()),
+        ("kustomization.yaml", kustomization.as_bytes()),
+    ];
+    let input = load_bytes(files, &Limits::default());
+    let lines = input.acceptances.iter().map(|acceptance| acceptance.origin.line);
+    assert_eq!(lines.collect::<Vec<_>>(), [7]);
+}

@@ -4,7 +4,7 @@
 //! - port: http   # portcullis: allow[PC201] the two catalogs are merged in spring until=2027-04-01
 //! ```
 //! A comment speaks for its own line; one that has a line to itself, for the next line that is not a comment. Templates
-//! drop comments, so an object can say the same for everything in it:
+//! drop comments, so an object can say the same for everything in it, and a pod template for everything in the template:
 //! ```yaml
 //! metadata:
 //!   annotations:

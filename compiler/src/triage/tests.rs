@@ -159,6 +159,59 @@ fn an_annotation_accepts_what_is_in_its_object() {
 }
 
 #[test]
+fn an_annotation_of_a_pod_template_accepts_what_is_in_its_pods() {
+    let accepted = |annotated: &str| {
+        let workload = "\
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: api, namespace: shop}
+spec:
+  schedule: '@daily'
+  jobTemplate:
+    metadata: {}
+    spec:
+      template:
+        metadata: {labels: {app: api}}
+        spec:
+          containers:
+          - {name: a, image: i, ports: [{name: http, containerPort: 80}]}
+          - {name: b, image: i, ports: [{name: http, containerPort: 8080}]}
+";
+        let with = annotated.replace("{", "{annotations: {portcullis.io/allow.PC208: on purpose}, ");
+        let (checked, understood) = checked_with(&workload.replacen(annotated, &with, 1), POLICY);
+        let findings = triage(&checked, &understood, &how()).findings;
+        let twice = of(&findings, Code::NAMED_PORT_TWICE_IN_POD);
+        assert!(!twice.is_empty(), "{findings:#?}");
+        (
+            twice.iter().all(|finding| !finding.counts()),
+            about_acceptances(&findings),
+        )
+    };
+    for annotated in ["metadata: {name: api, ", "metadata: {}", "metadata: {labels: "] {
+        assert_eq!(accepted(annotated), (true, vec![]), "{annotated}");
+    }
+}
+
+#[test]
+fn an_annotation_where_nothing_is_checked_has_no_effect_and_says_so() {
+    let elsewhere = "\
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: a, annotations: {portcullis.io/allow.PC201: on purpose}}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: a}
+spec: {template: {metadata: {annotations: {portcullis.io/alow.PC201: on purpose}}}}
+";
+    let findings = triaged(&format!("{POLICY}{elsewhere}"), &how());
+    assert_eq!(reason(&findings), None);
+    let said = [Code::UNUSED_ACCEPTANCE, Code::ACCEPTANCE_UNREADABLE];
+    assert_eq!(about_acceptances(&findings), said);
+}
+
+#[test]
 fn without_a_reason_or_with_a_slip_it_does_not_count() {
     for (comment, code) in [
         ("allow[PC201]", Code::ACCEPTANCE_WITHOUT_REASON),
