@@ -1,5 +1,8 @@
 use super::*;
+use crate::diagnostic::code::REGISTRY;
 use crate::diagnostic::{Code, human};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 fn read(text: &str) -> (Config, Vec<Finding>) {
     read::read(&Source::new(FILE, text))
@@ -66,19 +69,76 @@ fn the_template_says_what_holds_and_shows_every_key() {
 
 #[test]
 fn the_published_schema_has_the_same_keys() {
-    let schema: serde_json::Value =
-        serde_json::from_str(include_str!("../../../docs/schemas/config.json")).unwrap();
+    let schema: Value = serde_json::from_str(include_str!("../../../docs/schemas/config.json")).unwrap();
     let mut keys: Vec<_> = schema["properties"].as_object().unwrap().keys().collect();
     keys.sort();
     assert_eq!(keys, read::KEYS);
     let validator = jsonschema::validator_for(&schema).unwrap();
-    let good = serde_json::json!({"select": ["PC2"], "fail-on": "note", "severity": {"PC201": "error"}});
+    let good = json!({"select": ["PC2"], "fail-on": "note", "severity": {"PC201": "error"}});
     assert!(validator.is_valid(&good));
     for bad in [
-        serde_json::json!({"fail_on": "note"}),
-        serde_json::json!({"fail-on": "fatal"}),
-        serde_json::json!({"severity": {"PC201": "never"}}),
+        json!({"fail_on": "note"}),
+        json!({"fail-on": "fatal"}),
+        json!({"severity": {"PC201": "never"}}),
     ] {
         assert!(!validator.is_valid(&bad), "{bad}");
+    }
+}
+
+/// How codes are named in the schema: a list, which editors offer, and how else they can be written.
+fn schema_of_codes() -> Value {
+    let groups: BTreeSet<_> = REGISTRY.iter().map(|entry| entry.code.number() / 100).collect();
+    let groups = groups.iter().map(ToString::to_string);
+    let numbers = REGISTRY.iter().map(|entry| entry.code.number().to_string());
+    let digits: Vec<_> = [String::new()].into_iter().chain(groups).chain(numbers).collect();
+    let named = digits.iter().map(|digits| format!("PC{digits}"));
+    let names = REGISTRY.iter().map(|entry| entry.name.to_owned());
+    json!({
+        "anyOf": [
+            {"enum": named.chain(names).collect::<Vec<_>>()},
+            {"type": "string", "pattern": format!("^[Pp][Cc]({})$", digits.join("|"))},
+        ],
+    })
+}
+
+#[test]
+fn the_published_schema_knows_every_code_and_no_other() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schemas/config.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let (by_hand, _) = text.split_once("  \"$defs\"").unwrap();
+    let codes = serde_json::to_string_pretty(&json!({"codes": schema_of_codes()})).unwrap();
+    let fresh = format!("{by_hand}  \"$defs\": {}\n}}\n", codes.replace('\n', "\n  "));
+    if std::env::var_os("UPDATE_RULES").is_some() {
+        fs::write(&path, &fresh).unwrap();
+    }
+    let how = "make it anew: UPDATE_RULES=1 cargo test -p portcullis-compiler --lib config";
+    assert!(fs::read_to_string(&path).unwrap() == fresh, "{how}");
+
+    let validator = jsonschema::validator_for(&serde_json::from_str(&fresh).unwrap()).unwrap();
+    let mut texts: Vec<String> = (0..1000).map(|number| format!("PC{number}")).collect();
+    texts.extend(
+        [
+            "",
+            "PC",
+            "pc",
+            "pC2",
+            "PC02",
+            "PC1O1",
+            "201",
+            "PC2011",
+            "rule-redundant",
+            "Rule-Redundant",
+            "rule",
+        ]
+        .map(str::to_owned),
+    );
+    for text in texts {
+        let known = text.parse::<Codes>().is_ok();
+        assert_eq!(validator.is_valid(&json!({"select": [text]})), known, "{text}");
+        assert_eq!(
+            validator.is_valid(&json!({"severity": {&text: "note"}})),
+            known,
+            "{text}"
+        );
     }
 }
