@@ -11,7 +11,7 @@
 
 use super::code::{Acceptable, Code, Entry, REGISTRY};
 use super::report::Report;
-use super::{AcceptedBy, Applicability, Finding, Fix, Severity, fingerprint, json, named_ports};
+use super::{AcceptedBy, Applicability, Finding, Fix, Label, Severity, fingerprint, json, named_ports};
 use ir::origin::Origin;
 use serde::Serialize;
 use std::collections::BTreeMap;
