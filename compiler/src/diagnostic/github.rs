@@ -11,16 +11,17 @@ use super::{Severity, escape};
 use crate::source::STDIN;
 use std::io::{self, Write};
 
+/// Questions that the solver gave up on which are told in full; `json` has all of them.
+const SHOWN: usize = 10;
+
 /// Writes a command for each finding that counts, and one before them where the run is incomplete.
 ///
 /// # Errors
 /// When `out` cannot be written.
 pub fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
-    if !report.undecided.is_empty() {
-        let text = format!(
-            "the solver gave up on a question\n{}",
-            report.undecided.join("\n")
-        );
+    if let Some(gave_up) = report.gave_up() {
+        let shown = report.undecided.iter().take(SHOWN);
+        let text = shown.fold(gave_up, |text, sentence| format!("{text}\n{sentence}"));
         writeln!(out, "::warning title=incomplete::{}", data(&text))?;
     }
     for finding in report.counting() {

@@ -25,8 +25,8 @@ pub fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
         text.push_str(
             "\nA refused input would leave every answer a guess: nothing behind it was analysed.\n",
         );
-    } else if !report.undecided.is_empty() {
-        text.push_str("\nIncomplete: the solver gave up on a question.\n");
+    } else if let Some(gave_up) = report.gave_up() {
+        text.push_str(&format!("\nIncomplete: {gave_up}.\n"));
     }
     let mut counting: Vec<_> = report.counting().collect();
     counting.sort_by_key(|finding| finding.severity);

@@ -35,6 +35,17 @@ impl<'a> Report<'a> {
         finding.counts() && self.fail_on.is_some_and(|level| finding.severity <= level)
     }
 
+    /// On how many questions the solver gave up, in words; `None` where the run is complete.
+    #[must_use]
+    pub fn gave_up(&self) -> Option<String> {
+        let questions = match self.undecided.len() {
+            0 => return None,
+            1 => "a question".to_owned(),
+            many => format!("{many} questions"),
+        };
+        Some(format!("the solver gave up on {questions}"))
+    }
+
     /// A file's path in the repository.
     #[must_use]
     pub fn path(&self, file: &str) -> String {

@@ -175,12 +175,12 @@ fn a_run_that_is_incomplete_says_so() {
     let log: Value = serde_json::from_str(&written(sarif::write, &incomplete)).unwrap();
     let notifications = &log["runs"][0]["invocations"][0]["toolExecutionNotifications"];
     assert_eq!(notifications.as_array().unwrap().len(), 2);
-    assert!(written(markdown::write, &incomplete).contains("Incomplete"));
+    let page = written(markdown::write, &incomplete);
+    let sentence = "\nIncomplete: the solver gave up on 2 questions.\n";
+    assert!(page.contains(sentence), "{page}");
     let annotations = written(github::write, &incomplete);
-    assert!(
-        annotations.starts_with("::warning title=incomplete::"),
-        "{annotations}"
-    );
+    let first = "::warning title=incomplete::the solver gave up on 2 questions%0Awhether `a`";
+    assert!(annotations.starts_with(first), "{annotations}");
     let suites = written(junit::write, &incomplete);
     assert!(
         suites.contains(r#"<error type="incomplete" message="whether `b` is"/>"#),
