@@ -34,14 +34,16 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
     let common = &arguments.common;
     let config = settings::config(&common.run)?;
     let how = settings::triage(&arguments.triage, &config, true)?;
-    let progress = Progress::of("checking", common.run.quiet);
+    let progress = Progress::of("reading", common.run.quiet);
     let understood = read_with(&common.paths, &[], &common.run, &config)?;
+    drop(progress);
     // What could not be read may hold both.
     if !understood.blocked()
         && let Some(status) = refuse_empty(&understood, arguments.allow_empty, &config, terminal)?
     {
         return Ok(status);
     }
+    let progress = Progress::of("checking", common.run.quiet);
     let solver = how.solver.then(verifier::options::Options::default);
     let checked = check::check(&understood, solver.as_ref()).map_err(Failure::said)?;
     let findings = triage::triage(&checked, &understood, &how).findings;
