@@ -38,7 +38,7 @@ impl<'a> Surroundings<'a> {
     }
 
     /// The first pod that has the labels asked for, whatever its namespace.
-    fn elsewhere(&self, selector: &Selector) -> Option<&'a Endpoint> {
+    pub(super) fn elsewhere(&self, selector: &Selector) -> Option<&'a Endpoint> {
         let own = part(selector, |attribute| !is_of_namespace(attribute));
         let asks_for_a_label = own
             .requirements()

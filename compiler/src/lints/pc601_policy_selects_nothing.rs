@@ -7,7 +7,8 @@
 //! written for is open, and nothing says so when it is applied.
 //!
 //! Said only where the input shows the mistake: a label or a namespace nearly the same, the value under another key, pods
-//! with these labels in another namespace, or pods that run, which are all there are. Otherwise the pods may just be
+//! with these labels in another namespace (where the policy's own has pods, or is `default` because nobody wrote one), or
+//! pods that run, which are all there are. Otherwise the pods may just be
 //! missing from the input. Words of three letters are nearly the same only where two letters are changed over: `api` and
 //! `app` are two words. Environments are no misspellings of one another: of namespaces one letter may be wrong, but not
 //! in their last part (`shop-prd` and `shop-pre`), and a namespace that something in the input is in is the one meant.
@@ -47,6 +48,10 @@ use super::object_name;
 use super::surroundings::Surroundings;
 use crate::diagnostic::{Code, Finding};
 use ir::policy::{Policy, Subject};
+use ir::selector::Selector;
+
+/// Where the API server puts what gives no namespace.
+const DEFAULT: &str = "default";
 
 /// Finds such policies. What only host-network pods match is [`super::pc608_policy_on_host_network`]'s.
 #[must_use]
@@ -67,7 +72,9 @@ fn finding(around: &Surroundings<'_>, policy: &Policy) -> Option<Finding> {
     if is_impossible || around.selects_any(selector) || !around.on_host_network(selector).is_empty() {
         return None;
     }
-    let help = around.mistake(selector)?;
+    let help = around
+        .mistake(selector)
+        .or_else(|| without_namespace(around, policy, selector))?;
     let message = match &policy.namespace {
         Some(namespace) => format!("this policy selects no pod of `{namespace}`"),
         None => "this policy selects no pod".to_owned(),
@@ -78,4 +85,15 @@ fn finding(around: &Surroundings<'_>, policy: &Policy) -> Option<Finding> {
             .about(object_name(policy))
             .help(help),
     )
+}
+
+/// Of a policy that is in `default` because nobody wrote where it is: the pods that it was probably meant for.
+fn without_namespace(around: &Surroundings<'_>, policy: &Policy, selector: &Selector) -> Option<String> {
+    let is_by_default = policy.namespace.as_deref() == Some(DEFAULT) && !around.is_named(DEFAULT);
+    let pod = around.elsewhere(selector).filter(|_| is_by_default)?;
+    Some(format!(
+        "the policy gives no namespace, and so is in `{DEFAULT}`; pods with these labels are in `{namespace}`: write \
+         `namespace: {namespace}`",
+        namespace = pod.namespace
+    ))
 }

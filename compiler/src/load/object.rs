@@ -271,7 +271,8 @@ impl Object {
         let span = start.zip(end).map(|(start, end)| Span::new(start, end));
         span.is_some_and(|span| {
             let text = source.slice(span);
-            text.contains("{{") && text.contains("}}")
+            let between = |open, close| text.contains(open) && text.contains(close);
+            between("{{", "}}") || between("${", "}")
         })
     }
 
