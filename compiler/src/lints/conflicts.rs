@@ -1,6 +1,6 @@
 //! The machinery of the `PC3xx` rules: what the verifier finds between rules and policies, told by one lint each.
 
-use super::pc705_own_node_denied::own_node;
+use super::pc705_own_node_denied::{own_node, takes_in_own_node};
 use super::{object_name, policy_name};
 use super::{
     pc301_rule_never_matches, pc302_rule_redundant, pc303_allow_cut_by_deny, pc304_allow_partly_cut_by_deny,
@@ -8,8 +8,9 @@ use super::{
     pc308_exception_reopened, pc309_shadowed_by_priority,
 };
 use crate::diagnostic::{Code, Finding};
+use ir::cluster::Cluster;
 use ir::model::Model;
-use ir::policy::{Action, Direction, Policy, PolicyKind, Rule, RuleId};
+use ir::policy::{Action, Direction, Policy, PolicyKind, Rule, RuleId, Subject};
 use std::collections::BTreeSet;
 use verifier::error::VerifierError;
 use verifier::options::Options;
@@ -54,7 +55,15 @@ pub fn check(model: &Model, options: &Options) -> Result<Answers, VerifierError>
     findings.extend(disagreements.filter_map(|one| pc307_default_deny_disagreement::finding(model, one)));
     let half_open = conflicts.half_open.iter();
     findings.extend(half_open.filter_map(|half| pc306_half_open_path::finding(model, half)));
-    let undecided = conflicts.undecided.iter().map(|question| {
+    let mut answers = between_host_policies(model, options)?;
+    answers.findings.append(&mut findings);
+    answers.undecided.extend(not_known(model, &conflicts));
+    Ok(answers)
+}
+
+/// A sentence for each rule about which the verifier gave up.
+fn not_known<'a>(model: &'a Model, conflicts: &'a verifier::Conflicts) -> impl Iterator<Item = String> + 'a {
+    conflicts.undecided.iter().map(|question| {
         let at = model
             .rule(question.rule)
             .map(|rule| &rule.origin)
@@ -65,10 +74,45 @@ pub fn check(model: &Model, options: &Options) -> Result<Answers, VerifierError>
             policy_name(model, question.rule),
             question.reason
         )
+    })
+}
+
+/// Allows of policies on nodes that denies of such policies cut: what cuts what is a matter of peers and ports, whoever
+/// the rules are about. Nothing else is said of these policies, which decide nothing about pods.
+fn between_host_policies(model: &Model, options: &Options) -> Result<Answers, VerifierError> {
+    let as_if_on_pods = |policy: &Policy| match &policy.subject {
+        Subject::Nodes(nodes) => Some(Policy {
+            subject: Subject::Endpoints(nodes.clone()),
+            ..policy.clone()
+        }),
+        Subject::Endpoints(_) => None,
+    };
+    let policies: Vec<Policy> = model.policies().iter().filter_map(as_if_on_pods).collect();
+    if policies.is_empty() {
+        return Ok(Answers::default());
+    }
+    let cluster = &model.cluster;
+    let without_pods = Cluster::new(cluster.namespaces().clone(), [], cluster.nodes().iter().cloned());
+    let model = &Model::new(without_pods.named(cluster.name()), policies);
+    let conflicts = verifier::conflicts(model, options)?;
+    let removal = &Removal::of(model, &conflicts);
+    let cut = conflicts.redundant.iter().filter(|redundancy| {
+        redundancy.cause == Cause::CutByDeny
+            && model
+                .rule(redundancy.rule)
+                .is_some_and(|rule| !takes_in_own_node(&rule.peers))
+    });
+    let whole = cut.filter_map(|redundancy| pc303_allow_cut_by_deny::finding(model, redundancy, removal));
+    let partly = conflicts.partly_cut.iter();
+    let partly = partly.filter_map(|cut| pc304_allow_partly_cut_by_deny::finding(model, cut));
+    let findings = whole.chain(partly).map(|finding| Finding {
+        // It would speak of a pod.
+        witness: None,
+        ..finding
     });
     Ok(Answers {
-        findings,
-        undecided: undecided.collect(),
+        findings: findings.collect(),
+        undecided: not_known(model, &conflicts).collect(),
     })
 }
 

@@ -7,6 +7,9 @@
 //! that this rule allows, for every pod that could exist, so that it opens nothing. One of the two sides is not what its
 //! author meant: what should be open is closed, or what should be closed only is so until somebody removes the deny.
 //!
+//! Policies on nodes are compared with one another in the same way: an allow of SSH beside a deny of it to everybody
+//! locks everybody out.
+//!
 //! ## Example
 //! ```yaml
 //! ingress:

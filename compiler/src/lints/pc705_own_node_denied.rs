@@ -63,12 +63,6 @@ pub(super) fn own_node<'m>(policy: &Policy, rule: &'m Rule) -> Option<&'m Origin
     let is_asked = policy.kind.is_cilium()
         && matches!(policy.subject, Subject::Endpoints(_))
         && (rule.direction, rule.action) == (Direction::Ingress, Action::Deny);
-    let is_own_node = |matches: &PeerMatch| {
-        matches!(
-            matches,
-            PeerMatch::Entity(Entity::All | Entity::Cluster | Entity::Host)
-        )
-    };
     match &rule.peers {
         _ if !is_asked => None,
         Peers::Any => Some(&rule.origin),
@@ -77,6 +71,21 @@ pub(super) fn own_node<'m>(policy: &Policy, rule: &'m Rule) -> Option<&'m Origin
             Some(&peer.origin)
         }
     }
+}
+
+/// Whether the own node of whom a rule is about is among its peers.
+pub(super) fn takes_in_own_node(peers: &Peers) -> bool {
+    match peers {
+        Peers::Any => true,
+        Peers::OneOf(peers) => peers.iter().any(|peer| is_own_node(&peer.matches)),
+    }
+}
+
+fn is_own_node(matches: &PeerMatch) -> bool {
+    matches!(
+        matches,
+        PeerMatch::Entity(Entity::All | Entity::Cluster | Entity::Host)
+    )
 }
 
 fn finding(policy: &Policy, rule: &Rule, place: &Origin) -> Finding {
