@@ -7,7 +7,7 @@ use crate::diagnostic::{self, Finding};
 use crate::fixes;
 use crate::limits::Limits;
 use crate::lints;
-use crate::load::{self, Input, LoadError};
+use crate::load::{self, Exclude, Input, LoadError};
 use crate::lower;
 use crate::prove;
 use crate::services::{self, Service};
@@ -21,6 +21,8 @@ use thiserror::Error;
 pub struct Options {
     /// Files of guarantees, beside those that are found in directories.
     pub guarantees: Vec<PathBuf>,
+    /// What of directories is not read.
+    pub exclude: Exclude,
     /// How much input is read before it is refused.
     pub limits: Limits,
     /// What manifests leave open.
@@ -60,7 +62,13 @@ pub fn understand(
     stdin: &mut dyn Read,
 ) -> Result<Understood, LoadError> {
     Ok(understand_input(
-        load::load_all(paths, &options.guarantees, &options.limits, stdin)?,
+        load::load_all(
+            paths,
+            &options.guarantees,
+            &options.exclude,
+            &options.limits,
+            stdin,
+        )?,
         options,
     ))
 }
@@ -74,6 +82,7 @@ pub fn understand_input(mut input: Input, options: &Options) -> Understood {
     }
     let mut findings = std::mem::take(&mut input.findings);
     findings.extend(lowered.findings);
+    load::name_charts(&mut findings, &input.sources);
     fixes::settle(&mut findings, &input.sources, &options.limits);
     diagnostic::name_templates(&mut findings, &input.templates);
     diagnostic::sort(&mut findings);

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Severity;
 use crate::limits::Limits;
+use crate::load::Pattern;
 use crate::lower::CidrMatch;
 use crate::triage::codes::{Codes, UnknownCode};
 use crate::triage::date::Date;
@@ -134,6 +135,10 @@ pub(super) struct Run {
     /// Read no configuration
     #[arg(long)]
     pub(super) no_config: bool,
+
+    /// Leave this out of directories: the name of an entry, or a path from here, with *, ? and ** as in a .gitignore
+    #[arg(long, value_name = "GLOB")]
+    pub(super) exclude: Vec<Pattern>,
 
     /// How much input is read before it is refused: bytes of a file, documents in it, nodes of a document, nodes after
     /// aliases are expanded, depth. For example bytes=128Mi,documents=200000,expanded-nodes=8000000,depth=200

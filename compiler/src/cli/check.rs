@@ -64,6 +64,7 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
     let mut texts = Texts::gather(
         &common.paths,
         &reading.guarantees,
+        &reading.exclude,
         &reading.limits,
         &mut io::stdin().lock(),
     )?;

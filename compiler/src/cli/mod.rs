@@ -182,6 +182,7 @@ fn reading(guarantees: &[PathBuf], run: &Run, config: &Config) -> Options {
     let cidr_match = run.cidr_match.map(Into::into).or(config.cidr_match);
     Options {
         guarantees: guarantees.to_vec(),
+        exclude: settings::exclude(run, config),
         limits: run.limits.clone().unwrap_or_default(),
         lower: crate::lower::Options {
             cidr_match: cidr_match.unwrap_or_default(),

@@ -5,6 +5,7 @@ use super::args::{self, Kept, Run, TriageFlags};
 use crate::answers::Directory;
 use crate::config::{self, Config, FailOn};
 use crate::diagnostic::{Repository, Severity, escape};
+use crate::load::Exclude;
 use crate::triage::Triage;
 use crate::triage::baseline::Baseline;
 use crate::triage::codes::Choice;
@@ -45,6 +46,13 @@ pub(super) fn triage(flags: &TriageFlags, config: &Config, baseline: bool) -> Re
         triage.baseline = file.map(read_baseline).transpose()?;
     }
     Ok(triage)
+}
+
+/// What of directories is not read: what the file leaves out, from its own directory, and what flags do, from here.
+pub(super) fn exclude(run: &Run, config: &Config) -> Exclude {
+    Exclude::from(here())
+        .with(config.directory(), &config.exclude)
+        .with(Path::new(""), &run.exclude)
 }
 
 /// Whether questions are put to the solver.

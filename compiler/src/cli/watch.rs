@@ -6,7 +6,7 @@
 use super::args::Check;
 use super::terminal::Terminal;
 use super::{Failure, Status, check, settings, tell};
-use crate::config;
+use crate::config::{self, Config};
 use crate::load::states;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -29,10 +29,13 @@ pub(super) fn run(arguments: &Check, terminal: &mut Terminal) -> Result<Status, 
     }
     let clears = io::stdout().is_terminal();
     loop {
-        // The configuration may name others by now.
-        let paths = watched(arguments);
+        // The configuration may name others by now. Where it cannot be read, the check says so.
+        let run = &arguments.common.run;
+        let config = settings::config(run).unwrap_or_default();
+        let exclude = settings::exclude(run, &config);
+        let paths = watched(arguments, &config);
         // Taken first: what changes during the check is seen behind it.
-        let seen = states(&paths);
+        let seen = states(&paths, &exclude);
         if clears {
             write!(terminal.out, "\u{1b}[2J\u{1b}[3J\u{1b}[H")?;
         }
@@ -55,12 +58,12 @@ pub(super) fn run(arguments: &Check, terminal: &mut Terminal) -> Result<Status, 
         let mut now = seen.clone();
         while now == seen {
             sleep(INTERVAL);
-            now = states(&paths);
+            now = states(&paths, &exclude);
         }
         // An editor writes several files, or one in several steps: wait until a look sees nothing new.
         loop {
             sleep(INTERVAL);
-            let next = states(&paths);
+            let next = states(&paths, &exclude);
             if next == now {
                 break;
             }
@@ -70,7 +73,7 @@ pub(super) fn run(arguments: &Check, terminal: &mut Terminal) -> Result<Status, 
 }
 
 /// The inputs, and the files that decide what is said of them.
-fn watched(arguments: &Check) -> Vec<PathBuf> {
+fn watched(arguments: &Check, config: &Config) -> Vec<PathBuf> {
     let run = &arguments.common.run;
     let mut paths = arguments.common.paths.clone();
     paths.extend(arguments.guarantees.clone());
@@ -83,11 +86,8 @@ fn watched(arguments: &Check) -> Vec<PathBuf> {
         paths.extend(std::env::current_dir().ok().and_then(|here| config::above(&here)));
     }
     // One that each check writes would never be as it was.
-    if arguments.triage.baseline.is_none()
-        && arguments.write_baseline.is_none()
-        && let Ok(config) = settings::config(run)
-    {
-        paths.extend(config.baseline);
+    if arguments.triage.baseline.is_none() && arguments.write_baseline.is_none() {
+        paths.extend(config.baseline.clone());
     }
     paths
 }

@@ -8,6 +8,7 @@ pub(crate) mod read;
 mod tests;
 
 use crate::diagnostic::{Finding, Severity};
+use crate::load::Pattern;
 use crate::lower::CidrMatch;
 use crate::source::{Source, Sources};
 use crate::triage::codes::{Choice, Codes};
@@ -26,6 +27,8 @@ pub const TEMPLATE: &str = include_str!("template.toml");
 pub struct Config {
     /// The file, when there is one.
     pub path: Option<PathBuf>,
+    /// What of directories is not read, from [`Self::directory`].
+    pub exclude: Vec<Pattern>,
     /// Which codes are reported.
     pub chosen: Choice,
     /// How much codes matter here.
@@ -44,6 +47,15 @@ pub struct Config {
     pub cache: Option<PathBuf>,
     /// Whether it is fine that there is no policy.
     pub allow_empty: Option<bool>,
+}
+
+impl Config {
+    /// The directory of the file, from where the command runs; paths in it mean places beside it.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        let path = self.path.as_deref();
+        path.and_then(Path::parent).unwrap_or(Path::new(""))
+    }
 }
 
 /// Which findings fail a run.
@@ -95,11 +107,10 @@ pub fn load(given: Option<&Path>, directory: &Path) -> Result<Config, ConfigErro
         sources.push(source);
         return Err(ConfigError::Wrong { findings, sources });
     }
-    // Paths in a file mean places beside it, wherever the command runs.
-    let beside = path.parent().unwrap_or(Path::new(""));
+    config.path = Some(path);
+    let beside = config.directory().to_owned();
     config.baseline = config.baseline.map(|baseline| beside.join(baseline));
     config.cache = config.cache.map(|cache| beside.join(cache));
-    config.path = Some(path);
     Ok(config)
 }
 

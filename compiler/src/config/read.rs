@@ -9,6 +9,7 @@ use crate::triage::codes::Codes;
 use ir::origin::Origin;
 use std::fmt::Display;
 use std::ops::Range;
+use std::str::FromStr;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -19,6 +20,7 @@ pub(super) const KEYS: &[&str] = &[
     "cache",
     "cidr-match",
     "cluster-name",
+    "exclude",
     "fail-on",
     "ignore",
     "select",
@@ -59,8 +61,9 @@ impl Reader<'_> {
     fn file(&mut self, table: &DeTable<'_>, config: &mut Config) {
         for (key, value) in table {
             match &**key.get_ref() {
-                "select" => config.chosen.select = self.list(value),
-                "ignore" => config.chosen.ignore = self.list(value),
+                "exclude" => config.exclude = self.list(value, "patterns"),
+                "select" => config.chosen.select = self.list(value, "codes"),
+                "ignore" => config.chosen.ignore = self.list(value, "codes"),
                 "severity" => config.severity = self.severities(value),
                 "fail-on" => config.fail_on = self.fail_on(value),
                 "cidr-match" => config.cidr_match = self.cidr_match(value),
@@ -118,29 +121,33 @@ impl Reader<'_> {
         }
     }
 
-    fn list(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<Codes> {
+    fn list<T>(&mut self, value: &Spanned<DeValue<'_>>, of: &str) -> Vec<T>
+    where
+        T: FromStr<Err: Display>,
+    {
         let Some(array) = value.get_ref().as_array() else {
-            return self.wrong_type(value, "a list of codes").unwrap_or_default();
+            return self
+                .wrong_type(value, &format!("a list of {of}"))
+                .unwrap_or_default();
         };
         let elements = array.iter().filter_map(|element| {
-            let text = self.text(element)?.to_owned();
-            self.codes(&text, element.span())
+            let text = self.text(element)?;
+            self.parsed(text, element.span())
         });
         elements.collect()
     }
 
-    fn codes(&mut self, text: &str, span: Range<usize>) -> Option<Codes> {
+    fn parsed<T>(&mut self, text: &str, span: Range<usize>) -> Option<T>
+    where
+        T: FromStr<Err: Display>,
+    {
         match text.parse() {
-            Ok(codes) => Some(codes),
+            Ok(value) => Some(value),
             Err(error) => {
-                self.said(span, &error);
+                self.report(span, error.to_string(), "not known", None);
                 None
             }
         }
-    }
-
-    fn said(&mut self, span: Range<usize>, error: &impl Display) {
-        self.report(span, error.to_string(), "not known", None);
     }
 
     fn severities(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<(Codes, Severity)> {
@@ -151,7 +158,7 @@ impl Reader<'_> {
         };
         let mut severities = Vec::new();
         for (key, value) in table {
-            let codes = self.codes(key.get_ref(), key.span());
+            let codes = self.parsed(key.get_ref(), key.span());
             let level = self.one_of(value, LEVELS);
             severities.extend(codes.zip(level));
         }

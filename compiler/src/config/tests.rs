@@ -11,10 +11,11 @@ fn read(text: &str) -> (Config, Vec<Finding>) {
 #[test]
 fn every_setting_is_read() {
     let (config, findings) = read(
-        "select = ['PC2', 'rule-redundant']\nignore = ['PC201']\nfail-on = 'never'\nbaseline = 'b.json'\ncache = 'c'\n\
+        "exclude = ['chart/templates']\nselect = ['PC2', 'rule-redundant']\nignore = ['PC201']\nfail-on = 'never'\nbaseline = 'b.json'\ncache = 'c'\n\
          cidr-match = 'all'\ncluster-name = 'prod-eu'\nsolver = false\nallow-empty = true\n[severity]\nPC603 = 'error'\nPC6 = 'note'\n",
     );
     assert_eq!(findings, []);
+    assert_eq!(config.exclude, ["chart/templates".parse().unwrap()]);
     let codes = |text: &str| text.parse::<Codes>().unwrap();
     assert_eq!(config.chosen.select, [codes("PC2"), codes("PC302")]);
     assert_eq!(config.chosen.ignore, [codes("PC201")]);
@@ -34,6 +35,7 @@ fn what_is_not_known_is_refused_with_its_place() {
 fail_on = \"error\"
 fail-on = \"errors\"
 select = [\"PC201\", \"PC999\", 3]
+exclude = [\"**\", \"!chart\"]
 ignore = \"PC201\"
 solver = \"yes\"
 [severity]
@@ -140,5 +142,33 @@ fn the_published_schema_knows_every_code_and_no_other() {
             known,
             "{text}"
         );
+    }
+}
+
+#[test]
+fn the_published_schema_knows_what_a_pattern_is() {
+    let schema: Value = serde_json::from_str(include_str!("../../../docs/schemas/config.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for text in [
+        "templates",
+        "templates/",
+        "/chart/templates",
+        "chart/**/*.tpl.yaml",
+        "**/a",
+        "..a/.b",
+        "",
+        "/",
+        "**",
+        "**/**/",
+        "!a",
+        "[a]",
+        "a\\",
+        ".",
+        "./a",
+        "a/../b",
+        "a/..",
+    ] {
+        let known = text.parse::<Pattern>().is_ok();
+        assert_eq!(validator.is_valid(&json!({"exclude": [text]})), known, "{text}");
     }
 }

@@ -50,7 +50,7 @@ impl Repository {
 }
 
 /// A path without `.` and `..`, as it reads.
-fn plain(path: &Path) -> PathBuf {
+pub(crate) fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for component in path.components() {
         match component {

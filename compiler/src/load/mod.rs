@@ -5,7 +5,9 @@
 //! stand in the order of file names, documents and list items, whatever order the paths were given in.
 
 mod acceptances;
+mod charts;
 mod classify;
+mod exclude;
 mod object;
 mod patches;
 mod paths;
@@ -15,7 +17,9 @@ mod template;
 mod tests;
 mod texts;
 
+pub(crate) use charts::name_charts;
 pub use classify::Kind;
+pub use exclude::{Exclude, NotAPattern, Pattern};
 pub use object::{Object, ObjectKind, Place};
 pub use paths::states;
 pub(crate) use paths::{is_beside_manifests, is_left_out};
@@ -89,20 +93,22 @@ pub fn load(paths: &[PathBuf], limits: &Limits) -> Result<Input, LoadError> {
 /// # Errors
 /// As [`load`].
 pub fn load_with(paths: &[PathBuf], limits: &Limits, stdin: &mut dyn Read) -> Result<Input, LoadError> {
-    load_all(paths, &[], limits, stdin)
+    load_all(paths, &[], &Exclude::default(), limits, stdin)
 }
 
-/// [`load_with`], and files of guarantees. In directories these are found by their extension, `.guarantees`.
+/// [`load_with`], and files of guarantees. In directories these are found by their extension, `.guarantees`, and what
+/// `exclude` leaves out is not looked at.
 ///
 /// # Errors
 /// As [`load`].
 pub fn load_all(
     paths: &[PathBuf],
     guarantees: &[PathBuf],
+    exclude: &Exclude,
     limits: &Limits,
     stdin: &mut dyn Read,
 ) -> Result<Input, LoadError> {
-    Ok(Texts::gather(paths, guarantees, limits, stdin)?.input(limits))
+    Ok(Texts::gather(paths, guarantees, exclude, limits, stdin)?.input(limits))
 }
 
 /// [`load`] for text in memory: names and bytes, in any order.

@@ -1,6 +1,6 @@
 //! From the paths on the command line to the text of every file.
 
-use super::LoadError;
+use super::{Exclude, LoadError};
 use crate::limits::Limits;
 use crate::source::{STDIN, Source};
 use rayon::prelude::*;
@@ -62,13 +62,14 @@ impl Text {
 pub(super) fn read(
     paths: &[PathBuf],
     guarantees: &[PathBuf],
+    exclude: &Exclude,
     limits: &Limits,
     stdin: &mut dyn Read,
 ) -> Result<Vec<Text>, LoadError> {
     let mut arguments: Vec<&PathBuf> = paths.iter().collect();
     arguments.sort();
     arguments.dedup();
-    let mut walk = Walk::default();
+    let mut walk = Walk::leaving_out(exclude);
     let mut texts = Vec::new();
     let mut named = guarantees.to_vec();
     named.sort();
@@ -125,13 +126,13 @@ pub(crate) fn is_beside_manifests(path: &Path, bytes: &[u8]) -> bool {
             .any(|word| text.contains(word))
 }
 
-/// What the file system says of every file that `paths` name: when it was written and how long it is. Two answers that
-/// are equal mean that nothing was saved in between. A path that cannot be read is a state too.
+/// What the file system says of every file that [`read`] would read of `paths`: when it was written and how long it is. Two
+/// answers that are equal mean that nothing was saved in between. A path that cannot be read is a state too.
 #[must_use]
-pub fn states(paths: &[PathBuf]) -> Vec<(PathBuf, Option<(SystemTime, u64)>)> {
+pub fn states(paths: &[PathBuf], exclude: &Exclude) -> Vec<(PathBuf, Option<(SystemTime, u64)>)> {
     let mut states = Vec::new();
     for path in paths {
-        let mut walk = Walk::default();
+        let mut walk = Walk::leaving_out(exclude);
         let walked = match metadata(path) {
             Ok(kind) if kind.is_dir() => walk.directory(path),
             Ok(_) | Err(_) => {
@@ -159,10 +160,10 @@ fn metadata(path: &Path) -> Result<fs::Metadata, LoadError> {
 }
 
 /// Files found so far, and every real file and directory met, so that none is read twice and no loop is followed.
-#[derive(Default)]
-struct Walk {
+struct Walk<'e> {
     files: Vec<Found>,
     met: BTreeSet<PathBuf>,
+    exclude: &'e Exclude,
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -174,7 +175,15 @@ struct Found {
     in_directory: bool,
 }
 
-impl Walk {
+impl<'e> Walk<'e> {
+    fn leaving_out(exclude: &'e Exclude) -> Self {
+        Self {
+            files: Vec::new(),
+            met: BTreeSet::new(),
+            exclude,
+        }
+    }
+
     fn is_new(&mut self, path: &Path) -> Result<bool, LoadError> {
         let real = fs::canonicalize(path).map_err(|error| LoadError::new(path, error))?;
         Ok(self.met.insert(real))
@@ -194,7 +203,8 @@ impl Walk {
     }
 
     /// Manifests and files of guarantees below `root`, by name. Entries that start with a dot and `node_modules` are left
-    /// out, as `.git` and `.github` are full of YAML that is not manifests; name them on the command line to have them read.
+    /// out, as `.git` and `.github` are full of YAML that is not manifests, and so is what the user excludes; name them on
+    /// the command line to have them read.
     fn directory(&mut self, root: &Path) -> Result<(), LoadError> {
         let mut pending = vec![root.to_owned()];
         while let Some(directory) = pending.pop() {
@@ -212,7 +222,14 @@ impl Walk {
                 if is_left_out(&name) {
                     continue;
                 }
-                let kind = metadata(&child)?;
+                let kind = metadata(&child);
+                if self
+                    .exclude
+                    .leaves_out(&child, kind.as_ref().is_ok_and(fs::Metadata::is_dir))
+                {
+                    continue;
+                }
+                let kind = kind?;
                 if kind.is_dir() {
                     below.push(child);
                 } else if kind.is_file() && is_manifest(&child) {

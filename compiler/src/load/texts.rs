@@ -1,7 +1,7 @@
 //! Files whose text is in memory, to be read as often as it is edited.
 
 use super::paths::{self, Text};
-use super::{Input, LoadError, read_texts};
+use super::{Exclude, Input, LoadError, read_texts};
 use crate::limits::Limits;
 use crate::source::Source;
 use std::collections::BTreeMap;
@@ -21,10 +21,11 @@ impl Texts {
     pub fn gather(
         paths: &[PathBuf],
         guarantees: &[PathBuf],
+        exclude: &Exclude,
         limits: &Limits,
         stdin: &mut dyn Read,
     ) -> Result<Self, LoadError> {
-        paths::read(paths, guarantees, limits, stdin).map(Self)
+        paths::read(paths, guarantees, exclude, limits, stdin).map(Self)
     }
 
     /// Names and bytes, and those of guarantees, in any order.

@@ -7,7 +7,7 @@ use super::documents::{Opened, workspace_text};
 use crate::config::{self, Config, ConfigError};
 use crate::diagnostic::{Finding, Repository};
 use crate::limits::Limits;
-use crate::load::{Texts, is_beside_manifests, is_left_out};
+use crate::load::{Exclude, Texts, is_beside_manifests, is_left_out};
 use crate::source::Sources;
 use crate::triage::Triage;
 use crate::triage::baseline::Baseline;
@@ -51,6 +51,7 @@ pub(super) struct Settings {
     pub(super) failure: Option<String>,
     baseline: Option<Baseline>,
     repository: Repository,
+    exclude: Exclude,
 }
 
 impl Workspace {
@@ -64,9 +65,14 @@ impl Workspace {
     /// Looks at the disk again. Files that look the same are not read.
     pub(super) fn scan(&mut self, limits: &Limits) {
         let mut before = std::mem::take(&mut self.files);
+        self.settings = self
+            .roots
+            .first()
+            .map_or_else(Settings::default, |root| Settings::of(root));
         let mut walk = Walk {
             found: Vec::new(),
             left: MOST_ENTRIES,
+            exclude: &self.settings.exclude,
         };
         for root in &*self.roots {
             walk.directory(root);
@@ -95,10 +101,6 @@ impl Workspace {
             };
             self.files.insert(name.into(), file);
         }
-        self.settings = self
-            .roots
-            .first()
-            .map_or_else(Settings::default, |root| Settings::of(root));
     }
 
     /// Every file, open documents in the place of what is on the disk.
@@ -119,14 +121,16 @@ impl Workspace {
     /// Whether a document belongs to what is checked: what is outside the roots does, as somebody opened it.
     fn reads(&self, name: &str) -> bool {
         let path = Path::new(name);
-        let below = self.roots.iter().find_map(|root| path.strip_prefix(root).ok());
-        let Some(below) = below else {
+        let root = self.roots.iter().find(|root| path.starts_with(root));
+        let Some(root) = root else {
             return !path.is_absolute() || is_read(path);
         };
+        let mut below = path.ancestors().take_while(|entry| entry != root);
         is_read(path)
-            && below.components().all(|part| {
-                let part = part.as_os_str().to_string_lossy();
-                !is_left_out(&part)
+            && below.all(|entry| {
+                let name = entry.file_name().unwrap_or_default().to_string_lossy();
+                let exclude = &self.settings.exclude;
+                !is_left_out(&name) && !exclude.leaves_out(entry, entry != path)
             })
     }
 }
@@ -140,12 +144,13 @@ fn read(path: &Path, limits: &Limits) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-struct Walk {
+struct Walk<'e> {
     found: Vec<PathBuf>,
     left: usize,
+    exclude: &'e Exclude,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn directory(&mut self, root: &Path) {
         let mut pending = vec![root.to_owned()];
         while let Some(directory) = pending.pop() {
@@ -163,7 +168,7 @@ impl Walk {
                     continue;
                 };
                 let path = entry.path();
-                if is_left_out(&name.to_string_lossy()) {
+                if is_left_out(&name.to_string_lossy()) || self.exclude.leaves_out(&path, kind.is_dir()) {
                     continue;
                 }
                 // A link to a directory may lead in a circle; one to a file is a file.
@@ -196,7 +201,10 @@ impl Settings {
             return settings;
         };
         match config::load(Some(&file), root) {
-            Ok(config) => settings.config = config,
+            Ok(config) => {
+                settings.exclude = Exclude::from(root).with(config.directory(), &config.exclude);
+                settings.config = config;
+            }
             Err(ConfigError::Wrong { findings, sources }) => {
                 settings.findings = findings;
                 settings.sources = sources;
@@ -244,6 +252,7 @@ mod tests {
             ".git/e.yaml",
             "target/f.json",
             "target/CACHEDIR.TAG",
+            "chart/templates/g.yaml",
         ] {
             let path = root.join(file);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -254,6 +263,7 @@ mod tests {
             std::os::unix::fs::symlink(&root, root.join("deep/circle")).unwrap();
             std::os::unix::fs::symlink(root.join("absent"), root.join("dangling.yaml")).unwrap();
         }
+        fs::write(root.join(config::FILE), "exclude = ['chart/templates']\n").unwrap();
         let mut workspace = Workspace::new(vec![root.clone()]);
         workspace.scan(&Limits::default());
         let names: Vec<_> = workspace.files.keys().cloned().collect();
@@ -261,6 +271,7 @@ mod tests {
         assert_eq!(names, expected);
         assert!(workspace.reads(root.join("new.yaml").to_str().unwrap()));
         assert!(!workspace.reads(root.join("node_modules/new.yaml").to_str().unwrap()));
+        assert!(!workspace.reads(root.join("chart/templates/new.yaml").to_str().unwrap()));
         assert!(!workspace.reads(root.join("new.toml").to_str().unwrap()));
         assert!(workspace.reads("untitled:Untitled-1"));
         fs::remove_dir_all(&root).unwrap();

@@ -1,6 +1,6 @@
 //! `check`: exit statuses, what goes where, and what does not depend on chance.
 
-use crate::program::{EXAMPLE, POLICY, ROOT, Scratch, err, out, run, run_with, status};
+use crate::program::{EXAMPLE, POLICY, ROOT, Scratch, err, out, run, run_in, run_with, status};
 use std::fs;
 use std::path::Path;
 
@@ -208,6 +208,56 @@ fn every_verb_that_tells_findings_names_the_template() {
             "{arguments:?} {text}"
         );
     }
+}
+
+#[test]
+fn what_is_excluded_is_not_looked_at() {
+    let scratch = Scratch::new("exclude");
+    scratch.file("policy.yaml", POLICY);
+    scratch.file("chart/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.0\n");
+    let template = "chart/templates/policy.yaml";
+    scratch.file(
+        template,
+        &format!("{{{{- if .Values.closed }}}}\n{POLICY}{{{{- end }}}}\n"),
+    );
+    let check = |directory: &str, arguments: &[&str]| {
+        let output = run_in(
+            scratch.path(directory),
+            &[&["check", "--no-solver"], arguments].concat(),
+            "",
+        );
+        (output.status.code().unwrap(), out(&output))
+    };
+    // The finding says what to leave out, and that is enough.
+    let (status, said) = check("", &["."]);
+    assert_eq!(status, 2);
+    let (_, pattern) = said.split_once("`--exclude ").unwrap();
+    let (pattern, _) = pattern.split_once('`').unwrap();
+    assert_eq!(pattern, "chart/templates");
+    let excluded = ["--exclude", pattern];
+    assert_eq!(check("", &[&["."][..], &excluded].concat()).0, 0);
+    assert_eq!(
+        check(
+            "",
+            &[&["."][..], &["--exclude=*.md", "--exclude=templates/"]].concat()
+        )
+        .0,
+        0
+    );
+    assert_eq!(check("chart", &[&[".."][..], &excluded].concat()).0, 2);
+    let (_, said) = check("chart", &[".", "--allow-empty"]);
+    assert!(said.contains("`--exclude /templates`"), "{said}");
+    // Paths of the configuration start beside it, wherever the command runs and however files are named.
+    scratch.file("portcullis.toml", "exclude = ['chart/templates']\n");
+    let whole = scratch.path("");
+    for (directory, path) in [("", "."), ("chart", ".."), ("", &*whole)] {
+        assert_eq!(check(directory, &[path]).0, 0, "{path}");
+    }
+    // What is named is read.
+    for named in [template, "chart/templates"] {
+        assert_eq!(check("", &[named]).0, 2, "{named}");
+    }
+    assert_eq!(check("", &[".", "--exclude", "!a"]).0, 2);
 }
 
 #[test]

@@ -1,0 +1,238 @@
+//! What of a directory is not read: patterns as in a `.gitignore`.
+//!
+//! A pattern without `/` is the name of an entry of any directory. One with `/` in front or inside is a path from where it
+//! is written: from the configuration's directory, or from where the command runs. One that ends in `/` fits directories
+//! only. `*` stands for any characters of a name, `?` for one, and `**` for any number of directories. What is below an
+//! excluded directory is not looked at; what is named on the command line is read whatever it is called.
+
+use crate::diagnostic::repository::plain;
+use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
+use thiserror::Error;
+
+/// What of directories is not read.
+#[derive(Clone, Debug, Default)]
+pub struct Exclude {
+    /// Where relative paths start.
+    here: PathBuf,
+    patterns: Vec<(PathBuf, Pattern)>,
+}
+
+/// A pattern as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    parts: Vec<Part>,
+    /// Whether it is a path, and not a name.
+    is_path: bool,
+    directories_only: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    /// `**`
+    Directories,
+    Name(String),
+}
+
+/// Why text is no pattern.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NotAPattern {
+    /// It would exclude nothing, or everything.
+    #[error("`{0}` names nothing; write a name such as `templates`, or a path such as `chart/templates`")]
+    Empty(String),
+    /// A sign that `.gitignore` knows and is not known here.
+    #[error("`{0}` is not known in a pattern; `*`, `?` and `**` are")]
+    Sign(char),
+    /// A way out of where it is written.
+    #[error("`{0}` is not below where it is written; leave out `.` and `..`")]
+    Dots(String),
+}
+
+impl Exclude {
+    /// Nothing yet, for paths that start in `here`.
+    #[must_use]
+    pub fn from(here: impl Into<PathBuf>) -> Self {
+        Self {
+            here: here.into(),
+            patterns: Vec::new(),
+        }
+    }
+
+    /// Patterns that are written in the directory `base`.
+    #[must_use]
+    pub fn with(mut self, base: &Path, patterns: &[Pattern]) -> Self {
+        let base = plain(&self.here.join(base));
+        self.patterns
+            .extend(patterns.iter().map(|pattern| (base.clone(), pattern.clone())));
+        self
+    }
+
+    /// Whether an entry of a directory is not looked at.
+    #[must_use]
+    pub fn leaves_out(&self, entry: &Path, is_directory: bool) -> bool {
+        if self.patterns.is_empty() {
+            return false;
+        }
+        let whole = plain(&self.here.join(entry));
+        self.patterns
+            .iter()
+            .any(|(base, pattern)| (is_directory || !pattern.directories_only) && pattern.fits(&whole, base))
+    }
+}
+
+impl Pattern {
+    fn fits(&self, entry: &Path, base: &Path) -> bool {
+        let names = |path: &Path| -> Vec<String> {
+            let names = path.components().filter_map(|component| match component {
+                Component::Normal(name) => Some(name.to_string_lossy().into_owned()),
+                _ => None,
+            });
+            names.collect()
+        };
+        if self.is_path {
+            entry
+                .strip_prefix(base)
+                .is_ok_and(|below| fits_path(&self.parts, &names(below)))
+        } else {
+            fits_path(
+                &self.parts,
+                &names(Path::new(entry.file_name().unwrap_or_default())),
+            )
+        }
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = NotAPattern;
+
+    fn from_str(text: &str) -> Result<Self, NotAPattern> {
+        if let Some(sign) = text.chars().find(|sign| matches!(sign, '[' | ']' | '\\')) {
+            return Err(NotAPattern::Sign(sign));
+        }
+        if text.starts_with('!') {
+            return Err(NotAPattern::Sign('!'));
+        }
+        let names = text.strip_suffix('/').unwrap_or(text);
+        // At any depth is where a name is looked for anyway.
+        let names = names
+            .strip_prefix("**/")
+            .filter(|rest| !rest.contains('/'))
+            .unwrap_or(names);
+        let parts: Vec<_> = names
+            .split('/')
+            .filter(|name| !name.is_empty())
+            .map(|name| match name {
+                "**" => Part::Directories,
+                name => Part::Name(name.to_owned()),
+            })
+            .collect();
+        let is = |word: &str| parts.iter().any(|part| *part == Part::Name(word.to_owned()));
+        if is(".") || is("..") {
+            return Err(NotAPattern::Dots(text.to_owned()));
+        }
+        if parts.iter().all(|part| *part == Part::Directories) {
+            return Err(NotAPattern::Empty(text.to_owned()));
+        }
+        Ok(Self {
+            parts,
+            is_path: names.contains('/'),
+            directories_only: text.ends_with('/'),
+        })
+    }
+}
+
+/// Whether the parts fit all of the names.
+fn fits_path(parts: &[Part], names: &[String]) -> bool {
+    match (parts.split_first(), names.split_first()) {
+        (None, None) => true,
+        (None, Some(_)) => false,
+        (Some((Part::Directories, rest)), next) => {
+            fits_path(rest, names) || next.is_some_and(|(_, names)| fits_path(parts, names))
+        }
+        (Some((Part::Name(part), parts)), Some((name, names))) => {
+            let (part, name): (Vec<_>, Vec<_>) = (part.chars().collect(), name.chars().collect());
+            fits_name(&part, &name) && fits_path(parts, names)
+        }
+        (Some((Part::Name(_), _)), None) => false,
+    }
+}
+
+/// Whether `part` fits `name`. Where what follows a `*` does not fit, that `*` takes one character more; one before it never
+/// needs to.
+fn fits_name(part: &[char], name: &[char]) -> bool {
+    let (mut at, mut read) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while let Some(character) = name.get(read) {
+        match part.get(at) {
+            Some('*') => {
+                star = Some((at + 1, read));
+                at += 1;
+            }
+            Some(wanted) if *wanted == '?' || wanted == character => {
+                at += 1;
+                read += 1;
+            }
+            _ => {
+                let Some((behind, taken)) = star else { return false };
+                star = Some((behind, taken + 1));
+                (at, read) = (behind, taken + 1);
+            }
+        }
+    }
+    part.get(at..).unwrap_or_default().iter().all(|rest| *rest == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leaves_out(pattern: &str, entry: &str, is_directory: bool) -> bool {
+        let exclude = Exclude::from("/repository/team").with(Path::new(".."), &[pattern.parse().unwrap()]);
+        exclude.leaves_out(Path::new(entry), is_directory)
+    }
+
+    #[test]
+    fn a_name_fits_in_every_directory_and_a_path_from_where_it_is_written() {
+        for (pattern, entry, expected) in [
+            ("templates", "../a/templates", true),
+            ("templates", "/elsewhere/templates", true),
+            ("templates", "../templates/a.yaml", false),
+            ("**/templates", "../a/b/templates", true),
+            ("*.tpl.yaml", "a.tpl.yaml", true),
+            ("*.tpl.yaml", "a.yaml", false),
+            ("?.yaml", "ä.yaml", true),
+            ("?.yaml", "ab.yaml", false),
+            ("a*b*c", "a-bb-bc", true),
+            ("a*b*c", "a-bb-cb", false),
+            ("team/chart", "chart", true),
+            ("team/chart", "./../team/chart", true),
+            ("team/chart", "/repository/team/chart", true),
+            ("team/chart", "/elsewhere/team/chart", false),
+            ("/team", "../team", true),
+            ("/team", "team", false),
+            ("charts/*/templates", "../charts/shop/templates", true),
+            ("charts/*/templates", "../charts/templates", false),
+            ("charts/**/templates", "../charts/templates", true),
+            ("charts/**/templates", "../charts/a/b/templates", true),
+            ("**/shop/templates", "charts/shop/templates", true),
+            ("charts/**", "../charts/a/b.yaml", true),
+        ] {
+            assert_eq!(leaves_out(pattern, entry, true), expected, "{pattern} {entry}");
+        }
+        assert!(leaves_out("chart/", "chart", true) && !leaves_out("chart/", "chart", false));
+    }
+
+    #[test]
+    fn what_is_no_pattern_says_why() {
+        let wrong = |text: &str| text.parse::<Pattern>().unwrap_err();
+        for text in ["", "/", "**", "**/**/"] {
+            assert_eq!(wrong(text), NotAPattern::Empty(text.to_owned()));
+        }
+        for (text, sign) in [("!a", '!'), ("[ab]", '['), ("a\\*", '\\')] {
+            assert_eq!(wrong(text), NotAPattern::Sign(sign));
+        }
+        for text in ["./a", "../a", "a/../b"] {
+            assert_eq!(wrong(text), NotAPattern::Dots(text.to_owned()));
+        }
+    }
+}
