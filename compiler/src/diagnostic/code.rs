@@ -215,20 +215,10 @@ impl Code {
         match self.0 {
             // What is no text of a manifest, what policies alone are refused for, what `compile` says, and what is
             // wrong with acceptances.
-            101
-            | 103
-            | 104
-            | 106..=108
-            | 111..=118
-            | 120
-            | 121
-            | 124
-            | 126
-            | 211
-            | 501..=507
-            | 509
-            | 614..=617 => Acceptable::None,
-            102 | 105 | 109 | 110 | 122 | 123 | 210 | 609 | 612 => Acceptable::Some,
+            101 | 103 | 104 | 106 | 108 | 111..=118 | 120 | 121 | 124 | 126 | 501..=507 | 509 | 614..=617 => {
+                Acceptable::None
+            }
+            102 | 105 | 107 | 109 | 110 | 122 | 123 | 210 | 211 | 213 | 609 | 612 => Acceptable::Some,
             _ => Acceptable::All,
         }
     }

@@ -60,6 +60,8 @@ fn sarif_says_how_a_finding_is_accepted_where_one_can_be() {
     for (code, expected) in [
         ("PC101", false),
         ("PC102", true),
+        ("PC107", true),
+        ("PC211", true),
         ("PC126", false),
         ("PC201", true),
         ("PC401", true),
