@@ -128,7 +128,7 @@ fn in_metadata(place: &Place, holder: &Route, name: &ObjectName, found: &mut Rea
     else {
         return;
     };
-    let whole = place.origin(holder);
+    let path = place.origin(holder).path;
     for entry in &mapping.entries {
         let key = document.key_text(entry.key);
         // A value that is no text is a finding already, and says nothing here.
@@ -140,8 +140,7 @@ fn in_metadata(place: &Place, holder: &Route, name: &ObjectName, found: &mut Rea
             continue;
         };
         let covers = Covers::Object {
-            first: whole.line,
-            last: whole.end_line,
+            path: path.clone(),
             name: name.clone(),
         };
         found.add(read, place.key_origin(&annotations.then(&*key)), covers, None);

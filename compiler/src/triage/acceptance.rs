@@ -16,6 +16,7 @@ use super::codes::UnknownCode;
 use super::date::{Date, NotADate};
 use crate::diagnostic::{AcceptedBy, Code, Finding, ObjectName};
 use ir::origin::Origin;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// How the annotation's key starts.
@@ -52,12 +53,10 @@ pub struct Statement {
 pub enum Covers {
     /// What starts on this line of its file.
     Line(u32),
-    /// What starts inside these lines of its file, or is about the object and has no place.
+    /// What is in this part of its document, an object or its pod template, or is about the object and has no place.
     Object {
-        /// The object's first line.
-        first: u32,
-        /// Its last.
-        last: u32,
+        /// The way to it: empty, `items[3]` in a list, `spec.template`.
+        path: Arc<str>,
         /// Its name.
         name: ObjectName,
     },
@@ -124,14 +123,16 @@ impl Acceptance {
     /// Whether it speaks for this finding, its codes aside.
     #[must_use]
     pub fn covers(&self, finding: &Finding) -> bool {
-        let line_here = finding
-            .primary()
-            .map(|label| (label.origin.file == self.origin.file).then_some(label.origin.line));
-        match (&self.covers, line_here) {
-            (_, Some(None)) => false,
-            (Covers::Line(line), Some(Some(here))) => *line == here,
-            (Covers::Object { first, last, .. }, Some(Some(here))) => (*first..=*last).contains(&here),
+        let here = finding.primary().map(|label| &label.origin);
+        match (&self.covers, here) {
+            (Covers::Line(line), Some(here)) => here.file == self.origin.file && here.line == *line,
             (Covers::Line(_), None) => false,
+            (Covers::Object { path, .. }, Some(here)) => {
+                let same_document = (&here.file, here.document) == (&self.origin.file, self.origin.document);
+                let within = here.path.strip_prefix(&**path);
+                let is_in = |rest: &str| path.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']);
+                same_document && within.is_some_and(is_in)
+            }
             (Covers::Object { name, .. }, None) => finding.objects.contains(name),
         }
     }

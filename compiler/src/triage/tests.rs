@@ -158,6 +158,43 @@ fn an_annotation_accepts_what_is_in_its_object() {
     assert_eq!(about_acceptances(&findings), [Code::UNUSED_ACCEPTANCE]);
 }
 
+/// Eleven policies with a collision in a list on one line. The first accepts its own.
+fn listed() -> String {
+    let items = (0..11).map(|index| {
+        let annotations = match index {
+            0 => r#""portcullis.io/allow.PC201": "on purpose""#,
+            _ => "",
+        };
+        POLICY_ITEM
+            .replace("NAME", &format!("p{index}"))
+            .replace("ANNOTATIONS", annotations)
+    });
+    let items: Vec<_> = items.collect();
+    format!(
+        r#"{{"apiVersion": "v1", "kind": "List", "items": [{}]}}"#,
+        items.join(", ")
+    )
+}
+
+const POLICY_ITEM: &str = concat!(
+    r#"{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "#,
+    r#""metadata": {"name": "NAME", "namespace": "shop", "annotations": {ANNOTATIONS}}, "#,
+    r#""spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"#,
+    r#""to": [{"podSelector": {"matchLabels": {"app": "api"}}}], "ports": [{"port": "http"}]}]}}"#
+);
+
+#[test]
+fn an_annotation_accepts_nothing_of_another_object_on_its_line() {
+    let findings = triaged(&listed(), &how());
+    let collisions = of(&findings, COLLISION);
+    assert_eq!(collisions.len(), 11);
+    for collision in collisions {
+        let own = collision.objects.iter().all(|object| object.name != "p0");
+        assert_eq!(collision.counts(), own, "{collision:#?}");
+    }
+    assert_eq!(about_acceptances(&findings), []);
+}
+
 #[test]
 fn an_annotation_of_a_pod_template_accepts_what_is_in_its_pods() {
     let accepted = |annotated: &str| {
