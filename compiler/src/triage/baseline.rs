@@ -62,7 +62,8 @@ impl Baseline {
         }
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for entry in wire.findings {
-            *counts.entry(entry.fingerprint).or_default() += entry.count;
+            let count = counts.entry(entry.fingerprint).or_default();
+            *count = count.saturating_add(entry.count);
         }
         Ok(Self {
             name: name.to_owned(),
@@ -85,7 +86,7 @@ impl Baseline {
                 });
             }
         }
-        left.values().sum()
+        left.into_values().fold(0, usize::saturating_add)
     }
 }
 

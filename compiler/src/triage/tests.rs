@@ -441,6 +441,24 @@ fn one_more_of_the_same_is_new() {
 }
 
 #[test]
+fn counts_of_a_baseline_stop_at_the_largest_number() {
+    let entry = |fingerprint: &str| {
+        let count = usize::MAX;
+        format!(
+            r#"{{"fingerprint": "{fingerprint}", "count": {count}, "code": "PC201", "file": "a", "message": "m"}}"#
+        )
+    };
+    let text = format!(
+        r#"{{"version": 1, "findings": [{}, {}, {}]}}"#,
+        entry("a"),
+        entry("a"),
+        entry("b")
+    );
+    let baseline = Baseline::read("old.json", &text).unwrap();
+    assert_eq!(against(&baseline, POLICY).stale, usize::MAX);
+}
+
+#[test]
 fn files_that_are_no_baseline_are_refused() {
     for text in ["", "[]", "{}", r#"{"version": 2, "findings": []}"#] {
         assert!(Baseline::read("a", text).is_err(), "{text}");
