@@ -80,6 +80,9 @@ pub enum Fault {
     /// No such day.
     #[error(transparent)]
     Date(#[from] NotADate),
+    /// A day that is part of another word, and would be taken for a part of the reason.
+    #[error("`until=` does not count inside `{0}`")]
+    Until(String),
     /// No reason.
     #[error("this acceptance gives no reason")]
     NoReason,
@@ -95,13 +98,15 @@ impl Fault {
             | Self::NotAnAnnotation(_)
             | Self::Code(_)
             | Self::Group(_)
-            | Self::Date(_) => Code::ACCEPTANCE_UNREADABLE,
+            | Self::Date(_)
+            | Self::Until(_) => Code::ACCEPTANCE_UNREADABLE,
         };
         let help = match self {
             Self::NotAnAcceptance => "write `# portcullis: allow[PC201] the reason`",
             Self::NotAnAnnotation(_) => "write `portcullis.io/allow.PC201: the reason`",
             Self::Code(_) | Self::Group(_) => "write the code as findings show it, such as `PC201`",
             Self::Date(_) => "write the last day on which it holds, such as `until=2027-01-31`",
+            Self::Until(_) => "write it as a word of its own, such as `until=2027-01-31`",
             Self::NoReason => "say behind the code why this is right here",
         };
         Finding::new(code, self.to_string())
@@ -181,8 +186,9 @@ fn statement(codes: Vec<Code>, text: &str) -> Result<Statement, Fault> {
     let mut until = None;
     let mut words = Vec::new();
     for word in text.split_whitespace() {
-        match word.strip_prefix("until=") {
-            Some(date) => until = Some(date.parse()?),
+        match word.split_once("until=") {
+            Some(("", date)) => until = Some(date.parse()?),
+            Some(_) => return Err(Fault::Until(word.to_owned())),
             None => words.push(word),
         }
     }
@@ -240,6 +246,15 @@ mod tests {
             fault("# portcullis: allow[PC201] x until=soon"),
             Fault::Date(_)
         ));
+        for word in [
+            "(until=2020-01-01)",
+            "spring,until=2020-01-01",
+            "\"until=2020-01-01\"",
+        ] {
+            let glued = format!("# portcullis: allow[PC201] for now {word}");
+            let fault = comment(&glued).unwrap().unwrap_err();
+            assert_eq!(fault, Fault::Until(word.to_owned()));
+        }
     }
 
     #[test]
