@@ -11,6 +11,7 @@ use crate::selected::{PodSet, Selected};
 use ir::cluster::{ContainerPort, ContainerRole, Endpoint, EndpointId};
 use ir::model::Model;
 use ir::named_port;
+use ir::origin::Origin;
 use ir::peer::{CidrScope, Entity, PeerMatch, Peers};
 use ir::policy::{Direction, Policy, Rule, RuleId, Subject};
 use ir::port::{Port, PortMatch, Ports, Protocol, ProtocolSet};
@@ -126,6 +127,21 @@ pub fn uses<'m>(model: &'m Model, selected: &Selected) -> Vec<NameUse<'m>> {
         PortMatch::Numbers { .. } | PortMatch::Icmp { .. } => None,
     });
     resolved(model, selected, written)
+}
+
+/// The port entries of rules that reach no pod as destination: nothing is said about what they mean.
+#[must_use]
+pub fn unreached(model: &Model) -> Vec<&Origin> {
+    let selected = &Selected::by_policies(model);
+    let names = uses(model, selected).into_iter();
+    let names = names.map(|one| (one.port, one.reached));
+    let numbers = number_uses(model, selected, |_| true).into_iter();
+    let numbers = numbers.map(|one| (one.port, one.reached));
+    names
+        .chain(numbers)
+        .filter(|(_, reached)| reached.is_empty())
+        .map(|(port, _)| &port.origin)
+        .collect()
 }
 
 fn resolved<'m>(model: &'m Model, selected: &Selected, written: Vec<Written<'m>>) -> Vec<NameUse<'m>> {

@@ -82,8 +82,12 @@ fn removal(source: &Source, comment: Comment, line: u32) -> Option<Span> {
     let (start, text) = source.line(line)?;
     match comment.placement {
         Placement::OwnLine => {
-            let next = source.line(line.saturating_add(1))?;
-            Some(Span::new(start, next.0))
+            let (end, next) = source.line(line.saturating_add(1))?;
+            // Without the comment, a blank line behind it would belong to a block scalar before it that keeps them.
+            if next.trim().is_empty() && has_keeping_scalar(source.slice(Span::new(0, start))) {
+                return None;
+            }
+            Some(Span::new(start, end))
         }
         Placement::Trailing => {
             let before = text.get(..comment.span.start.checked_sub(start)? as usize)?;
@@ -91,6 +95,12 @@ fn removal(source: &Source, comment: Comment, line: u32) -> Option<Span> {
             Some(Span::new(start + value, comment.span.end))
         }
     }
+}
+
+/// Whether a text has a block scalar that keeps the blank lines behind it (`|+`), or something that looks like one.
+fn has_keeping_scalar(text: &str) -> bool {
+    text.split_whitespace()
+        .any(|word| word.starts_with(['|', '>']) && word.contains('+'))
 }
 
 /// The first line behind this one that is more than a comment.

@@ -128,17 +128,24 @@ impl Acceptance {
     /// Whether it speaks for this finding, its codes aside.
     #[must_use]
     pub fn covers(&self, finding: &Finding) -> bool {
-        let here = finding.primary().map(|label| &label.origin);
-        match (&self.covers, here) {
-            (Covers::Line(line), Some(here)) => here.file == self.origin.file && here.line == *line,
-            (Covers::Line(_), None) => false,
-            (Covers::Object { path, .. }, Some(here)) => {
+        match (finding.primary(), &self.covers) {
+            (Some(label), _) => self.covers_place(&label.origin),
+            (None, Covers::Line(_)) => false,
+            (None, Covers::Object { name, .. }) => finding.objects.contains(name),
+        }
+    }
+
+    /// Whether it speaks for what is found here.
+    #[must_use]
+    pub fn covers_place(&self, here: &Origin) -> bool {
+        match &self.covers {
+            Covers::Line(line) => here.file == self.origin.file && here.line == *line,
+            Covers::Object { path, .. } => {
                 let same_document = (&here.file, here.document) == (&self.origin.file, self.origin.document);
                 let within = here.path.strip_prefix(&**path);
                 let is_in = |rest: &str| path.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']);
                 same_document && within.is_some_and(is_in)
             }
-            (Covers::Object { name, .. }, None) => finding.objects.contains(name),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What becomes of findings: which ones are wanted, how much they matter here, which ones were accepted and why.
 //!
 //! [`triage`] tells the story in order. Two things it never does: it does not drop a finding that makes every other
-//! answer a guess, and it does not call an acceptance unused where the check that would use it was not made.
+//! answer a guess, and it does not call an acceptance unused where the check that would use it was not made or the pods
+//! that the check is about are not in the input.
 
 pub mod acceptance;
 pub mod baseline;
@@ -11,12 +12,13 @@ pub mod date;
 mod tests;
 
 use crate::check::{Checked, Understood};
-use crate::diagnostic::{self, Accepted, Code, Finding, Fix, Repository, Severity};
-use crate::lints::pc301_rule_never_matches;
+use crate::diagnostic::{self, Accepted, Applicability, Code, Finding, Fix, Repository, Severity};
+use crate::lints::{named_ports, pc301_rule_never_matches};
 use acceptance::Acceptance;
 use baseline::Baseline;
 use codes::{Choice, Codes};
 use date::Date;
+use std::cell::LazyCell;
 
 /// What the user decided about findings.
 #[derive(Clone, Debug)]
@@ -93,9 +95,16 @@ pub fn triage(checked: &Checked, understood: &Understood, how: &Triage) -> Triag
         decided,
         proved: decided && !findings.iter().any(is_unreadable),
     };
-    let said = accept(&mut findings, &understood.input.acceptances, how.today, |code| {
-        run.judges(code)
-    });
+    let unreached = LazyCell::new(|| named_ports::unreached(&understood.model));
+    let said = accept(
+        &mut findings,
+        &understood.input.acceptances,
+        how.today,
+        |acceptance, code| {
+            run.judges(code)
+                && !(is_about_port_names(code) && unreached.iter().any(|at| acceptance.covers_place(at)))
+        },
+    );
     findings.extend(said);
     diagnostic::name_templates(&mut findings, &understood.input.templates);
     diagnostic::sort(&mut findings);
@@ -140,12 +149,22 @@ impl Run {
     }
 }
 
+/// Whether a code says what a port of a rule means on the pods that the rule reaches.
+fn is_about_port_names(code: Code) -> bool {
+    code.number() / 100 == 2
+}
+
+/// Whether a finding of this code comes from the file that it is in, whatever else is read with it.
+fn is_of_one_file(code: Code) -> bool {
+    code.number() / 100 == 1
+}
+
 /// Marks findings as accepted. What is wrong with the acceptances themselves is returned.
 fn accept(
     findings: &mut [Finding],
     acceptances: &[Acceptance],
     today: Date,
-    is_judged: impl Fn(Code) -> bool,
+    is_judged: impl Fn(&Acceptance, Code) -> bool,
 ) -> Vec<Finding> {
     let mut said = Vec::new();
     for acceptance in acceptances {
@@ -174,7 +193,7 @@ fn accept(
                     "it cannot be accepted: every other answer would be a guess",
                 )),
                 (true, Some(until)) => Some(expiry(acceptance, code, until)),
-                (false, _) if is_judged(code) => {
+                (false, _) if is_judged(acceptance, code) => {
                     Some(unused(acceptance, code, "there is no such finding here"))
                 }
                 _ => None,
@@ -192,7 +211,15 @@ fn unused(acceptance: &Acceptance, code: Code, why: &str) -> Finding {
     .at(acceptance.origin.clone(), "has no effect")
     .help("remove it, so that it does not hide the next finding");
     match (&acceptance.removal, acceptance.statement.codes.as_slice()) {
-        (Some(place), [_]) => finding.fix(Fix::safe("remove it").replace(place.clone(), "")),
+        (Some(place), [_]) => {
+            // What is found with other files beside this one may not be found today.
+            let applicability = if is_of_one_file(code) {
+                Applicability::Safe
+            } else {
+                Applicability::Suggestion
+            };
+            finding.fix(Fix::new(applicability, "remove it").replace(place.clone(), ""))
+        }
         // The comment says more.
         _ => finding,
     }

@@ -314,6 +314,42 @@ fn what_was_not_asked_is_not_called_unused() {
 }
 
 #[test]
+fn what_is_about_pods_elsewhere_is_not_called_unused() {
+    let said = |pods: &str, port: &str| {
+        let with = format!("- port: {port} # portcullis: allow[PC201] two catalogs");
+        let policy = POLICY.replace("- port: http", &with);
+        let files = [("pods.yaml", pods.as_bytes()), ("policy.yaml", policy.as_bytes())];
+        let input = load::load_bytes(files, &Limits::default());
+        let understood = check::understand_input(input, &Options::default());
+        let checked = check::check(&understood, None).unwrap();
+        about_acceptances(&triage(&checked, &understood, &how()).findings)
+    };
+    let elsewhere = PODS.replace("app: api", "app: web");
+    for port in ["http", "80"] {
+        assert_eq!(said("", port), [], "{port}");
+        assert_eq!(said(&elsewhere, port), [], "{port}");
+    }
+    assert_eq!(said(PODS, "80"), [Code::UNUSED_ACCEPTANCE]);
+}
+
+#[test]
+fn an_acceptance_goes_without_asking_only_where_its_file_alone_decides() {
+    for (code, applicability) in [
+        ("PC119", Applicability::Safe),
+        ("PC607", Applicability::Suggestion),
+        ("PC209", Applicability::Suggestion),
+    ] {
+        let with = format!("policyTypes: [Egress] # portcullis: allow[{code}] on purpose");
+        let findings = triaged(&POLICY.replace("policyTypes: [Egress]", &with), &how());
+        let [unused] = of(&findings, Code::UNUSED_ACCEPTANCE)[..] else {
+            panic!("one acceptance: {findings:#?}");
+        };
+        let sure: Vec<_> = unused.fixes.iter().map(|fix| fix.applicability).collect();
+        assert_eq!(sure, [applicability], "{code}");
+    }
+}
+
+#[test]
 fn the_more_exact_of_two_names_decides() {
     let kept = |select: &[&str], ignore: &[&str]| {
         let how = Triage {
