@@ -83,7 +83,7 @@ pub fn understand_input(mut input: Input, options: &Options) -> Understood {
     let mut findings = std::mem::take(&mut input.findings);
     findings.extend(lowered.findings);
     load::name_charts(&mut findings, &input.sources);
-    fixes::settle(&mut findings, &input.sources, &options.limits);
+    fixes::settle(&mut findings, &input, &options.limits);
     diagnostic::name_templates(&mut findings, &input.templates);
     diagnostic::sort(&mut findings);
     Understood {
@@ -141,7 +141,7 @@ pub fn check(
         checked.undecided.extend(answers.undecided);
         lints::pc301_rule_never_matches::take_in_contradictions(&mut checked.findings);
     }
-    fixes::narrow(&mut checked.findings, &understood.input.sources);
+    fixes::narrow(&mut checked.findings, &understood.input);
     diagnostic::sort(&mut checked.findings);
     Ok(checked)
 }

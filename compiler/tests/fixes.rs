@@ -108,6 +108,26 @@ fn cases_are_mended_as_written_beside_them() {
     );
 }
 
+#[test]
+fn a_fix_that_does_not_fit_hides_no_other() {
+    let policy = |name: usize, rule: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: p{name}}}\nspec:\n  podSelector: {{}}\n  \
+             policyTypes: [Ingress]\n  ingress:\n    - form: [{{podSelector: {{}}}}]\n{rule}"
+        )
+    };
+    // Readers of YAML differ on a key that stands before a merged one.
+    let unfit = "      <<: {from: [{podSelector: {}}]}\n";
+    let policies = (0..600).map(|name| policy(name, if name % 5 == 0 { unfit } else { "" }));
+    let text = policies.collect::<Vec<_>>().join("---\n");
+    let (found, _) = findings(&texts("a.yaml", &text));
+    let misspelt = found.iter().filter(|finding| finding.code == Code::UNKNOWN_FIELD);
+    let mendable = misspelt.clone().filter(|finding| !finding.fixes.is_empty());
+    assert_eq!((misspelt.count(), mendable.count()), (600, 480));
+    let after = mended("a.yaml", &text, false);
+    assert_eq!(after.matches("form:").count(), 120);
+}
+
 /// Mistakes that no fix may bring about.
 fn is_never_new(code: Code) -> bool {
     matches!(

@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
             .collect(),
         undecided: Vec::new(),
     };
-    fixes::narrow(&mut checked.findings, &understood.input.sources);
+    fixes::narrow(&mut checked.findings, &understood.input);
     diagnostic::sort(&mut checked.findings);
     let mut findings = triage::triage(&checked, &understood, &how).findings;
     // What is wrong with acceptances is said by `check`, which knows what they could be for.

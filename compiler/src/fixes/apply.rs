@@ -16,14 +16,25 @@ pub(super) fn span(place: &Origin, source: &Source) -> Option<Span> {
 /// The text with these edits, in any order. `None` where two of them touch, or one does not fit.
 #[must_use]
 pub fn apply<'e>(source: &Source, edits: impl IntoIterator<Item = &'e Edit>) -> Option<String> {
+    let end = u32::try_from(source.text().len()).ok()?;
+    apply_within(source, Span::new(0, end), edits)
+}
+
+/// [`apply`], for a part of the text that all of them are in.
+pub(super) fn apply_within<'e>(
+    source: &Source,
+    part: Span,
+    edits: impl IntoIterator<Item = &'e Edit>,
+) -> Option<String> {
     let mut placed = Vec::new();
     for edit in edits {
         placed.push((span(&edit.place, source)?, &*edit.replacement));
     }
     placed.sort();
-    let text = source.text();
-    let mut out = String::with_capacity(text.len() + 64);
-    let mut done = 0;
+    let end = part.end as usize;
+    let text = source.text().get(..end)?;
+    let mut done = part.start as usize;
+    let mut out = String::with_capacity(end - done + 64);
     for (index, (span, replacement)) in placed.iter().enumerate() {
         let start = span.start as usize;
         if index > 0 && start <= done {

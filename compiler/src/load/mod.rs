@@ -75,6 +75,8 @@ pub struct Input {
     pub acceptances: Vec<Acceptance>,
     /// The files that documents were made from, by file and document, where the tool that made them says so.
     pub templates: BTreeMap<(Arc<str>, u32), Arc<str>>,
+    /// What aliases name, by file and in order: text that stands in several places.
+    pub shared: BTreeMap<Arc<str>, Vec<Span>>,
     /// What is wrong with the input, sorted. When any of them [blocks analysis](Finding::blocks_analysis), answers
     /// about flows must be refused.
     pub findings: Vec<Finding>,
@@ -161,6 +163,9 @@ fn read_texts(texts: &[Text], limits: &Limits) -> Input {
         input.objects.extend(file.objects);
         input.findings.extend(file.findings);
         input.acceptances.extend(file.acceptances);
+        if !file.shared.is_empty() {
+            input.shared.insert(file.name, file.shared);
+        }
         for (kind, count) in file.skipped {
             *input.skipped.entry(kind).or_default() += count;
         }
@@ -180,6 +185,8 @@ struct File {
     objects: Vec<Object>,
     skipped: BTreeMap<String, usize>,
     acceptances: Vec<Acceptance>,
+    /// What aliases name.
+    shared: Vec<Span>,
     findings: Vec<Finding>,
 }
 
@@ -201,6 +208,7 @@ impl File {
             file.templates
                 .extend(template::of(source, &document).map(|from| (document.index, from)));
             file.patches.extend(patches::named(source.name(), &document));
+            file.shared.extend(document.shared());
             let node = document.root();
             let place = Place {
                 source_id: id,

@@ -16,7 +16,8 @@ mod tests;
 use crate::route::{Route, Step};
 use crate::source::Span;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 pub use parse::{StreamFault, StreamFaultKind, parse};
@@ -136,11 +137,13 @@ pub struct Document {
     pub comments: Vec<Comment>,
 }
 
-/// What few nodes have, beside them: most documents hold neither.
+/// What few nodes have, beside them: most documents hold none of it.
 #[derive(Clone, Debug, Default)]
 struct Rare {
     tags: BTreeMap<NodeId, Tag>,
     faults: BTreeMap<NodeId, Box<[MappingFault]>>,
+    /// What an alias names.
+    shared: BTreeSet<NodeId>,
 }
 
 /// A value found by a [`Route`].
@@ -209,6 +212,18 @@ impl Document {
     #[must_use]
     pub fn faults(&self, mapping: NodeId) -> &[MappingFault] {
         self.rare.faults.get(&mapping).map_or(&[], |faults| faults)
+    }
+
+    /// What is written once and stands in several places: the values that aliases name, in order and without those inside
+    /// of others.
+    #[must_use]
+    pub fn shared(&self) -> Vec<Span> {
+        let shared = self.rare.shared.iter().map(|&id| self.node(id).span);
+        let mut spans: Vec<Span> = shared.collect();
+        // Of two that start together, the longer one first.
+        spans.sort_by_key(|span| (span.start, Reverse(span.end)));
+        spans.dedup_by(|next, kept| kept.contains(*next));
+        spans
     }
 
     /// How many nodes are written.

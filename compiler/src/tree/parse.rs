@@ -457,6 +457,7 @@ impl<'s, 'r> Builder<'s, 'r> {
         if self.open.len() + height as usize > self.limits.depth {
             return Err(limit(span, "levels of nesting", self.limits.depth as u64));
         }
+        self.room.rare.shared.insert(target);
         self.last_end = span.end;
         self.add(target);
         Ok(())
