@@ -19,6 +19,7 @@ mod analysis;
 mod cursor;
 mod diagnostics;
 mod documents;
+mod framing;
 mod handshake;
 mod hover;
 mod memory;

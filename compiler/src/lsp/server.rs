@@ -3,6 +3,7 @@
 use super::analysis::{Analysis, Job, Outcome};
 use super::diagnostics;
 use super::documents::Documents;
+use super::framing;
 use super::handshake::{Abilities, capabilities, roots, watching};
 use super::replies::{self, parsed};
 use super::worker::Worker;
@@ -81,7 +82,7 @@ pub fn serve(
 
 fn read(mut input: impl BufRead, events: &Sender<Event>) {
     loop {
-        let event = match Message::read(&mut input) {
+        let event = match framing::read(&mut input, framing::LONGEST) {
             Ok(Some(message)) => Event::Client(message),
             Ok(None) => Event::Closed,
             Err(error) if error.kind() == io::ErrorKind::InvalidData => Event::Malformed(error.to_string()),
