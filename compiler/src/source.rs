@@ -52,11 +52,12 @@ pub struct Position {
 
 /// One input: a file or standard input.
 ///
-/// The text is the file's without a leading byte-order mark, so that offsets and columns start at the first
-/// character a person sees. Bytes that are not UTF-8 are shown as U+FFFD; such a source is never parsed.
+/// The text is the file's without a leading byte-order mark, which is kept apart, so that offsets and columns start at
+/// the first character a person sees. Bytes that are not UTF-8 are shown as U+FFFD; such a source is never parsed.
 #[derive(Clone, Debug)]
 pub struct Source {
     name: Arc<str>,
+    mark: &'static str,
     text: Arc<str>,
     line_starts: Vec<u32>,
     /// Characters before each multiple of [`STRIDE`] bytes: columns on a line of megabytes (minified JSON) must not
@@ -67,6 +68,9 @@ pub struct Source {
 /// Bytes between two entries of [`Source`]'s index of characters.
 const STRIDE: usize = 1024;
 
+/// What may stand in front of the text.
+const MARK: &str = "\u{feff}";
+
 /// The name under which standard input appears in findings.
 pub const STDIN: &str = "<stdin>";
 
@@ -74,9 +78,13 @@ impl Source {
     /// Wraps `text`, read from `name`.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, text: &str) -> Self {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let (mark, text) = match text.strip_prefix(MARK) {
+            Some(text) => (MARK, text),
+            None => ("", text),
+        };
         Self {
             name: name.into(),
+            mark,
             line_starts: line_starts(text),
             characters: characters(text),
             text: text.into(),
@@ -93,6 +101,12 @@ impl Source {
     #[must_use]
     pub fn text(&self) -> &Arc<str> {
         &self.text
+    }
+
+    /// The byte-order mark in front of the text; empty where there is none.
+    #[must_use]
+    pub fn mark(&self) -> &'static str {
+        self.mark
     }
 
     /// The text that `span` covers; empty when it does not lie on character boundaries of this text.
@@ -279,6 +293,7 @@ mod tests {
             assert_eq!(source.offset(position), Some(at), "{needle:?}");
         }
         assert_eq!(source.line(2), Some((5, "\tß x")));
+        assert_eq!((source.mark(), Source::new("a", "b").mark()), ("\u{feff}", ""));
         assert_eq!(source.position(10_000), Position { line: 4, column: 1 });
     }
 

@@ -2,15 +2,14 @@
 
 use super::args::{Check, FixFlags};
 use super::terminal::Terminal;
-use super::{Failure, count, output};
+use super::{Failure, count, output, unified};
 use crate::check::Options;
 use crate::diagnostic::{Applicability, Finding, escape};
 use crate::fixes::{self, Mended};
 use crate::load::Texts;
-use crate::source::STDIN;
+use crate::source::{STDIN, Source};
 use crate::triage::Triage;
-use similar::TextDiff;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -38,50 +37,74 @@ pub(super) fn run(
     terminal: &mut Terminal,
 ) -> Result<Texts, Failure> {
     let flags = &arguments.fixes;
-    let mended = fixes::mend(&texts, options, how, flags.unsafe_fixes).map_err(Failure::said)?;
+    let mut mended = fixes::mend(&texts, options, how, flags.unsafe_fixes).map_err(Failure::said)?;
     if flags.diff {
         write_diff(&texts, &mended, terminal)?;
         tell(&mended, "would fix", arguments, terminal)?;
         return Ok(texts);
     }
-    // All are looked at before any is written.
-    let before: BTreeMap<&str, &Arc<str>> = texts
-        .sources()
-        .map(|source| (&**source.name(), source.text()))
-        .collect();
-    let mut files = Vec::new();
-    for (name, text) in mended.changed.iter().filter(|(name, _)| name.as_ref() != STDIN) {
-        let read = before.get(&**name).map_or("", |text| text);
-        files.push((Path::new(&**name), whole(name, read, text)?));
-    }
-    for (path, bytes) in files {
-        output::to_file(path, |out| out.write_all(&bytes))?;
-    }
-    for source in mended
-        .texts
-        .sources()
-        .filter(|source| source.name().as_ref() == STDIN)
-    {
-        write_text(source.text(), terminal)?;
+    let mut written = BTreeSet::new();
+    let result = write(&texts, &mended, &mut written, terminal);
+    if result.is_err() {
+        mended
+            .applied
+            .retain(|applied| written.contains(&applied.place.file));
+        mended.changed.retain(|name, _| written.contains(name));
     }
     tell(&mended, "fixed", arguments, terminal)?;
+    result?;
     Ok(mended.texts)
 }
 
-/// The bytes of a file with its new text. What was changed since it was read is not overwritten.
-fn whole(name: &str, read: &str, text: &str) -> Result<Vec<u8>, Failure> {
-    const MARK: &str = "\u{feff}";
-    let now = fs::read_to_string(name)
-        .map_err(|error| Failure::Said(format!("cannot read `{name}` again to mend it: {error}")))?;
-    let (mark, rest) = match now.strip_prefix(MARK) {
-        Some(rest) => (MARK, rest),
-        None => ("", &*now),
-    };
-    if rest != read {
-        let message = format!("`{name}` was changed while it was checked; nothing was written");
-        return Err(Failure::Said(message));
+/// Writes what changed, and standard input whether it did or not. Everything stands beside its place before anything takes
+/// it. What was `written` before a failure is known behind it.
+fn write(
+    texts: &Texts,
+    mended: &Mended,
+    written: &mut BTreeSet<Arc<str>>,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    let failed = |name: &str, error: io::Error| Failure::Said(format!("cannot write `{name}`: {error}"));
+    let mut staged = Vec::new();
+    for source in texts.sources().filter(|source| source.name().as_ref() != STDIN) {
+        let name = source.name();
+        if let Some(text) = mended.changed.get(name) {
+            refuse_other_than_read(source)?;
+            let text = [source.mark(), text].concat();
+            let beside = output::Staged::new(Path::new(&**name), text.as_bytes());
+            staged.push((name, beside.map_err(|error| failed(name, error))?));
+        }
     }
-    Ok([mark.as_bytes(), text.as_bytes()].concat())
+    for (name, beside) in staged {
+        beside.take_place().map_err(|error| failed(name, error))?;
+        written.insert(Arc::clone(name));
+    }
+    for source in mended.texts.faithful() {
+        if source.name().as_ref() == STDIN {
+            write_text(&[source.mark(), source.text()].concat(), terminal)?;
+            written.insert(Arc::clone(source.name()));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to mend a file in place that is not the one that was read, or that gives its text only once.
+fn refuse_other_than_read(source: &Source) -> Result<(), Failure> {
+    let name = source.name();
+    let unread = |error: io::Error| Failure::Said(format!("cannot read `{name}` again to mend it: {error}"));
+    if !fs::metadata(&**name).map_err(unread)?.is_file() {
+        return Err(Failure::Said(format!(
+            "`{name}` is not a regular file, so that it cannot be mended in place; nothing was written (`-` takes \
+             standard input, and gives it mended)"
+        )));
+    }
+    let now = fs::read(&**name).map_err(unread)?;
+    if now != [source.mark(), source.text()].concat().as_bytes() {
+        return Err(Failure::Said(format!(
+            "`{name}` was changed while it was checked; nothing was written"
+        )));
+    }
+    Ok(())
 }
 
 /// Byte for byte into a pipe or a file; a terminal gets what it cannot act on.
@@ -102,17 +125,8 @@ fn write_diff(texts: &Texts, mended: &Mended, terminal: &mut Terminal) -> Result
     let mut text = String::new();
     for source in texts.sources() {
         if let Some(after) = mended.changed.get(source.name()) {
-            let name = source.name();
-            let diff = TextDiff::from_lines(&**source.text(), &**after);
-            let mut unified = diff.unified_diff();
-            // As `git diff` and `diff -u` name them, so that `git apply` and `patch -p1` take it.
-            let plain = name.strip_prefix("./").unwrap_or(name);
-            text.push_str(
-                &unified
-                    .context_radius(3)
-                    .header(&format!("a/{plain}"), &format!("b/{plain}"))
-                    .to_string(),
-            );
+            let [before, after] = [source.text(), after.as_str()].map(|text| [source.mark(), text].concat());
+            text.push_str(&unified::diff(source.name(), &before, &after));
         }
     }
     write_text(&text, terminal)

@@ -23,6 +23,7 @@ mod settings;
 mod setup;
 mod smt_dump;
 mod terminal;
+mod unified;
 mod watch;
 
 use crate::check::{Options, Understood, understand};

@@ -56,35 +56,70 @@ fn placed(path: &Path, text: &[u8]) -> Result<(), Failure> {
     })
 }
 
-/// Writes a file beside its place, then renames it: a reader finds the old text or the new one, and no failure leaves
-/// a part of either. What is no ordinary file (a terminal, a pipe, `/dev/null`) is written to where it is.
+/// Writes a file whole or not at all. What is no ordinary file (a terminal, a pipe, `/dev/null`) is written to where it is.
 fn put(path: &Path, text: &[u8]) -> io::Result<()> {
-    // Through symbolic links, so that they stay.
-    let place = match fs::canonicalize(path) {
-        Ok(place) => place,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
-        Err(error) => return Err(error),
-    };
-    let before = match fs::metadata(&place) {
-        Ok(before) if before.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-        Ok(before) if !before.is_file() => {
-            return fs::OpenOptions::new().write(true).open(&place)?.write_all(text);
-        }
-        Ok(before) => Some(before),
-        Err(_) => None,
-    };
-    let name = place.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut beside = std::ffi::OsString::from(".");
-    beside.push(name);
-    beside.push(format!(".{}.partial", std::process::id()));
-    let partial = Partial(place.with_file_name(beside));
-    let mut file = fs::File::create_new(&partial.0)?;
-    file.write_all(text)?;
-    if let Some(before) = before {
-        file.set_permissions(before.permissions())?;
+    match fs::metadata(path) {
+        Ok(before) if before.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(before) if !before.is_file() => fs::OpenOptions::new().write(true).open(path)?.write_all(text),
+        Ok(_) | Err(_) => Staged::new(path, text)?.take_place(),
     }
-    file.sync_all()?;
-    fs::rename(&partial.0, &place)
+}
+
+/// A text beside the file whose place it will take: a reader finds the old text or the new one, and no failure leaves a
+/// part of either.
+pub(super) struct Staged {
+    place: PathBuf,
+    partial: Partial,
+}
+
+impl Staged {
+    /// Writes the text. What may not be written to is refused, though it could be replaced.
+    pub(super) fn new(path: &Path, text: &[u8]) -> io::Result<Self> {
+        // Through symbolic links, so that they stay.
+        let place = match fs::canonicalize(path) {
+            Ok(place) => place,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
+            Err(error) => return Err(error),
+        };
+        let before = fs::metadata(&place).ok();
+        if let Some(before) = &before {
+            // Root may write to every file, which is not meant to be asked here.
+            if before.permissions().readonly() {
+                return Err(io::Error::new(
+                    io::ErrorKind::PermissionDenied,
+                    "the file is read-only",
+                ));
+            }
+            fs::OpenOptions::new().write(true).open(&place)?;
+        }
+        let name = place.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut beside = std::ffi::OsString::from(".");
+        beside.push(name);
+        beside.push(format!(".{}.partial", std::process::id()));
+        let partial = Partial(place.with_file_name(beside));
+        let mut file = fs::File::create_new(&partial.0)?;
+        file.write_all(text)?;
+        if let Some(before) = before {
+            #[cfg(unix)]
+            keep_owner(&file, &before);
+            file.set_permissions(before.permissions())?;
+        }
+        file.sync_all()?;
+        Ok(Self { place, partial })
+    }
+
+    /// Puts the text in its place.
+    pub(super) fn take_place(self) -> io::Result<()> {
+        fs::rename(&self.partial.0, &self.place)
+    }
+}
+
+/// Gives a file to whom it replaces another one of, as far as that is permitted: to root, and of groups to their members.
+#[cfg(unix)]
+fn keep_owner(file: &fs::File, before: &fs::Metadata) {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    let _ = fchown(file, None, Some(before.gid()));
+    let _ = fchown(file, Some(before.uid()), None);
 }
 
 /// Removed unless it was renamed.
@@ -119,6 +154,10 @@ mod tests {
             assert_eq!(fs::read(&file).unwrap(), b"three");
             fs::remove_file(&link).unwrap();
         }
+        let mut permissions = fs::metadata(&file).unwrap().permissions();
+        permissions.set_readonly(true);
+        fs::set_permissions(&file, permissions).unwrap();
+        assert!(put(&file, b"four").is_err());
         assert!(put(&directory, b"x").is_err());
         assert!(put(&directory.join("absent/report.json"), b"x").is_err());
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);

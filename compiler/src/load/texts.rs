@@ -66,12 +66,18 @@ impl Texts {
     pub fn with(&self, texts: &BTreeMap<Arc<str>, String>) -> Self {
         let replaced = self.0.iter().map(|text| match texts.get(text.source.name()) {
             Some(new) => Text {
-                source: Source::new(text.source.name().clone(), new).into(),
+                source: Source::new(text.source.name().clone(), &[text.source.mark(), new].concat()).into(),
                 ..text.clone()
             },
             None => text.clone(),
         });
         Self(replaced.collect())
+    }
+
+    /// The sources that hold what was read byte for byte, in order: without what is not UTF-8 or too long.
+    pub fn faithful(&self) -> impl Iterator<Item = &Arc<Source>> {
+        let faithful = self.0.iter().filter(|text| text.fault.is_none());
+        faithful.map(|text| &text.source)
     }
 
     /// The sources, in order.

@@ -2,10 +2,11 @@
 
 use crate::program::{Scratch, err, out, run_in};
 use std::fs;
-use std::process::Output;
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
 
 /// `check`, where the paths of the test are.
-fn check(scratch: &Scratch, arguments: &[&str], stdin: &str) -> Output {
+fn check(scratch: &Scratch, arguments: &[&str], stdin: impl AsRef<[u8]>) -> Output {
     run_in(&scratch.0, &[&["check"], arguments].concat(), stdin)
 }
 
@@ -99,6 +100,115 @@ fn a_diff_shows_the_edits_and_writes_nothing() {
     let both = check(&scratch, &["a.yaml", "--fix", "--diff"], "");
     assert_eq!(out(&both), out(&output));
     assert_eq!(fs::read_to_string(&file).unwrap(), MISSPELT);
+}
+
+#[test]
+fn git_applies_a_diff_to_any_file() {
+    let texts = [
+        ("my dir/a b.yaml", MISSPELT.to_owned()),
+        ("tab\t\"quote\".yaml", MISSPELT.to_owned()),
+        ("mark.yaml", format!("\u{feff}{MISSPELT}")),
+        ("lines.yaml", MISSPELT.replace('\n', "\r\n")),
+        ("end.yaml", MISSPELT.trim_end().to_owned()),
+        ("cr.json", MISSPELT_JSON.replacen('{', "{\r", 1)),
+    ];
+    let (shown, written) = (Scratch::new("fix-git-diff"), Scratch::new("fix-git-fix"));
+    for (name, text) in &texts {
+        shown.file(name, text);
+        written.file(name, text);
+    }
+    let diff = check(&shown, &[".", "--diff"], "");
+    check(&written, &[".", "--fix"], "");
+    let mut git = Command::new("git")
+        .args(["apply", "-"])
+        .current_dir(&shown.0)
+        .env("GIT_CEILING_DIRECTORIES", std::env::temp_dir())
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    git.stdin.take().unwrap().write_all(&diff.stdout).unwrap();
+    assert!(git.wait().unwrap().success(), "{}", out(&diff));
+    for (name, text) in &texts {
+        let [applied, fixed] =
+            [&shown, &written].map(|scratch| fs::read_to_string(scratch.0.join(name)).unwrap());
+        assert_eq!(applied, fixed, "{name:?}");
+        assert_ne!(applied, *text, "{name:?}");
+    }
+}
+
+const MISSPELT_JSON: &str = r#"{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "json"}, "spec": {"podSelecter": {}}}"#;
+
+#[test]
+fn all_files_are_written_or_none() {
+    let scratch = Scratch::new("fix-read-only");
+    let files = ["a.yaml", "b.yaml"].map(|name| scratch.file(name, &MISSPELT.replace("deny", &name[..1])));
+    let before = files.clone().map(|file| fs::read_to_string(file).unwrap());
+    let set_readonly = |readonly| {
+        let mut permissions = fs::metadata(&files[1]).unwrap().permissions();
+        permissions.set_readonly(readonly);
+        fs::set_permissions(&files[1], permissions).unwrap();
+    };
+    set_readonly(true);
+    let refused = check(&scratch, &[".", "--fix"], "");
+    assert_eq!(refused.status.code(), Some(2));
+    let reason = "cannot write `./b.yaml`: the file is read-only";
+    assert!(err(&refused).contains(reason), "{}", err(&refused));
+    assert!(!err(&refused).contains("fixed"), "{}", err(&refused));
+    assert_eq!(
+        files.clone().map(|file| fs::read_to_string(file).unwrap()),
+        before
+    );
+    assert_eq!(names(&scratch), ["a.yaml", "b.yaml"]);
+    set_readonly(false);
+    assert_eq!(check(&scratch, &[".", "--fix"], "").status.code(), Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_stays_its_owners() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let scratch = Scratch::new("fix-owner");
+    let file = scratch.file("a.yaml", MISSPELT);
+    // Root alone may do this, and may lose what belongs to others.
+    let given = chown(&file, Some(12_345), Some(54_321));
+    check(&scratch, &["a.yaml", "--fix"], "");
+    assert_eq!(fs::read_to_string(&file).unwrap(), MENDED);
+    if given.is_ok() {
+        let owner = fs::metadata(&file).unwrap();
+        assert_eq!((owner.uid(), owner.gid()), (12_345, 54_321));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_not_mended_in_place() {
+    let scratch = Scratch::new("fix-pipe");
+    let refused = check(&scratch, &["/dev/stdin", "--fix"], MISSPELT);
+    assert_eq!((refused.status.code(), out(&refused)), (Some(2), String::new()));
+    let reason = "`/dev/stdin` is not a regular file";
+    assert!(err(&refused).contains(reason), "{}", err(&refused));
+    assert_eq!(
+        check(&scratch, &["/dev/stdin", "--fix"], MENDED).status.code(),
+        Some(0)
+    );
+}
+
+#[test]
+fn every_byte_of_standard_input_stays_that_no_fix_covers() {
+    let scratch = Scratch::new("fix-bytes");
+    let [marked, mended] = [MISSPELT, MENDED].map(|text| format!("\u{feff}{text}"));
+    let output = check(&scratch, &["-", "--fix"], &marked);
+    assert_eq!((output.status.code(), out(&output)), (Some(0), mended));
+    // What cannot be given back as it came is not given at all.
+    let latin = MISSPELT.replace('é', "?").into_bytes();
+    let latin: Vec<u8> = latin
+        .into_iter()
+        .map(|byte| if byte == b'?' { 0xe9 } else { byte })
+        .collect();
+    for arguments in [&["-", "--fix"][..], &["-", "--fix", "--limits", "bytes=64"]] {
+        let output = check(&scratch, arguments, &latin);
+        assert_eq!((output.status.code(), out(&output)), (Some(2), String::new()));
+    }
 }
 
 #[test]

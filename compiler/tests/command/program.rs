@@ -69,7 +69,7 @@ pub(crate) fn run_with(arguments: &[&str], stdin: &str) -> Output {
     run_in(ROOT, arguments, stdin)
 }
 
-pub(crate) fn run_in(directory: impl AsRef<Path>, arguments: &[&str], stdin: &str) -> Output {
+pub(crate) fn run_in(directory: impl AsRef<Path>, arguments: &[&str], stdin: impl AsRef<[u8]>) -> Output {
     let mut child = program(directory)
         .args(arguments)
         .stdin(Stdio::piped())
@@ -78,7 +78,7 @@ pub(crate) fn run_in(directory: impl AsRef<Path>, arguments: &[&str], stdin: &st
         .spawn()
         .unwrap();
     // A command that refuses its flags does not read.
-    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_ref());
     child.wait_with_output().unwrap()
 }
 
