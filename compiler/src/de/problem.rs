@@ -309,6 +309,14 @@ impl Reader<'_> {
         let mut open: Vec<&str> = record.fields.to_vec();
         open.retain(|field| document.entry(self.node, field).is_none());
         let (field, applicability) = suggest::sole(written, &open)?;
+        let mut others = document.mapping(self.node)?.entries.iter();
+        let stands_for_it = |other: NodeId| {
+            let name = document.key_text(other);
+            !record.fields.contains(&&*name) && suggest::nearest(&name, &open).contains(&field)
+        };
+        if others.any(|other| other.key != key && stands_for_it(other.key)) {
+            return None;
+        }
         Some(Draft {
             applicability,
             title: format!("write `{field}`"),
