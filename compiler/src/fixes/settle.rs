@@ -111,10 +111,10 @@ struct Trial<'a> {
 }
 
 impl<'a> Trial<'a> {
-    /// How often a file may be read. To find bad fixes in many documents takes twice the logarithm of their number; only many
+    /// How often a file may be read. Bad fixes in many documents take twice the logarithm of the number of fixes; only many
     /// of them in one large document take more.
     const READINGS: usize = 64;
-    /// What may be read of small files.
+    /// How many bytes may be read of any file.
     const AT_LEAST: usize = 16 << 20;
 
     fn of(source: &'a Source, limits: &'a Limits) -> Self {
@@ -137,9 +137,9 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// Finds the bad ones of fixes that are in order. They are halved until none is left that is good or alone, so that each is
-    /// read with those of its own document, and one that is bad costs the others nothing. What cannot be found out any more
-    /// is bad; it is proposed again once the others are applied.
+    /// Finds the bad ones of fixes that are in order. What is not good together is halved: a half is read with the documents
+    /// that it is in, and a bad fix costs the others nothing. What must not be read any more counts as bad; it is proposed
+    /// again once the others are applied.
     fn sift(&self, fixes: &[(Number, &Fix)], bad: &mut BTreeSet<Number>) {
         if fixes.is_empty() || self.are_good(fixes) {
             return;
