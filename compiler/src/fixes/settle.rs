@@ -71,10 +71,13 @@ fn narrow_edit(edit: &mut Edit, source: &Source) -> Option<Span> {
 /// A fix by its place in the list: which finding's, and which of that.
 type Number = (usize, usize);
 
+/// A fix to be tried.
+type Proposed<'f> = (Number, &'f Fix);
+
 /// The second half of [`settle`]: each file is read with the fixes in it.
 fn try_out(findings: &mut [Finding], input: &Input, limits: &Limits) {
     // Alternatives are not tried together.
-    let mut together: BTreeMap<(Arc<str>, usize), Vec<(Number, &Fix)>> = BTreeMap::new();
+    let mut together: BTreeMap<(Arc<str>, usize), Vec<Proposed<'_>>> = BTreeMap::new();
     for (at, finding) in findings.iter().enumerate() {
         for (which, fix) in finding.fixes.iter().enumerate() {
             if let Some(edit) = fix.edits.first() {
@@ -140,7 +143,7 @@ impl<'a> Trial<'a> {
     /// Finds the bad ones of fixes that are in order. What is not good together is halved: a half is read with the documents
     /// that it is in, and a bad fix costs the others nothing. What must not be read any more counts as bad; it is proposed
     /// again once the others are applied.
-    fn sift(&self, fixes: &[(Number, &Fix)], bad: &mut BTreeSet<Number>) {
+    fn sift(&self, fixes: &[Proposed<'_>], bad: &mut BTreeSet<Number>) {
         if fixes.is_empty() || self.are_good(fixes) {
             return;
         }
@@ -153,7 +156,7 @@ impl<'a> Trial<'a> {
         self.sift(rest, bad);
     }
 
-    fn are_good(&self, fixes: &[(Number, &Fix)]) -> bool {
+    fn are_good(&self, fixes: &[Proposed<'_>]) -> bool {
         let edits = || fixes.iter().flat_map(|(_, fix)| &fix.edits);
         let Some(part) = self.part(edits()) else {
             return false;
