@@ -11,7 +11,7 @@ use crate::source::{STDIN, Source};
 use crate::triage::Triage;
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ fn write(
     texts: &Texts,
     mended: &Mended,
     written: &mut BTreeSet<Arc<str>>,
-    terminal: &Terminal,
+    terminal: &mut Terminal,
 ) -> Result<(), Failure> {
     let failed = |name: &str, error: io::Error| Failure::Said(format!("cannot write `{name}`: {error}"));
     let mut staged = Vec::new();

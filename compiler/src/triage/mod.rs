@@ -102,6 +102,7 @@ pub fn triage(checked: &Checked, understood: &Understood, how: &Triage) -> Triag
         how.today,
         |acceptance, code| {
             run.judges(code)
+                && !(needs_pods(code) && understood.model.cluster.endpoints().is_empty())
                 && !(is_about_port_names(code) && unreached.iter().any(|at| acceptance.covers_place(at)))
         },
     );
@@ -152,6 +153,17 @@ impl Run {
 /// Whether a code says what a port of a rule means on the pods that the rule reaches.
 fn is_about_port_names(code: Code) -> bool {
     code.number() / 100 == 2
+}
+
+/// Whether nothing of this code is found without a pod: pods that others are compared with, or that are left open.
+fn needs_pods(code: Code) -> bool {
+    matches!(
+        code,
+        Code::POLICY_SELECTS_NOTHING
+            | Code::PEER_SELECTS_NOTHING
+            | Code::NAMESPACE_WITHOUT_DEFAULT_DENY
+            | Code::POLICY_ON_HOST_NETWORK
+    )
 }
 
 /// Whether a finding of this code comes from the file that it is in, whatever else is read with it.

@@ -315,8 +315,8 @@ fn what_was_not_asked_is_not_called_unused() {
 
 #[test]
 fn what_is_about_pods_elsewhere_is_not_called_unused() {
-    let said = |pods: &str, port: &str| {
-        let with = format!("- port: {port} # portcullis: allow[PC201] two catalogs");
+    let said = |code: &str, pods: &str, port: &str| {
+        let with = format!("- port: {port} # portcullis: allow[{code}] two catalogs");
         let policy = POLICY.replace("- port: http", &with);
         let files = [("pods.yaml", pods.as_bytes()), ("policy.yaml", policy.as_bytes())];
         let input = load::load_bytes(files, &Limits::default());
@@ -326,10 +326,12 @@ fn what_is_about_pods_elsewhere_is_not_called_unused() {
     };
     let elsewhere = PODS.replace("app: api", "app: web");
     for port in ["http", "80"] {
-        assert_eq!(said("", port), [], "{port}");
-        assert_eq!(said(&elsewhere, port), [], "{port}");
+        assert_eq!(said("PC201", "", port), [], "{port}");
+        assert_eq!(said("PC201", &elsewhere, port), [], "{port}");
     }
-    assert_eq!(said(PODS, "80"), [Code::UNUSED_ACCEPTANCE]);
+    assert_eq!(said("PC201", PODS, "80"), [Code::UNUSED_ACCEPTANCE]);
+    assert_eq!(said("PC602", "", "80"), []);
+    assert_eq!(said("PC602", &elsewhere, "80"), [Code::UNUSED_ACCEPTANCE]);
 }
 
 #[test]
