@@ -1,15 +1,17 @@
 //! Bytes as what a repository decided about findings: `portcullis.toml`, a baseline, acceptances in comments and
-//! annotations, codes and limits on the command line.
+//! annotations, codes, patterns and limits on the command line.
 
 use super::findings;
 use crate::config;
 use crate::limits::Limits;
+use crate::load::{Exclude, Pattern};
 use crate::source::{Source, Sources};
 use crate::triage::acceptance;
 use crate::triage::baseline::Baseline;
 use crate::triage::codes::Codes;
 use crate::triage::date::Date;
 use ir::origin::Origin;
+use std::path::Path;
 
 pub(super) fn ask(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
@@ -44,6 +46,11 @@ pub(super) fn ask(bytes: &[u8]) {
         if let Ok(codes) = line.trim().parse::<Codes>() {
             let again = codes.to_string().parse::<Codes>();
             assert_eq!(again.as_ref().ok(), Some(&codes), "{line:?}");
+        }
+        if let Ok(pattern) = line.parse::<Pattern>() {
+            let exclude = Exclude::from("/repository").with(Path::new(""), &[pattern]);
+            let leaves_out = |is_directory| exclude.leaves_out(Path::new(line), is_directory);
+            assert!(leaves_out(true) || !leaves_out(false), "{line:?}");
         }
         if let Ok(limits) = line.parse::<Limits>() {
             assert!(limits.depth <= Limits::DEEPEST && limits.depth > 0, "{line:?}");

@@ -41,14 +41,18 @@ fn help(templates: &Path) -> String {
         chart
     };
     let below = templates.strip_prefix(".").unwrap_or(templates);
-    let is_below = below
+    let names: Option<Vec<_>> = below
         .components()
-        .all(|part| matches!(part, Component::Normal(_)));
-    let pattern = match below.components().count() {
+        .map(|component| match component {
+            Component::Normal(name) => Some(name.to_string_lossy()),
+            _ => None,
+        })
+        .collect();
+    let pattern = match names {
         // A name alone would fit in every directory.
-        1 => "/templates".to_owned(),
-        _ if is_below => below.display().to_string(),
-        _ => "templates/".to_owned(),
+        Some(names) if names.len() == 1 => "/templates".to_owned(),
+        Some(names) => names.join("/"),
+        None => "templates/".to_owned(),
     };
     format!(
         "this is a template of a Helm chart: check what `helm template {}` writes, and leave it out here with \
