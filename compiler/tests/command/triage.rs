@@ -149,7 +149,10 @@ fn guarantees_accept_in_place_too() {
     assert_eq!(found(&format!("{held}never\n"), &[]).1, ["PC404"]);
     assert_eq!(found(held, &[]).1, ["PC614"]);
     let unused = "never world -> ns:shop # portcullis: allow[PC405] not here\n";
-    assert_eq!(found(unused, &["--fix", "--unsafe-fixes"]).1, Vec::<String>::new());
+    assert_eq!(
+        found(unused, &["--fix", "--unsafe-fixes"]).1,
+        Vec::<String>::new()
+    );
     let mended = fs::read_to_string(scratch.path("m/shop.guarantees")).unwrap();
     assert_eq!(mended, "never world -> ns:shop\n");
 }
