@@ -6,7 +6,7 @@ use crate::source::{STDIN, Source};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -229,7 +229,10 @@ impl<'e> Walk<'e> {
                 {
                     continue;
                 }
-                let kind = kind?;
+                let kind = match kind {
+                    Err(error) if !is_read(&child) && leads_nowhere(&child, &error) => continue,
+                    kind => kind?,
+                };
                 if kind.is_dir() {
                     below.push(child);
                 } else if kind.is_file() && is_manifest(&child) {
@@ -247,6 +250,18 @@ impl<'e> Walk<'e> {
 /// Whether an entry of a directory is not looked into.
 pub(crate) fn is_left_out(name: &str) -> bool {
     name.starts_with('.') || name == "node_modules"
+}
+
+/// Whether a file of this name is read where a directory is named.
+fn is_read(path: &Path) -> bool {
+    is_manifest(path) || is_guarantees(path)
+}
+
+/// Whether an entry is a link to what is not there, or to itself. What may be a directory that cannot be entered is an
+/// error.
+fn leads_nowhere(entry: &Path, error: &LoadError) -> bool {
+    error.source.kind() != io::ErrorKind::PermissionDenied
+        && fs::symlink_metadata(entry).is_ok_and(|entry| entry.is_symlink())
 }
 
 fn is_guarantees(path: &Path) -> bool {

@@ -235,8 +235,32 @@ fn directories_are_read_once_in_order_and_without_loops() {
     );
     let missing = scratch.load(&["nowhere"]).unwrap_err();
     assert!(missing.to_string().contains("nowhere"), "{missing}");
-    symlink("gone", scratch.0.join("dangling.yaml")).unwrap();
-    assert!(scratch.load(&[""]).is_err());
+}
+
+/// A link that leads nowhere is an error where it should lead to a manifest.
+#[test]
+fn links_that_lead_nowhere_matter_where_their_name_is_read() {
+    let scratch = Scratch::new("links");
+    scratch.write("a.yaml", "kind: Other");
+    for name in [
+        "foo.txt",
+        "README",
+        "docs",
+        "portcullis.toml",
+        "a.yaml/below",
+        "link",
+    ] {
+        let link = scratch.0.join(name.replace('/', "-"));
+        symlink(name, &link).unwrap();
+        assert_eq!(scratch.load(&[""]).unwrap(), ["a.yaml"], "{name}");
+        assert!(scratch.load(&[link.to_str().unwrap()]).is_err(), "{name}");
+    }
+    for name in ["b.yaml", "b.guarantees"] {
+        let link = scratch.0.join(name);
+        symlink("gone", &link).unwrap();
+        assert!(scratch.load(&[""]).is_err(), "{name}");
+        fs::remove_file(link).unwrap();
+    }
 }
 
 #[test]
