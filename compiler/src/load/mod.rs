@@ -16,15 +16,17 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod walk;
 
 pub(crate) use charts::name_charts;
 pub use classify::Kind;
 pub use exclude::{Exclude, NotAPattern, Pattern};
 pub use object::{Object, ObjectKind, Place};
+pub(crate) use paths::is_beside_manifests;
 pub use paths::states;
-pub(crate) use paths::{is_beside_manifests, is_left_out};
 pub use pod::{Container, Pod, PodSpec};
 pub use texts::Texts;
+pub(crate) use walk::{Walk, is_left_out, is_read};
 
 use crate::de::{Problem, UNRENDERED};
 use crate::diagnostic::{self, Code, Finding, Fix, ObjectName};

@@ -1,13 +1,14 @@
 //! What is on the disk below the workspace's roots.
 //!
-//! The same files that `check` would read, without what is generated or fetched: a directory whose name starts with a
-//! dot, `node_modules`, and any that is marked as a cache. One entry that cannot be read does not hide the others.
+//! The same files that `check` would read, without directories that are marked as a cache. One entry that cannot be read
+//! does not hide the others. A file that is open under another name than it was found by, as links lead there, is the
+//! same file.
 
 use super::documents::{Opened, workspace_text};
 use crate::config::{self, Config, ConfigError};
 use crate::diagnostic::{Finding, Repository};
 use crate::limits::Limits;
-use crate::load::{Exclude, Texts, is_beside_manifests, is_left_out};
+use crate::load::{Exclude, Texts, Walk, is_beside_manifests, is_left_out, is_read};
 use crate::source::Sources;
 use crate::triage::Triage;
 use crate::triage::baseline::Baseline;
@@ -27,6 +28,8 @@ const MOST_ENTRIES: usize = 100_000;
 pub(super) struct Workspace {
     pub(super) roots: Arc<[PathBuf]>,
     files: BTreeMap<Arc<str>, File>,
+    /// The names of files by their paths without links.
+    names: BTreeMap<PathBuf, Arc<str>>,
     /// What the repository decided.
     pub(super) settings: Settings,
     /// Whether there were too many entries to look at all of them.
@@ -69,16 +72,16 @@ impl Workspace {
             .roots
             .first()
             .map_or_else(Settings::default, |root| Settings::of(root));
-        let mut walk = Walk {
-            found: Vec::new(),
-            left: MOST_ENTRIES,
-            exclude: &self.settings.exclude,
-        };
+        let mut walk = Walk::leaving_out(&self.settings.exclude);
+        walk.left = MOST_ENTRIES;
+        walk.without_caches = true;
         for root in &*self.roots {
             walk.directory(root);
         }
         self.is_cut = walk.left == 0;
-        for path in walk.found {
+        self.names.clear();
+        for found in walk.files {
+            let path = found.path;
             let Some(name) = path.to_str() else {
                 continue;
             };
@@ -99,7 +102,9 @@ impl Workspace {
                     None => continue,
                 },
             };
-            self.files.insert(name.into(), file);
+            let name: Arc<str> = name.into();
+            self.names.insert(found.real, name.clone());
+            self.files.insert(name, file);
         }
     }
 
@@ -111,7 +116,15 @@ impl Workspace {
             .map(|(name, file)| (name.clone(), file.texts.clone()))
             .collect();
         for (name, document) in opened {
-            if self.reads(name) {
+            let path = Path::new(&**name);
+            // What is not on the disk has no other name.
+            let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+            let is_read = match self.names.get(&real) {
+                // Of several names that are open, the first one counts.
+                Some(found) => texts.remove(found).is_some(),
+                None => self.reads(path),
+            };
+            if is_read {
                 texts.insert(name.clone(), document.texts.clone());
             }
         }
@@ -119,10 +132,8 @@ impl Workspace {
     }
 
     /// Whether a document belongs to what is checked: what is outside the roots does, as somebody opened it.
-    fn reads(&self, name: &str) -> bool {
-        let path = Path::new(name);
-        let root = self.roots.iter().find(|root| path.starts_with(root));
-        let Some(root) = root else {
+    fn reads(&self, path: &Path) -> bool {
+        let Some(root) = self.roots.iter().find(|root| path.starts_with(root)) else {
             return !path.is_absolute() || is_read(path);
         };
         let mut below = path.ancestors().take_while(|entry| entry != root);
@@ -142,53 +153,6 @@ fn read(path: &Path, limits: &Limits) -> Option<Vec<u8>> {
         .read_to_end(&mut bytes)
         .ok()?;
     Some(bytes)
-}
-
-struct Walk<'e> {
-    found: Vec<PathBuf>,
-    left: usize,
-    exclude: &'e Exclude,
-}
-
-impl Walk<'_> {
-    fn directory(&mut self, root: &Path) {
-        let mut pending = vec![root.to_owned()];
-        while let Some(directory) = pending.pop() {
-            // https://bford.info/cachedir/: cargo's `target`, and other tools'.
-            if directory != root && directory.join("CACHEDIR.TAG").exists() {
-                continue;
-            }
-            for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
-                if self.left == 0 {
-                    return;
-                }
-                self.left -= 1;
-                let name = entry.file_name();
-                let Ok(kind) = entry.file_type() else {
-                    continue;
-                };
-                let path = entry.path();
-                if is_left_out(&name.to_string_lossy()) || self.exclude.leaves_out(&path, kind.is_dir()) {
-                    continue;
-                }
-                // A link to a directory may lead in a circle; one to a file is a file.
-                if kind.is_dir() {
-                    pending.push(path);
-                } else if is_read(&path)
-                    && (kind.is_file() || fs::metadata(&path).is_ok_and(|to| to.is_file()))
-                {
-                    self.found.push(path);
-                }
-            }
-        }
-    }
-}
-
-fn is_read(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| {
-        let extension = extension.to_string_lossy().to_lowercase();
-        matches!(&*extension, "yaml" | "yml" | "json" | "guarantees")
-    })
 }
 
 impl Settings {
@@ -269,11 +233,62 @@ mod tests {
         let names: Vec<_> = workspace.files.keys().cloned().collect();
         let expected = ["a.yaml", "deep/b.yml"].map(|file| root.join(file).to_str().unwrap().into());
         assert_eq!(names, expected);
-        assert!(workspace.reads(root.join("new.yaml").to_str().unwrap()));
-        assert!(!workspace.reads(root.join("node_modules/new.yaml").to_str().unwrap()));
-        assert!(!workspace.reads(root.join("chart/templates/new.yaml").to_str().unwrap()));
-        assert!(!workspace.reads(root.join("new.toml").to_str().unwrap()));
-        assert!(workspace.reads("untitled:Untitled-1"));
+        let reads = |file: &str| workspace.reads(&root.join(file));
+        assert!(reads("new.yaml"));
+        assert!(!reads("node_modules/new.yaml"));
+        assert!(!reads("chart/templates/new.yaml"));
+        assert!(!reads("new.toml"));
+        assert!(workspace.reads(Path::new("untitled:Untitled-1")));
         fs::remove_dir_all(&root).unwrap();
+    }
+    /// As `check` does: what a link leads to is read, and read once.
+    #[cfg(unix)]
+    #[test]
+    fn a_file_is_read_once_by_whatever_name_it_is_open() {
+        use std::os::unix::fs::symlink;
+        let scratch = std::env::temp_dir().join(format!("portcullis-links-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&scratch);
+        let root = scratch.join("root");
+        for file in ["root/base/a.yaml", "root/overlay/b.yaml", "beside/c.yaml"] {
+            let path = scratch.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "kind: Other\n").unwrap();
+        }
+        symlink("../base/a.yaml", root.join("overlay/a.yaml")).unwrap();
+        symlink("../beside", root.join("more")).unwrap();
+        symlink(&root, scratch.join("link")).unwrap();
+        let limits = Limits::default();
+        let mut workspace = Workspace::new(vec![scratch.join("link")]);
+        workspace.scan(&limits);
+        let read = |opened: &[&str]| -> Vec<String> {
+            let opened = opened.iter().map(|file| {
+                let name: Arc<str> = scratch.join(file).to_str().unwrap().into();
+                let texts = workspace_text(&name, b"kind: Other\n", &limits);
+                (name, Opened { version: 1, texts })
+            });
+            let texts = workspace.texts(&opened.collect());
+            let below = |name: &Arc<str>| {
+                Some(
+                    Path::new(&**name)
+                        .strip_prefix(&scratch)
+                        .ok()?
+                        .to_str()?
+                        .to_owned(),
+                )
+            };
+            texts.keys().filter_map(below).collect()
+        };
+        let on_disk = ["link/base/a.yaml", "link/more/c.yaml", "link/overlay/b.yaml"];
+        assert_eq!(read(&[]), on_disk);
+        assert_eq!(read(&["link/base/a.yaml"]), on_disk);
+        assert_eq!(
+            read(&["link/overlay/a.yaml"]),
+            ["link/more/c.yaml", "link/overlay/a.yaml", "link/overlay/b.yaml"]
+        );
+        assert_eq!(
+            read(&["root/base/a.yaml", "root/overlay/a.yaml", "beside/c.yaml"]),
+            ["beside/c.yaml", "link/overlay/b.yaml", "root/base/a.yaml"]
+        );
+        fs::remove_dir_all(&scratch).unwrap();
     }
 }
