@@ -7,12 +7,13 @@ use super::{
     Failure, Kept, Status, count, fix, output, read, reading, refuse_blocked, scope, scope_line, settings,
     smt_dump, watch,
 };
-use crate::check;
+use crate::check::{self, Options};
+use crate::config::Config;
 use crate::diagnostic::report::Report;
 use crate::diagnostic::{self, Counts, escape, github, gitlab, human, json, junit, markdown, sarif};
 use crate::explain;
 use crate::lints::pc403_new_access;
-use crate::load::Texts;
+use crate::load::{Exclude, Texts};
 use crate::triage::{self, Triaged, baseline};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -60,7 +61,10 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
     let config = settings::config(&common.run)?;
     let how = settings::triage(&arguments.triage, &config, arguments.write_baseline.is_none())?;
     let progress = Progress::of("checking", common.run.quiet);
-    let reading = reading(&arguments.guarantees, &common.run, &config);
+    let reading = Options {
+        exclude: exclude(arguments, &config),
+        ..reading(&arguments.guarantees, &common.run, &config)
+    };
     let mut texts = Texts::gather(
         &common.paths,
         &reading.guarantees,
@@ -179,6 +183,13 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
         return Ok(Status::Incomplete);
     }
     Ok(Status::Fine)
+}
+
+/// What of directories is not read: what is left out, and what is written.
+pub(super) fn exclude(arguments: &Check, config: &Config) -> Exclude {
+    let reports = arguments.format.iter().filter_map(|output| output.file.as_ref());
+    let written = reports.chain(&arguments.output).chain(&arguments.write_baseline);
+    settings::exclude(&arguments.common.run, config).with_written(written)
 }
 
 /// What to write, and where.

@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Check, terminal: &mut Terminal) -> Result<Status, 
         // The configuration may name others by now. Where it cannot be read, the check says so.
         let run = &arguments.common.run;
         let config = settings::config(run).unwrap_or_default();
-        let exclude = settings::exclude(run, &config);
+        let exclude = check::exclude(arguments, &config);
         let paths = watched(arguments, &config);
         // Taken first: what changes during the check is seen behind it.
         let seen = states(&paths, &exclude);

@@ -6,8 +6,10 @@
 //! excluded directory is not looked at; what is named on the command line is read whatever it is called.
 
 use crate::diagnostic::repository::plain;
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
+use std::{fs, io};
 use thiserror::Error;
 
 /// What of directories is not read.
@@ -16,6 +18,8 @@ pub struct Exclude {
     /// Where relative paths start.
     here: PathBuf,
     patterns: Vec<(PathBuf, Pattern)>,
+    /// Without links.
+    written: BTreeSet<PathBuf>,
 }
 
 /// A pattern as it is written.
@@ -54,7 +58,7 @@ impl Exclude {
     pub fn from(here: impl Into<PathBuf>) -> Self {
         Self {
             here: here.into(),
-            patterns: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -65,6 +69,27 @@ impl Exclude {
         self.patterns
             .extend(patterns.iter().map(|pattern| (base.clone(), pattern.clone())));
         self
+    }
+
+    /// Files that the run itself writes, whether they are there yet or not: what it said last time is no input.
+    #[must_use]
+    pub fn with_written<'p>(mut self, files: impl IntoIterator<Item = &'p PathBuf>) -> Self {
+        let real = |file: &PathBuf| {
+            let file = self.here.join(file);
+            fs::canonicalize(&file).or_else(|_| {
+                let directory = fs::canonicalize(file.parent().unwrap_or(&file))?;
+                io::Result::Ok(directory.join(file.file_name().unwrap_or_default()))
+            })
+        };
+        // Where the directory is missing, no walk comes by.
+        self.written = files.into_iter().filter_map(|file| real(file).ok()).collect();
+        self
+    }
+
+    /// Whether the run writes the file with this real path.
+    #[must_use]
+    pub fn is_written(&self, real: &Path) -> bool {
+        self.written.contains(real)
     }
 
     /// Whether an entry of a directory is not looked at.

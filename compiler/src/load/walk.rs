@@ -2,7 +2,7 @@
 //!
 //! Manifests and files of guarantees, by name. Entries that start with a dot and `node_modules` are left out, as `.git`
 //! and `.github` are full of YAML that is not manifests, and so is what the user excludes; name them on the command line
-//! to have them read.  Symbolic links are followed.
+//! to have them read. What the run itself writes is no input either. Symbolic links are followed.
 
 use super::{Exclude, LoadError};
 use std::collections::BTreeSet;
@@ -117,8 +117,10 @@ impl<'e> Walk<'e> {
                 true => self.known(&path, fs::canonicalize(&path))?,
                 false => directory.join(name),
             };
-            let guarantees = is_guarantees(&path);
-            self.found(path, real, guarantees, true);
+            if !self.exclude.is_written(&real) {
+                let guarantees = is_guarantees(&path);
+                self.found(path, real, guarantees, true);
+            }
         }
         None
     }

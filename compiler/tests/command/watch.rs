@@ -5,6 +5,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 /// A check that goes on.
 struct Watch {
@@ -120,4 +122,40 @@ fn what_a_repository_decided() {
     ];
     assert_eq!(run_in(scratch.path("below"), &accept, "").status.code(), Some(0));
     assert!(!watch.summary().contains("1 warning"));
+}
+
+/// What a check writes into the directory that it reads makes it neither check again nor find more to read.
+#[test]
+fn what_a_check_writes_is_not_what_it_reads() {
+    let scratch = Scratch::new("watch-outputs");
+    let file = scratch.file("a.yaml", POLICY);
+    let arguments = [
+        "--no-config",
+        "--no-solver",
+        ".",
+        "--format",
+        "json=o.json",
+        "--format",
+        "gitlab=reports/../gl-code-quality.json",
+        "--output",
+        "said.json",
+        "--write-baseline",
+        "known.json",
+    ];
+    let written = ["o.json", "gl-code-quality.json", "said.json", "known.json"];
+    fs::create_dir(scratch.path("reports")).unwrap();
+    let mut watch = Watch::start(scratch.path(""), &arguments);
+    for space in ["\n", "\n\n"] {
+        let told = watch.summary();
+        assert!(!told.contains("error") && !told.contains("skipped"), "{told}");
+        for name in written {
+            assert!(Path::new(&scratch.path(name)).exists(), "{name}");
+        }
+        fs::write(&file, format!("{POLICY}{space}")).unwrap();
+    }
+    assert!(!watch.summary().contains("error"));
+    // Long enough for another check, whose summary would be the next.
+    sleep(Duration::from_secs(2));
+    fs::write(&file, POLICY.replace("podSelector", "podSelecter")).unwrap();
+    assert!(watch.summary().contains("1 error"));
 }
