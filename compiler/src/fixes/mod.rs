@@ -5,6 +5,7 @@
 //!
 //! Invariants:
 //! - every byte that no edit covers stays as it is;
+//! - no fix edits text that an alias repeats elsewhere;
 //! - a fix is applied whole or not at all, and no two that touch each other in one round;
 //! - nothing is written here: texts in, texts out.
 
