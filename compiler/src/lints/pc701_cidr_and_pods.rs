@@ -8,7 +8,8 @@
 //! Here a pod of the input makes the difference: with one reading the block lets it through, with the other it does
 //! not.
 //!
-//! Said only where some flow's verdict differs. `--cidr-match=external` gives Cilium's reading throughout.
+//! Said only where some flow's verdict differs. A rule for egress is a note where no pod of the input lists one of its
+//! ports: it is about what is outside, as a rule. `--cidr-match=external` gives Cilium's reading throughout.
 //!
 //! ## Example
 //! ```yaml
@@ -61,7 +62,7 @@ use super::blocks::Blocks;
 use super::object_name;
 use super::pc606_cidr_inside_cluster_range::Ranges;
 use super::surroundings::{Surroundings, listed};
-use crate::diagnostic::{Code, Finding, Witness};
+use crate::diagnostic::{Code, Finding, Severity, Witness};
 use ipnet::IpNet;
 use ir::cluster::EndpointId;
 use ir::flow::Party;
@@ -91,6 +92,7 @@ pub fn check(around: &Surroundings<'_>) -> Vec<Finding> {
         addresses: addresses(model),
         known: HashMap::new(),
     };
+    let listed_ports = ListedPorts::of(model);
     let mut findings = Vec::new();
     for (policy, rule, peer, block) in blocks {
         // A block about the cluster's own addresses is told as such.
@@ -98,7 +100,11 @@ pub fn check(around: &Surroundings<'_>) -> Vec<Finding> {
             continue;
         }
         if let Some(witness) = search.witness(policy, rule, block) {
-            findings.push(finding(policy, peer, rule.direction, witness));
+            let mut finding = finding(policy, peer, rule.direction, witness);
+            if rule.direction == Direction::Egress && !listed_ports.meets(&rule.ports) {
+                finding.severity = Severity::Note;
+            }
+            findings.push(finding);
         }
     }
     findings
@@ -142,6 +148,39 @@ fn addresses(model: &Model) -> Blocks<EndpointId> {
         let addresses = pod.addresses.iter();
         addresses.map(move |address| (IpNet::from(*address), id))
     }))
+}
+
+/// The ports that pods list.
+struct ListedPorts(BTreeSet<(Protocol, u16)>);
+
+impl ListedPorts {
+    fn of(model: &Model) -> Self {
+        let pods = model.cluster.endpoints().iter().filter(|pod| !pod.host_network);
+        Self(
+            pods.flat_map(|pod| &pod.ports)
+                .map(|port| (port.protocol, port.number))
+                .collect(),
+        )
+    }
+
+    /// Whether one of them may be among a rule's.
+    fn meets(&self, ports: &Ports) -> bool {
+        let Ports::OneOf(ports) = ports else {
+            return true;
+        };
+        ports.iter().any(|port| match &port.matches {
+            PortMatch::Numbers {
+                protocol,
+                first,
+                last,
+            } => Protocol::TRANSPORT
+                .into_iter()
+                .filter(|one| protocol.contains(*one))
+                .any(|one| self.0.range((one, *first)..=(one, *last)).next().is_some()),
+            PortMatch::Name { .. } => true,
+            PortMatch::Icmp { .. } => false,
+        })
+    }
 }
 
 /// What flows are looked for in.
