@@ -8,7 +8,7 @@ mod directory;
 mod obstacles;
 
 pub use directory::{WriteError, write};
-pub use obstacles::obstacles;
+pub use obstacles::{obstacles, unpatched};
 
 use crate::resolve::Resolved;
 use crate::source::Sources;
@@ -58,7 +58,7 @@ pub struct Output {
 /// given as text.
 ///
 /// # Errors
-/// See [`CompileError`]. Call [`obstacles`] first.
+/// See [`CompileError`]. Call [`obstacles`] and [`unpatched`] first.
 pub fn compile(
     resolved: &Resolved<'_>,
     sources: &Sources,

@@ -44,6 +44,8 @@ pub(super) fn run(arguments: &Compile, terminal: &mut Terminal) -> Result<Status
         }
     }
     let mut obstacles = compile::obstacles(model);
+    obstacles.extend(compile::unpatched(&understood.findings));
+    diagnostic::sort(&mut obstacles);
     diagnostic::name_templates(&mut obstacles, &understood.input.templates);
     if !obstacles.is_empty() {
         let options = terminal.err_options();

@@ -1,6 +1,6 @@
 //! What keeps a model from being compiled.
 
-use crate::diagnostic::{self, Code, Finding, ObjectName};
+use crate::diagnostic::{self, Code, Finding, ObjectName, Severity};
 use ir::cluster::{Cluster, Endpoint, Node};
 use ir::enforceable::domains;
 use ir::model::Model;
@@ -21,6 +21,21 @@ pub fn obstacles(model: &Model) -> Vec<Finding> {
     findings.extend(shared_addresses(&model.cluster));
     diagnostic::sort(&mut findings);
     findings
+}
+
+/// What findings about the input keep it from being compiled: patches of policies that are not applied. A node would
+/// enforce what the cluster does not have.
+pub fn unpatched(findings: &[Finding]) -> impl Iterator<Item = Finding> {
+    let unpatched = findings
+        .iter()
+        .filter(|finding| finding.code == Code::PATCH_NOT_APPLIED);
+    unpatched.map(|finding| {
+        Finding {
+            severity: Severity::Error,
+            ..finding.clone()
+        }
+        .blocking()
+    })
 }
 
 fn without_address(cluster: &Cluster) -> impl Iterator<Item = Finding> {

@@ -166,6 +166,7 @@ codes! {
     ACCEPTANCE_EXPIRED 616 "acceptance-expired" Warning "The day until which a finding was accepted has passed, so it counts again."
     ACCEPTANCE_UNREADABLE 617 "acceptance-unreadable" Warning "A comment or annotation for Portcullis cannot be read, so it does not count."
     DOMAIN_NAMES_NEVER_LEARNED 618 "domain-names-never-learned" Warning "A rule names peers by DNS, and no rule lets Cilium watch the pod's DNS."
+    PATCH_NOT_APPLIED 619 "patch-not-applied" Warning "A kustomization patches a policy, and patches are not applied here."
 
     CIDR_AND_PODS 701 "cidr-and-pods" Warning "Engines differ on whether a CIDR matches pods."
     EMPTY_RULE_MEANS_THE_OPPOSITE 702 "empty-rule-means-the-opposite" Warning "An empty rule means the opposite in the other API."

@@ -200,7 +200,7 @@ pub(super) fn classify(api_version: Option<&str>, kind: Option<&str>, looks_like
     }
 }
 
-/// Under which name kustomize's patches of workloads are counted.
+/// Under which name kustomize's patches are counted.
 pub(super) const PATCH: &str = "(a patch)";
 
 /// Under which name documents that are not Kubernetes objects (a chart's values, a patch) are counted.
@@ -288,7 +288,7 @@ fn by_name(kind: &str) -> Option<Kind> {
 }
 
 /// Any engine's policy: its kind's name says so.
-fn decides_flows(kind: &str) -> bool {
+pub(super) fn decides_flows(kind: &str) -> bool {
     kind.ends_with("NetworkPolicy") || OTHER_POLICIES.iter().any(|&(_, policy)| policy == kind)
 }
 

@@ -31,11 +31,13 @@ pub(crate) use walk::{Walk, is_left_out, is_read};
 use crate::de::{Problem, UNRENDERED};
 use crate::diagnostic::{self, Code, Finding, Fix, ObjectName};
 use crate::limits::Limits;
+use crate::route;
 use crate::route::Route;
 use crate::source::{Source, SourceId, Sources, Span};
 use crate::tree::{self, Document, MappingFault, NodeId, StreamFault, StreamFaultKind, Value};
-use crate::triage::acceptance::{Acceptance, Covers};
+use crate::triage::acceptance::Acceptance;
 use classify::{At, Class, Instead};
+use patches::{Fragment, Patch};
 use paths::{Text, TextFault};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -144,20 +146,24 @@ fn read_texts(texts: &[Text], limits: &Limits) -> Input {
             (id, source, text.fault, text.guarantees)
         })
         .collect();
-    let files: Vec<File> = numbered
-        .into_par_iter()
+    let mut files: Vec<File> = numbered
+        .par_iter()
         .map(|(id, source, fault, guarantees)| match (fault, guarantees) {
-            (None, true) => File::of_guarantees(&source),
-            (fault, _) => File::read(id, &source, fault, limits),
+            (None, true) => File::of_guarantees(source),
+            (fault, _) => File::read(*id, source, *fault, limits, File::document),
         })
         .collect();
-    let patches: BTreeSet<_> = files
-        .iter()
-        .flat_map(|file| file.patches.iter().cloned())
+    let patches: Vec<Patch> = files
+        .iter_mut()
+        .flat_map(|file| std::mem::take(&mut file.patches))
         .collect();
-    for mut file in files {
-        if patches.contains(&patches::plain(Path::new(&*file.name))) {
-            file.keep_policies();
+    let named: BTreeSet<_> = patches::files(&patches).collect();
+    let mut fragments = Vec::new();
+    for (mut file, (id, source, fault, _)) in files.into_iter().zip(&numbered) {
+        if named.contains(&*patches::plain(Path::new(&*file.name))) {
+            // Any file may name another as a patch, so this one was read as objects.
+            file = File::read(*id, source, *fault, limits, File::patch);
+            fragments.append(&mut file.fragments);
         }
         for (document, template) in file.templates {
             input.templates.insert((file.name.clone(), document), template);
@@ -172,6 +178,8 @@ fn read_texts(texts: &[Text], limits: &Limits) -> Input {
             *input.skipped.entry(kind).or_default() += count;
         }
     }
+    let findings = patches::not_applied(&patches, &fragments, &input.objects);
+    input.findings.extend(findings);
     diagnostic::sort(&mut input.findings);
     input
 }
@@ -182,8 +190,10 @@ struct File {
     name: Arc<str>,
     /// What its documents were made from.
     templates: Vec<(u32, Arc<str>)>,
-    /// The files that it names as patches.
-    patches: Vec<PathBuf>,
+    /// What it says as a kustomization.
+    patches: Vec<Patch>,
+    /// The policies in it, where it is read as a patch.
+    fragments: Vec<Fragment>,
     objects: Vec<Object>,
     skipped: BTreeMap<String, usize>,
     acceptances: Vec<Acceptance>,
@@ -193,7 +203,14 @@ struct File {
 }
 
 impl File {
-    fn read(id: SourceId, source: &Arc<Source>, fault: Option<TextFault>, limits: &Limits) -> Self {
+    /// Reads each of its documents with `each`.
+    fn read(
+        id: SourceId,
+        source: &Arc<Source>,
+        fault: Option<TextFault>,
+        limits: &Limits,
+        each: impl Fn(&mut Self, Place, &Limits),
+    ) -> Self {
         let mut file = Self {
             name: source.name().clone(),
             ..Self::default()
@@ -209,7 +226,6 @@ impl File {
         for document in stream.documents {
             file.templates
                 .extend(template::of(source, &document).map(|from| (document.index, from)));
-            file.patches.extend(patches::named(source.name(), &document));
             file.shared.extend(document.shared());
             let node = document.root();
             let place = Place {
@@ -220,7 +236,7 @@ impl File {
                 route: Route::root(),
             };
             file.accept(acceptances::in_comments(&place));
-            file.object(place, None);
+            each(&mut file, place, limits);
         }
         file
     }
@@ -240,21 +256,25 @@ impl File {
         self.findings.extend(read.findings);
     }
 
-    /// Leaves out what is no policy, with what is wrong with it.
-    fn keep_policies(&mut self) {
-        let before = self.objects.len();
-        self.objects.retain(|object| object.kind.kind().is_policy());
-        *self.skipped.entry(classify::PATCH.to_owned()).or_default() += before - self.objects.len();
-        let stays = |object: &ObjectName| {
-            let kind = Kind::ALL.iter().find(|kind| kind.name() == object.kind);
-            kind.is_none_or(|kind| kind.is_policy())
-        };
-        self.findings
-            .retain(|finding| finding.objects.first().is_none_or(stays));
-        self.acceptances.retain(|acceptance| match &acceptance.covers {
-            Covers::Line(_) => true,
-            Covers::Object { name, .. } => stays(name),
-        });
+    fn document(&mut self, place: Place, limits: &Limits) {
+        self.patches.extend(patches::of(&place, limits));
+        self.object(place, None);
+    }
+
+    /// Reads a document of a file that a kustomization names as a patch. It is no object.
+    fn patch(&mut self, place: Place, _: &Limits) {
+        if place.document.is_null(place.node) {
+            return;
+        }
+        *self.skipped.entry(classify::PATCH.to_owned()).or_default() += 1;
+        if let Some(policy) = patches::policy(&place.document) {
+            self.accept(acceptances::in_annotations(&place, &policy));
+            self.fragments.push(Fragment {
+                file: patches::plain(Path::new(&*self.name)),
+                origin: place.origin(&route!["metadata", "name"]),
+                policy,
+            });
+        }
     }
 
     /// Reads the object at `place`. In a list, `default` is the kind and version of items that do not say.

@@ -1,6 +1,6 @@
 //! `compile`: a bundle or nothing, and never over what is no bundle.
 
-use crate::program::{EXAMPLE, Scratch, err, out, run, status};
+use crate::program::{EXAMPLE, POLICY, Scratch, err, out, run, status};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -142,4 +142,29 @@ fn a_dump_shows_instructions_below_their_lines() {
         &target,
     ]);
     assert_eq!(output.status.code(), Some(2));
+}
+
+/// What a patch changes is not known here, so nodes are not told to enforce what it was before.
+#[test]
+fn compile_refuses_a_policy_that_a_kustomization_patches() {
+    let scratch = Scratch::new("patched");
+    let policies = scratch.path("policies");
+    scratch.file("policies/deny.yaml", POLICY);
+    scratch.file(
+        "policies/pod.yaml",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop}\nspec: {containers: [{name: web}]}\n",
+    );
+    let target = scratch.path("out");
+    let compile = ["compile", "--no-config", &policies, "--place", "-o", &target];
+    assert_eq!(status(&compile), 0);
+    fs::remove_dir_all(&target).unwrap();
+    scratch.file(
+        "policies/production/kustomization.yaml",
+        "resources: [..]\npatches: [{target: {kind: NetworkPolicy}, patch: '[{op: remove, path: /spec/egress}]'}]\n",
+    );
+    let output = run(&compile);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("error[PC619]"), "{}", err(&output));
+    assert!(!Path::new(&target).exists());
+    assert_eq!(status(&["check", "--no-config", &policies]), 0);
 }
