@@ -96,11 +96,14 @@ fn between_host_policies(model: &Model, options: &Options) -> Result<Answers, Ve
     let model = &Model::new(without_pods.named(cluster.name()), policies);
     let conflicts = verifier::conflicts(model, options)?;
     let removal = &Removal::of(model, &conflicts);
+    // Of a pod's own node nothing is asked at ingress; of two nodes' rules one deny has to take it in.
+    let of_own_node = |id: RuleId| {
+        let rule = model.rule(id);
+        rule.is_some_and(|rule| rule.direction == Direction::Ingress && takes_in_own_node(&rule.peers))
+    };
     let cut = conflicts.redundant.iter().filter(|redundancy| {
-        redundancy.cause == Cause::CutByDeny
-            && model
-                .rule(redundancy.rule)
-                .is_some_and(|rule| !takes_in_own_node(&rule.peers))
+        let by_one = matches!(redundancy.covered_by.as_slice(), [deny] if of_own_node(*deny));
+        redundancy.cause == Cause::CutByDeny && (by_one || !of_own_node(redundancy.rule))
     });
     let whole = cut.filter_map(|redundancy| pc303_allow_cut_by_deny::finding(model, redundancy, removal));
     let partly = conflicts.partly_cut.iter();

@@ -56,9 +56,9 @@ pub(super) fn finding(model: &Model, redundancy: &Redundancy, removal: &Removal<
     if of_own_node && is_cilium {
         // Cilium asks it where its `allow-localhost` is `policy`.
         finding.severity = Severity::Note;
-        return Some(
-            finding.help("it may stay: with `allow-localhost: policy` Cilium lets nobody in without it"),
-        );
+        return Some(finding.help(
+            "it may stay: with `allow-localhost: policy` Cilium lets the own node in by such rules alone",
+        ));
     }
     let help = if redundancy.covered_by.is_empty() {
         "remove the rule"

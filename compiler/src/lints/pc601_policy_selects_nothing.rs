@@ -93,7 +93,7 @@ fn without_namespace(around: &Surroundings<'_>, policy: &Policy, selector: &Sele
     let pod = around.elsewhere(selector).filter(|_| is_by_default)?;
     Some(format!(
         "the policy gives no namespace, and so is in `{DEFAULT}`; pods with these labels are in `{namespace}`: write \
-         `namespace: {namespace}`",
+         `namespace: {namespace}`, or render what sets it (`kustomize build`, `helm template`)",
         namespace = pod.namespace
     ))
 }

@@ -49,16 +49,17 @@
 //! ```
 
 use super::object_name;
-use super::probes::{DNS_LABEL, OPENSHIFT_NAMESPACE, Probing, is_probe};
+use super::pc618_domain_names_never_learned::names_peers;
+use super::probes::{DNS_LABEL, DNS_NAME, OPENSHIFT_NAMESPACE, Probing, is_probe};
 use super::surroundings::Surroundings;
 use crate::diagnostic::{Code, Finding, Severity, Witness};
 use ipnet::{IpNet, Ipv4Net};
 use ir::cluster::{Cluster, Endpoint, EndpointId};
 use ir::flow::{Flow, Party};
 use ir::peer::{CidrBlock, Entity, Peer, PeerMatch, Peers};
-use ir::policy::{Action, Direction, Policy, PolicyId, Rule, Subject};
+use ir::policy::{Action, BeyondKind, Direction, Policy, PolicyId, Rule, Subject};
 use ir::port::{Port, PortMatch, Ports, Protocol, ProtocolSet};
-use ir::selector::{Attribute, NAMESPACE_NAME_LABEL, Operator, Selector};
+use ir::selector::{Attribute, NAMESPACE_NAME_LABEL, Operator, Requirement, Selector};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
@@ -205,11 +206,20 @@ impl<'p> Dns<'p> {
         if among.peek().is_some() {
             return among.any(|pod| may_be_port_of(pod, port));
         }
-        let means_the_clusters = selector
-            .requirements()
-            .iter()
-            .any(|asked| matches!(&asked.attribute, Attribute::Label(key) if key == DNS_LABEL));
-        !means_the_clusters && self.may_be_port(port)
+        !self.is_kube_dns_elsewhere(selector) && self.may_be_port(port)
+    }
+
+    /// Whether a selector asks for `kube-dns`, and for namespaces in which no DNS is. Of labels that the pods there have
+    /// besides nothing is known.
+    fn is_kube_dns_elsewhere(&self, selector: &Selector) -> bool {
+        let asks_for_it = |asked: &Requirement| {
+            matches!(&asked.attribute, Attribute::Label(key) if key == DNS_LABEL)
+                && matches!(&asked.operator, Operator::In(values) if values.iter().any(|value| value == DNS_NAME))
+        };
+        let of_namespace = |asked: &&Requirement| !matches!(asked.attribute, Attribute::Label(_));
+        let namespaces = selector.requirements().iter().filter(of_namespace).cloned();
+        selector.requirements().iter().any(asks_for_it)
+            && self.among(&Selector::new(namespaces)).next().is_none()
     }
 }
 
@@ -278,9 +288,21 @@ fn finding(dns: &Dns<'_>, set: &[&Policy], witness: impl FnOnce() -> Option<Witn
         Some(witness) => finding = finding.witness(witness),
         None => finding.severity = Severity::Note,
     }
+    // A pod may ask one there (`dnsPolicy: Default`).
+    if let Some((_, rule)) = rules().find(|(_, rule)| reaches_resolvers_outside(rule)) {
+        finding = finding.because(
+            rule.origin.clone(),
+            "a resolver outside is reached, and the cluster's is not",
+        );
+        finding.severity = Severity::Note;
+    }
+    let by_domain = rules().any(|(_, rule)| names_peers(rule));
     Some(finding.help(match (over_tcp, owner.kind.is_cilium()) {
         (Some(_), true) => "write `protocol: ANY`",
         (Some(_), false) => "add the same port with UDP beside it: what gives no protocol is TCP",
+        (None, true) if by_domain => {
+            "add an egress rule `toEndpoints: [{matchLabels: {k8s:io.kubernetes.pod.namespace: kube-system, k8s-app: kube-dns}}]` with `toPorts: [{ports: [{port: \"53\", protocol: ANY}], rules: {dns: [{matchPattern: \"*\"}]}}]`: addresses of `toFQDNs` are learned from answers"
+        }
         (None, true) => {
             "add an egress rule `toEndpoints: [{matchLabels: {k8s:io.kubernetes.pod.namespace: kube-system, k8s-app: kube-dns}}]` with `toPorts: [{ports: [{port: \"53\", protocol: ANY}]}]`"
         }
@@ -327,12 +349,27 @@ fn is_of_openshift(policy: &Policy) -> bool {
     of_its_own || rules.any(|rule| matches!(&rule.peers, Peers::OneOf(peers) if peers.iter().any(picks)))
 }
 
+/// Whether a rule opens every port towards everything outside.
+fn reaches_resolvers_outside(rule: &Rule) -> bool {
+    let is_outside = |peer: &Peer| match &peer.matches {
+        PeerMatch::Entity(entity) => matches!(entity, Entity::World | Entity::WorldIpv4),
+        PeerMatch::Cidr(block) => block.cidr.prefix_len() == 0,
+        _ => false,
+    };
+    rule.action == Action::Allow
+        && rule.ports == Ports::Any
+        && matches!(&rule.peers, Peers::OneOf(peers) if peers.iter().any(is_outside))
+}
+
 fn is_of_api_server(port: &Port) -> bool {
     matches!(&port.matches, PortMatch::Numbers { first, last, .. } if first == last && *first == API_SERVER)
 }
 
 /// Whether a rule may be about DNS: allow it, or deny it on purpose.
 pub(super) fn speaks_of_dns(dns: &Dns<'_>, rule: &Rule) -> bool {
+    if rule.beyond.iter().any(|beyond| beyond.kind == BeyondKind::Dns) {
+        return true;
+    }
     match (&rule.ports, &rule.peers) {
         (Ports::OneOf(ports), Peers::Any) => ports.iter().any(|port| dns.may_be_port(&port.matches)),
         (Ports::OneOf(ports), Peers::OneOf(peers)) => {
@@ -413,10 +450,13 @@ fn may_hold_dns(dns: &Dns<'_>, peer: &PeerMatch) -> bool {
     }
 }
 
-/// Whether an IPv4 block leaves out every range that clusters take their addresses from.
+/// Whether a block of all IPv4 leaves out every range that clusters take their addresses from.
 fn is_internet_alone(cluster: &Cluster, block: &CidrBlock) -> bool {
+    if block.cidr.prefix_len() > 0 {
+        return false;
+    }
     let is_left_out = |range: &IpNet| {
-        let is_apart = !block.cidr.contains(range) && !range.contains(&block.cidr);
+        let is_apart = !block.cidr.contains(range);
         is_apart || block.except.iter().any(|except| except.contains(range))
     };
     let slices = cluster.nodes().iter().flat_map(|node| &node.pod_cidrs);

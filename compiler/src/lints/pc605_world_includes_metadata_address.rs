@@ -87,7 +87,7 @@ pub fn check(around: &Surroundings<'_>) -> Vec<Finding> {
                 let subjects = subjects.get_or_insert_with(|| around.subjects(policy));
                 let found = |witness| finding(policy, rule, peer, address, witness);
                 if subjects.is_empty() {
-                    if !is_denied {
+                    if !is_denied && policy.default_deny.egress {
                         findings.push(found(None));
                     }
                 } else if let Some(witness) = subjects
@@ -156,7 +156,15 @@ fn witness(around: &Surroundings<'_>, pod: EndpointId, rule: RuleId, address: Ip
         .judge
         .decide(pod, Direction::Egress, outside, Protocol::Tcp, PORT);
     let by_this = matches!(&decision.because, Because::Rules(rules) if rules.contains(&rule));
-    (decision.allowed && by_this).then_some(())?;
+    let selecting = around.judge.selecting();
+    let mut in_force = selecting.policies(selecting.list(pod)).iter();
+    let is_restricted = in_force.any(|id| {
+        around
+            .model
+            .policy(*id)
+            .is_some_and(|policy| policy.default_deny.egress)
+    });
+    (decision.allowed && by_this && is_restricted).then_some(())?;
     Some(Witness {
         from: around.model.cluster.endpoint(pod)?.to_string(),
         to: address.to_string(),

@@ -180,7 +180,7 @@ impl<'m> Unseen<'m, '_> {
     }
 }
 
-fn names_peers(rule: &Rule) -> bool {
+pub(super) fn names_peers(rule: &Rule) -> bool {
     let mut peers = listed(&rule.peers).iter();
     rule.action == Action::Allow && peers.any(|peer| matches!(peer.matches, PeerMatch::Domain(_)))
 }

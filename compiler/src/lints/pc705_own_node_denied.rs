@@ -9,6 +9,8 @@
 //! peers are `host`, `cluster`, `all` or everybody keeps the kubelet out, and pods are restarted that nothing is
 //! wrong with.
 //!
+//! A rule for single ports is told where a selected pod lists one of them.
+//!
 //! ## What engines do
 //!
 //! | | the kubelet's probes |
@@ -41,12 +43,13 @@
 //! ```
 
 use super::object_name;
-use super::surroundings::Surroundings;
+use super::surroundings::{Surroundings, include};
 use crate::diagnostic::{Code, Engines, Finding};
+use ir::cluster::ContainerRole;
 use ir::origin::Origin;
 use ir::peer::{Entity, PeerMatch, Peers};
 use ir::policy::{Action, Direction, Policy, Rule, Subject};
-use ir::port::Ports;
+use ir::port::{Ports, Protocol};
 
 /// Finds such rules of policies on pods.
 #[must_use]
@@ -54,8 +57,28 @@ pub fn check(around: &Surroundings<'_>) -> Vec<Finding> {
     let policies = around.model.policies().iter();
     policies
         .flat_map(|policy| policy.rules.iter().map(move |rule| (policy, rule)))
-        .filter_map(|(policy, rule)| Some(finding(policy, rule, own_node(policy, rule)?)))
+        .filter_map(|(policy, rule)| {
+            let place = own_node(policy, rule)?;
+            may_be_probed(around, policy, rule).then(|| finding(policy, rule, place))
+        })
         .collect()
+}
+
+/// Whether the kubelet may ask a pod on one of the rule's ports. Of single ports only those are taken for it that a
+/// selected pod lists.
+fn may_be_probed(around: &Surroundings<'_>, policy: &Policy, rule: &Rule) -> bool {
+    let Subject::Endpoints(selector) = &policy.subject else {
+        return false;
+    };
+    let subjects = around.subjects(policy);
+    let on_host_network = subjects.is_empty() && !around.on_host_network(selector).is_empty();
+    let listed = || {
+        let pods = subjects.iter().filter_map(|id| around.model.cluster.endpoint(id));
+        pods.flat_map(|pod| &pod.ports)
+            .filter(|port| port.role != ContainerRole::Init && port.protocol == Protocol::Tcp)
+    };
+    !on_host_network
+        && (rule.ports == Ports::Any || listed().any(|port| include(&rule.ports, Protocol::Tcp, port.number)))
 }
 
 /// Where a rule of Cilium's speaks of its pods' own node, if it denies it to them.
@@ -95,14 +118,13 @@ fn finding(policy: &Policy, rule: &Rule, place: &Origin) -> Finding {
             "Cilium denies the pods' own node by this rule as well, and so the kubelet's probes of these ports"
         }
     };
-    let help = match rule.peers {
-        Peers::Any => {
-            "deny by default instead, with `ingress: [{}]`; or say who is denied: `fromEntities: [world, remote-node]`, \
-             pods with `fromEndpoints`"
-        }
-        Peers::OneOf(_) => {
-            "deny by default instead, with `ingress: [{}]`; or leave the own node out: `remote-node` for other nodes, \
+    let help = match rule.ports {
+        Ports::Any => {
+            "deny by default instead, with `ingress: [{}]`; or leave the own node out: `world` and `remote-node` for others, \
              `fromEndpoints` for pods"
+        }
+        Ports::OneOf(_) => {
+            "leave the own node out: `fromEntities: [world, remote-node]`, and `fromEndpoints` for pods"
         }
     };
     let denied = || "denies the pod's own node".to_owned();

@@ -113,7 +113,13 @@ pub fn lower(input: &Input, options: &Options) -> Lowered {
         .map(|(index, object)| {
             let mut site = Site::new(object);
             name::check_object(&mut site);
-            let said = said(&mut site, repeated.contains(&index), &context, *options);
+            let said = said(&mut site, &context, *options);
+            // What is wrong with a repetition is said as well: somebody may apply it.
+            let said = if repeated.contains(&index) {
+                Said::Nothing
+            } else {
+                said
+            };
             (said, site.findings)
         })
         .collect();
@@ -156,9 +162,8 @@ enum Said {
     Policies(Vec<Policy>),
 }
 
-fn said(site: &mut Site<'_>, repeats: bool, context: &cilium::Context, options: Options) -> Said {
+fn said(site: &mut Site<'_>, context: &cilium::Context, options: Options) -> Said {
     Said::Policies(match &site.object.kind {
-        _ if repeats => return Said::Nothing,
         ObjectKind::Namespace(namespace) => {
             return Said::Namespace(namespace.metadata.labels.clone().unwrap_or_default());
         }

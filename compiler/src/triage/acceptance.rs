@@ -81,8 +81,11 @@ pub enum Fault {
     #[error(transparent)]
     Date(#[from] NotADate),
     /// A day that is part of another word, and would be taken for a part of the reason.
-    #[error("`until=` does not count inside `{0}`")]
+    #[error("`{0}` is no `until=`, and the acceptance would never expire")]
     Until(String),
+    /// Two days.
+    #[error("`until=` is given twice")]
+    TwoDays,
     /// No reason.
     #[error("this acceptance gives no reason")]
     NoReason,
@@ -99,7 +102,8 @@ impl Fault {
             | Self::Code(_)
             | Self::Group(_)
             | Self::Date(_)
-            | Self::Until(_) => Code::ACCEPTANCE_UNREADABLE,
+            | Self::Until(_)
+            | Self::TwoDays => Code::ACCEPTANCE_UNREADABLE,
         };
         let help = match self {
             Self::NotAnAcceptance => "write `# portcullis: allow[PC201] the reason`",
@@ -107,6 +111,7 @@ impl Fault {
             Self::Code(_) | Self::Group(_) => "write the code as findings show it, such as `PC201`",
             Self::Date(_) => "write the last day on which it holds, such as `until=2027-01-31`",
             Self::Until(_) => "write it as a word of its own, such as `until=2027-01-31`",
+            Self::TwoDays => "leave the day that is meant",
             Self::NoReason => "say behind the code why this is right here",
         };
         Finding::new(code, self.to_string())
@@ -193,9 +198,16 @@ fn statement(codes: Vec<Code>, text: &str) -> Result<Statement, Fault> {
     let mut until = None;
     let mut words = Vec::new();
     for word in text.split_whitespace() {
-        match word.split_once("until=") {
-            Some(("", date)) => until = Some(date.parse()?),
-            Some(_) => return Err(Fault::Until(word.to_owned())),
+        let small = word.to_ascii_lowercase();
+        match word.strip_prefix("until=") {
+            Some(_) if until.is_some() => return Err(Fault::TwoDays),
+            Some(date) => until = Some(date.parse()?),
+            None if small.contains("until=") || small.contains("until:") => {
+                return Err(Fault::Until(word.to_owned()));
+            }
+            None if word.parse::<Date>().is_ok() && words.last() == Some(&"until") => {
+                return Err(Fault::Until(format!("until {word}")));
+            }
             None => words.push(word),
         }
     }
