@@ -370,6 +370,9 @@ proptest! {
             if has("PC206") {
                 prop_assert!(missed || opened, "{}", one.port.origin);
             }
+            if opened {
+                prop_assert!(has("PC206") || has("PC215"), "{}: opened and not told: {codes:?}", one.port.origin);
+            }
             if missed {
                 prop_assert!(has("PC206") || has("PC215"), "{}: {codes:?}", one.port.origin);
             }

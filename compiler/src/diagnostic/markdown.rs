@@ -11,6 +11,9 @@ use std::io::{self, Write};
 /// Bytes of a comment that are filled at most; GitHub refuses more than 65,536 characters.
 const LONGEST: usize = 60_000;
 
+/// Bytes of a finding at least: where fewer are left, none is drawn to see whether it fits.
+const SHORTEST: usize = 100;
+
 /// Columns of a drawing; wider ones scroll.
 const WIDTH: usize = 100;
 
@@ -32,6 +35,10 @@ pub fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
     counting.sort_by_key(|finding| finding.severity);
     let mut left_out = Vec::new();
     for finding in counting {
+        if text.len() + SHORTEST > LONGEST {
+            left_out.push(finding);
+            continue;
+        }
         let section = section(report, finding)?;
         if text.len() + section.len() > LONGEST {
             left_out.push(finding);

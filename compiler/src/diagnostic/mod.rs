@@ -8,6 +8,7 @@ pub mod code;
 pub mod escape;
 pub mod fingerprint;
 pub mod fix;
+pub mod line_hash;
 pub mod named_ports;
 pub mod report;
 pub mod repository;

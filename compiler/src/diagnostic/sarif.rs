@@ -2,8 +2,8 @@
 //!
 //! - Every rule is listed, found or not, so that a reader can tell "checked and fine" from "not checked".
 //! - A place is one line: services that show a finding beside code take the first.
-//! - The fingerprint has no line numbers, so a finding stays the same one while lines move. `primaryLocationLineHash`, which
-//!   GitHub compares, is left to its `upload-sarif`: it computes the hash from the file, and warns of each that is another.
+//! - Fingerprints have no line numbers, so a finding stays the same one while lines move: our own, and the one that GitHub
+//!   compares ([`super::line_hash`]).
 //! - Accepted findings are results with `suppressions`; then SARIF wants the list, if empty, on all the others too.
 //! - Nothing says when or on which machine: the same input gives the same bytes.
 //!
@@ -11,12 +11,16 @@
 
 use super::code::{Acceptable, Code, Entry, REGISTRY};
 use super::report::Report;
-use super::{AcceptedBy, Applicability, Finding, Fix, Label, Severity, fingerprint, json, named_ports};
+use super::{
+    AcceptedBy, Applicability, Finding, Fix, Label, Severity, fingerprint, json, line_hash, named_ports,
+};
+use crate::source::STDIN;
 use ir::origin::Origin;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 #[derive(Serialize)]
 struct Log {
@@ -139,6 +143,9 @@ struct Content {
 
 #[derive(Serialize)]
 struct PartialFingerprints {
+    /// Standard input has no line that GitHub knows.
+    #[serde(rename = "primaryLocationLineHash", skip_serializing_if = "Option::is_none")]
+    line: Option<String>,
     #[serde(rename = "portcullis/v1")]
     ours: String,
 }
@@ -199,10 +206,15 @@ struct Suppression {
 /// # Errors
 /// When `out` cannot be written.
 pub fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
+    let hashes = line_hashes(report);
     let results = report
         .findings
         .iter()
-        .map(|finding| result(report, finding))
+        .map(|finding| {
+            let place = report.place(finding);
+            let hash = place.and_then(|place| hashes.get(&*place.file)?.get(&place.line).cloned());
+            result(report, finding, hash)
+        })
         .collect();
     let log = Log {
         schema: "https://json.schemastore.org/sarif-2.1.0.json",
@@ -274,7 +286,23 @@ fn acceptance(code: Code) -> String {
     )
 }
 
-fn result(report: &Report<'_>, finding: &Finding) -> SarifResult {
+/// For each file, what GitHub knows the lines by that findings begin on.
+fn line_hashes(report: &Report<'_>) -> BTreeMap<Arc<str>, BTreeMap<u32, String>> {
+    let mut lines: BTreeMap<Arc<str>, BTreeSet<u32>> = BTreeMap::new();
+    for place in report.findings.iter().filter_map(|finding| report.place(finding)) {
+        lines.entry(place.file).or_default().insert(place.line);
+    }
+    let files = lines.into_iter().filter(|(file, _)| &**file != STDIN);
+    files
+        .filter_map(|(file, lines)| {
+            let source = report.sources.by_name(&file)?;
+            let text = [source.mark(), source.text()].concat();
+            Some((file, line_hash::of_lines(&text, &lines)))
+        })
+        .collect()
+}
+
+fn result(report: &Report<'_>, finding: &Finding, line: Option<String>) -> SarifResult {
     let mut text = escaped(&finding.message);
     let mut related = Vec::new();
     for label in report.related(finding) {
@@ -334,6 +362,7 @@ fn result(report: &Report<'_>, finding: &Finding) -> SarifResult {
         locations: own,
         related_locations: related,
         partial_fingerprints: PartialFingerprints {
+            line,
             ours: fingerprint::fingerprint(finding, report.sources, report.repository),
         },
         suppressions: finding

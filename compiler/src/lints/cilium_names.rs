@@ -107,12 +107,21 @@ impl CiliumNames {
 /// A pod's names in lower case, each with the definition that stands.
 #[must_use]
 pub fn own(endpoint: &Endpoint) -> BTreeMap<String, &ContainerPort> {
-    let main = endpoint
-        .ports
-        .iter()
-        .filter(|port| port.role == ContainerRole::Main);
-    main.filter_map(|port| Some((port.name.as_ref()?.to_ascii_lowercase(), port)))
+    let known = endpoint.ports.iter().filter(|port| counts(port));
+    known
+        .filter_map(|port| Some((port.name.as_ref()?.to_ascii_lowercase(), port)))
         .collect()
+}
+
+/// Of definitions of one name in a pod, the one that stands.
+#[must_use]
+pub fn kept<'m>(ports: &[&'m ContainerPort]) -> Option<&'m ContainerPort> {
+    ports.iter().rev().find(|port| counts(port)).copied()
+}
+
+/// Whether a port is one of those that Cilium looks at.
+fn counts(port: &ContainerPort) -> bool {
+    port.role == ContainerRole::Main
 }
 
 /// Whether Cilium up to 1.19 enforces policies of this kind.

@@ -1,7 +1,7 @@
 //! What the findings about port names have in common: tables, engines, flows that show them.
 
 use super::cilium_names::{self, participle, verb};
-use super::named_port_hazards::{Hazards, Judged};
+use super::named_port_hazards::{Hazards, Judged, is_named};
 use super::named_ports::Reached;
 use super::{OUTSIDE, object_name};
 use crate::de::suggest;
@@ -140,8 +140,8 @@ pub(super) fn egress_engines(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Opti
     let (kubernetes, cilium_1_20) = match judged.defining().next() {
         None => (nothing.clone(), nothing),
         Some(_) => {
-            let but = lost(judged);
-            (per_pod.clone(), per_pod + &but)
+            let but = judged.defining().find_map(|reached| less_known(judged, reached));
+            (per_pod.clone(), per_pod + &but.unwrap_or_default())
         }
     };
     Some(Engines {
@@ -152,25 +152,19 @@ pub(super) fn egress_engines(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Opti
 }
 
 /// Where Cilium knows less of the name than Kubernetes' text says: nothing, or one number of several.
-fn lost(judged: &Judged<'_>) -> String {
-    let name = judged.one.name.to_ascii_lowercase();
-    let mut but = String::new();
-    for reached in judged.defining() {
-        let kept = cilium_names::own(reached.endpoint).get(&name).copied();
-        let kept = kept.filter(|kept| judged.one.protocol.contains(kept.protocol));
-        let place = pods(reached.endpoint, reached.pods.len());
-        match kept {
-            None => but.push_str(&format!("; `{}` does not exist on {place}", judged.one.name)),
-            Some(kept) if reached.numbers().len() > 1 => {
-                but.push_str(&format!("; on {place} {}/{} alone", kept.number, kept.protocol));
-            }
-            Some(_) => {}
+fn less_known(judged: &Judged<'_>, reached: &Reached<'_>) -> Option<String> {
+    let one = &judged.one;
+    let ports = reached.endpoint.ports.iter();
+    let named: Vec<_> = ports.filter(|port| is_named(port, one.name)).collect();
+    let kept = cilium_names::kept(&named).filter(|kept| one.protocol.contains(kept.protocol));
+    let place = pods(reached.endpoint, reached.pods.len());
+    match kept {
+        None => Some(format!("; `{}` does not exist on {place}", one.name)),
+        Some(kept) if reached.numbers().len() > 1 => {
+            Some(format!("; on {place} {}/{} alone", kept.number, kept.protocol))
         }
-        if !but.is_empty() {
-            break;
-        }
+        Some(_) => None,
     }
-    but
 }
 
 /// What Cilium up to 1.19 skips for a name that is ambiguous: the rule, or this entry of it.

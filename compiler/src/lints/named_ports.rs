@@ -16,7 +16,7 @@ use ir::peer::{CidrScope, Entity, PeerMatch, Peers};
 use ir::policy::{Direction, Policy, Rule, RuleId, Subject};
 use ir::port::{Port, PortMatch, Ports, Protocol, ProtocolSet};
 use roaring::RoaringBitmap;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// One port entry of a rule that gives a name.
@@ -129,19 +129,33 @@ pub fn uses<'m>(model: &'m Model, selected: &Selected) -> Vec<NameUse<'m>> {
     resolved(model, selected, written)
 }
 
-/// The port entries of rules that reach no pod as destination: nothing is said about what they mean.
+/// The ports of which nothing can be said: entries of rules that reach no pod as destination, and container ports of pods
+/// that no rule reaches by a port.
 #[must_use]
-pub fn unreached(model: &Model) -> Vec<&Origin> {
+pub fn unmet(model: &Model) -> Vec<&Origin> {
     let selected = &Selected::by_policies(model);
     let names = uses(model, selected).into_iter();
     let names = names.map(|one| (one.port, one.reached));
     let numbers = number_uses(model, selected, |_| true).into_iter();
     let numbers = numbers.map(|one| (one.port, one.reached));
-    names
-        .chain(numbers)
-        .filter(|(_, reached)| reached.is_empty())
-        .map(|(port, _)| &port.origin)
-        .collect()
+    let mut unmet = Vec::new();
+    let mut met: HashSet<&Origin> = HashSet::new();
+    let mut seen = HashSet::new();
+    for (port, reached) in names.chain(numbers) {
+        if reached.is_empty() {
+            unmet.push(&port.origin);
+        } else if seen.insert(Arc::as_ptr(&reached)) {
+            let ports = reached.iter().flat_map(|reached| &reached.endpoint.ports);
+            met.extend(ports.map(|port| &port.origin));
+        }
+    }
+    let ports = model.cluster.endpoints().iter().flat_map(|pod| &pod.ports);
+    unmet.extend(
+        ports
+            .map(|port| &port.origin)
+            .filter(|origin| !met.contains(origin)),
+    );
+    unmet
 }
 
 fn resolved<'m>(model: &'m Model, selected: &Selected, written: Vec<Written<'m>>) -> Vec<NameUse<'m>> {

@@ -56,7 +56,7 @@ pub fn check(hazards: &Hazards<'_>) -> Vec<Finding> {
 
 fn finding<'m>(hazards: &Hazards<'m>, judged: &Judged<'m>) -> Finding {
     let name = judged.one.name;
-    let open = opened_elsewhere(hazards, judged);
+    let open = opened_elsewhere(hazards, judged, |_| true);
     let message = match &open {
         Some((_, number)) => format!(
             "Cilium up to 1.19 opens {number} on pods that do not call it `{name}`: no pod that this rule reaches defines the name",
@@ -141,7 +141,7 @@ pub(super) fn guesses<'m>(hazards: &Hazards<'m>, judged: &Judged<'m>) -> Vec<(Pa
     let fits = |port: &&ContainerPort| {
         port.role != ContainerRole::Init && judged.one.protocol.contains(port.protocol)
     };
-    let opened = opened_elsewhere(hazards, judged).map(|(_, number)| number);
+    let opened = opened_elsewhere(hazards, judged, |_| true).map(|(_, number)| number);
     let mut guesses = Vec::new();
     for reached in judged.one.reached.iter() {
         for port in reached.endpoint.ports.iter().filter(fits) {
@@ -156,11 +156,12 @@ pub(super) fn guesses<'m>(hazards: &Hazards<'m>, judged: &Judged<'m>) -> Vec<(Pa
         .collect()
 }
 
-/// The number that Cilium up to 1.19 opens on a reached pod which has it as a port of another name: the pod, and the
-/// number.
+/// The number that Cilium up to 1.19 opens on a reached pod which has it as a port of another name: the first such port
+/// that is `wanted`, and the number.
 pub(super) fn opened_elsewhere<'m>(
     hazards: &Hazards<'m>,
     judged: &Judged<'m>,
+    wanted: impl Fn(&ContainerPort) -> bool,
 ) -> Option<(&'m ContainerPort, u16)> {
     let one = &judged.one;
     if one.rule.direction != Direction::Egress || judged.denies() || !cilium_names::enforces(one.policy.kind)
@@ -177,7 +178,10 @@ pub(super) fn opened_elsewhere<'m>(
             .filter(|reached| reached.ports.is_empty())
             .flat_map(|reached| &reached.endpoint.ports);
         let port = others.find(|port| {
-            port.role != ContainerRole::Init && port.protocol == protocol && port.number == number
+            port.role != ContainerRole::Init
+                && port.protocol == protocol
+                && port.number == number
+                && wanted(port)
         })?;
         Some((port, number))
     })

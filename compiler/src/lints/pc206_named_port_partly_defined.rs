@@ -58,7 +58,7 @@ pub fn check(hazards: &Hazards<'_>) -> Vec<Finding> {
             findings.extend(finding(hazards, judged));
         } else if judged.defining().next().is_some() && one.rule.direction == Direction::Egress {
             let key = (Arc::as_ptr(&one.reached), one.rule.action, one.policy.kind);
-            let is_open = || opened_elsewhere(hazards, judged).is_some();
+            let is_open = || opened_elsewhere(hazards, judged, is_named_port).is_some();
             if *known.entry(key).or_insert_with(is_open) {
                 findings.extend(opened(hazards, judged));
             }
@@ -67,10 +67,14 @@ pub fn check(hazards: &Hazards<'_>) -> Vec<Finding> {
     findings
 }
 
+fn is_named_port(port: &ContainerPort) -> bool {
+    port.name.is_some()
+}
+
 /// A rule that is for whoever has the name, where Cilium up to 1.19 opens another port with its number.
 fn opened(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Option<Finding> {
     let one = &judged.one;
-    let (port, number) = opened_elsewhere(hazards, judged)?;
+    let (port, number) = opened_elsewhere(hazards, judged, is_named_port)?;
     let other = port.name.as_deref()?;
     let reached = one.reached.iter().find(|reached| {
         let mut ports = reached.endpoint.ports.iter();
@@ -114,7 +118,7 @@ fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Option<Finding> {
     let count =
         |reached: &[&Reached<'_>]| -> usize { reached.iter().map(|reached| reached.pods.len()).sum() };
     let defining: Vec<_> = judged.defining().collect();
-    let open = opened_elsewhere(hazards, judged);
+    let open = opened_elsewhere(hazards, judged, |_| true);
     let partly = format!(
         "{} of the {} pods that this rule picks {} `{}`",
         count(&defining),
@@ -139,7 +143,8 @@ fn finding(hazards: &Hazards<'_>, judged: &Judged<'_>) -> Option<Finding> {
     for reached in missed.iter().take(3) {
         let text = match other_protocol(reached, one.name) {
             Some(port) => format!("defines it with {}", port.protocol),
-            None if is_on_init_container(reached, one.name) => {
+            // With the rule's protocol, or it would be another's.
+            None if is_written(reached, one.name) => {
                 format!(
                     "{} defines it on an init container, which has ended",
                     reached.endpoint
@@ -211,7 +216,7 @@ fn other_protocol<'m>(reached: &Reached<'m>, name: &str) -> Option<&'m Container
         .find(|port| port.role != ContainerRole::Init && super::named_port_hazards::is_named(port, name))
 }
 
-fn is_on_init_container(reached: &Reached<'_>, name: &str) -> bool {
+fn is_written(reached: &Reached<'_>, name: &str) -> bool {
     let mut ports = reached.endpoint.ports.iter();
     ports.any(|port| super::named_port_hazards::is_named(port, name))
 }

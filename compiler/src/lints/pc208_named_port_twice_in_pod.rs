@@ -30,6 +30,7 @@
 //! ## How to fix it
 //! Give each port of a pod a name of its own, and list the names in the rule.
 
+use super::cilium_names::kept;
 use super::named_port_hazards::Hazards;
 use super::named_port_report::{numbers, pod, with_witness, witness};
 use super::named_port_sites::{Site, sites};
@@ -50,12 +51,6 @@ pub fn check(hazards: &Hazards<'_>) -> Vec<Finding> {
     .iter()
     .filter_map(|site| finding(hazards, site))
     .collect()
-}
-
-/// The definition that Cilium knows: the last one of the main containers.
-fn kept<'m>(ports: &[&'m ContainerPort]) -> Option<&'m ContainerPort> {
-    let mut ports = ports.iter().rev();
-    ports.find(|port| port.role == ContainerRole::Main).copied()
 }
 
 /// The numbers that a rule with these protocols means, and Cilium does not know.

@@ -81,7 +81,7 @@ pub fn check(hazards: &Hazards<'_>) -> Vec<Finding> {
 fn name(hazards: &Hazards<'_>, judged: &Judged<'_>, service: &Service, port: &ServicePort) -> Finding {
     let one = &judged.one;
     let vain = vain_part(hazards, judged);
-    let open = opened_elsewhere(hazards, judged);
+    let open = opened_elsewhere(hazards, judged, |_| true);
     let does = match (open, judged.denies()) {
         (Some((_, number)), _) => format!("Cilium up to 1.19 opens {number} on pods that do not call it so"),
         (None, true) => format!("{vain} denies nothing"),

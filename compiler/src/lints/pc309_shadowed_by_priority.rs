@@ -38,15 +38,15 @@ pub(super) fn finding(model: &Model, redundancy: &Redundancy, removal: &Removal<
         (true, Tier::Admin | Tier::Namespaced) => "the pod's own node is let in before any rule is asked",
     };
     let of_own_node = redundancy.covered_by.is_empty() && rule.rank.tier != Tier::Baseline;
-    let by = match left_open(model, redundancy) {
-        Some(other) => format!(
-            "{by}, one of them in {}, where the API leaves the order open",
+    let left_open = left_open(model, redundancy);
+    let but = left_open.map_or_else(String::new, |other| {
+        format!(
+            ", one of them in {}, where the API leaves the order open",
             policy_name(model, other)
-        ),
-        None => by.to_owned(),
-    };
+        )
+    });
     let message = format!(
-        "this {} {} rule of {} is never asked: {by}",
+        "this {} {} rule of {} is never asked: {by}{but}",
         rule.action.as_str(),
         rule.direction,
         policy_name(model, redundancy.rule),
@@ -62,7 +62,7 @@ pub(super) fn finding(model: &Model, redundancy: &Redundancy, removal: &Removal<
     }
     let help = if redundancy.covered_by.is_empty() {
         "remove the rule"
-    } else if left_open(model, redundancy).is_some() {
+    } else if left_open.is_some() {
         "give the two policies different priorities"
     } else {
         "put it before them, narrow them or let them pass; or remove it"

@@ -197,8 +197,12 @@ fn finding(policy: &Policy, rule: &Rule, peer: &Peer, address: IpAddr, witness: 
             cidr_set(&whole_families()),
         ),
         _ if rule.peers == Peers::Any => format!(
-            "say who is meant: `to: [{{namespaceSelector: {{}}}}, {{ipBlock: {{cidr: 0.0.0.0/0, except: [{}]}}}}]`",
-            IpNet::from(METADATA[0]),
+            "say who is meant: `to: [{{namespaceSelector: {{}}}}, {}]`",
+            whole_families()
+                .into_iter()
+                .map(|family| format!("{{ipBlock: {}}}", without(family)))
+                .collect::<Vec<_>>()
+                .join(", "),
         ),
         _ => {
             let mut blocks = whole_families();
@@ -240,14 +244,14 @@ fn beside_others(rule: &Rule, peer: &Peer) -> &'static str {
 
 /// A `toCIDRSet` of blocks, each without an address.
 fn cidr_set(blocks: &[(IpNet, IpAddr)]) -> String {
-    let blocks: Vec<_> = blocks
-        .iter()
-        .map(|(block, address)| {
-            let (block, hole) = (quoted(*block), quoted(IpNet::from(*address)));
-            format!("{{cidr: {block}, except: [{hole}]}}")
-        })
-        .collect();
+    let blocks: Vec<_> = blocks.iter().copied().map(without).collect();
     format!("`toCIDRSet: [{}]`", blocks.join(", "))
+}
+
+/// A block without an address.
+fn without((block, address): (IpNet, IpAddr)) -> String {
+    let (block, hole) = (quoted(block), quoted(IpNet::from(address)));
+    format!("{{cidr: {block}, except: [{hole}]}}")
 }
 
 /// A block as YAML takes it between braces, where a colon means something.

@@ -8,6 +8,7 @@ use crate::source::{Source, Span};
 use crate::tree::{Comment, Placement, Value};
 use crate::triage::acceptance::{self, Acceptance, Covers, Fault, Statement};
 use ir::origin::Origin;
+use std::cell::LazyCell;
 use verifier::guarantee;
 
 /// What was read of one kind: acceptances, and findings for those that cannot be read.
@@ -61,6 +62,7 @@ pub(super) fn in_guarantees(source: &Source) -> Read {
 
 fn read(source: &Source, document: u32, comments: impl Iterator<Item = Comment>) -> Read {
     let mut found = Read::default();
+    let keeping = LazyCell::new(|| first_keeping_scalar(source.text()));
     for comment in comments {
         let Some(read) = acceptance::comment(source.slice(comment.span)) else {
             continue;
@@ -71,20 +73,26 @@ fn read(source: &Source, document: u32, comments: impl Iterator<Item = Comment>)
             Placement::Trailing => origin.line,
             Placement::OwnLine => next_line(source, origin.line),
         };
-        let removal = removal(source, comment, origin.line).map(at);
+        let removal = removal(source, comment, origin.line, &|| *keeping).map(at);
         found.add(read, origin, Covers::Line(line), removal);
     }
     found
 }
 
 /// What goes when a comment on this line goes: the line, or what is between the value and its end.
-fn removal(source: &Source, comment: Comment, line: u32) -> Option<Span> {
+fn removal(
+    source: &Source,
+    comment: Comment,
+    line: u32,
+    keeping: &dyn Fn() -> Option<usize>,
+) -> Option<Span> {
     let (start, text) = source.line(line)?;
     match comment.placement {
         Placement::OwnLine => {
             let (end, next) = source.line(line.saturating_add(1))?;
             // Without the comment, a blank line behind it would belong to a block scalar before it that keeps them.
-            if next.trim().is_empty() && has_keeping_scalar(source.slice(Span::new(0, start))) {
+            let is_behind = |scalar: usize| scalar < start as usize;
+            if next.trim().is_empty() && keeping().is_some_and(is_behind) {
                 return None;
             }
             Some(Span::new(start, end))
@@ -97,10 +105,11 @@ fn removal(source: &Source, comment: Comment, line: u32) -> Option<Span> {
     }
 }
 
-/// Whether a text has a block scalar that keeps the blank lines behind it (`|+`), or something that looks like one.
-fn has_keeping_scalar(text: &str) -> bool {
-    text.split_whitespace()
-        .any(|word| word.starts_with(['|', '>']) && word.contains('+'))
+/// Where a text has its first block scalar that keeps the blank lines behind it (`|+`), or something that looks like one.
+fn first_keeping_scalar(text: &str) -> Option<usize> {
+    let is_keeping = |word: &&str| word.starts_with(['|', '>']) && word.contains('+');
+    let word = text.split_whitespace().find(is_keeping)?;
+    Some(word.as_ptr() as usize - text.as_ptr() as usize)
 }
 
 /// The first line behind this one that is more than a comment.

@@ -14,11 +14,14 @@ mod tests;
 use crate::check::{Checked, Understood};
 use crate::diagnostic::{self, Accepted, Applicability, Code, Finding, Fix, Repository, Severity};
 use crate::lints::{named_ports, pc301_rule_never_matches};
-use acceptance::Acceptance;
+use acceptance::{Acceptance, Covers};
 use baseline::Baseline;
 use codes::{Choice, Codes};
 use date::Date;
+use ir::origin::Origin;
 use std::cell::LazyCell;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// What the user decided about findings.
 #[derive(Clone, Debug)]
@@ -95,15 +98,17 @@ pub fn triage(checked: &Checked, understood: &Understood, how: &Triage) -> Triag
         decided,
         proved: decided && !findings.iter().any(is_unreadable),
     };
-    let unreached = LazyCell::new(|| named_ports::unreached(&understood.model));
+    let cluster = &understood.model.cluster;
+    let unmet = LazyCell::new(|| Places::of(named_ports::unmet(&understood.model)));
     let said = accept(
         &mut findings,
         &understood.input.acceptances,
         how.today,
         |acceptance, code| {
             run.judges(code)
-                && !(needs_pods(code) && understood.model.cluster.endpoints().is_empty())
-                && !(is_about_port_names(code) && unreached.iter().any(|at| acceptance.covers_place(at)))
+                && (!needs_pods(code) || !cluster.endpoints().is_empty())
+                && (!needs_ranges(code) || !cluster.endpoints().is_empty() || !cluster.nodes().is_empty())
+                && !(is_about_port_names(code) && unmet.any_covered(acceptance))
         },
     );
     findings.extend(said);
@@ -163,7 +168,80 @@ fn needs_pods(code: Code) -> bool {
             | Code::PEER_SELECTS_NOTHING
             | Code::NAMESPACE_WITHOUT_DEFAULT_DENY
             | Code::POLICY_ON_HOST_NETWORK
+            | Code::CIDR_AND_PODS
     )
+}
+
+/// Whether nothing of this code is found without a range of the cluster's own.
+fn needs_ranges(code: Code) -> bool {
+    code == Code::CIDR_INSIDE_CLUSTER_RANGE
+}
+
+/// Places by what acceptances cover: many speak for many, and each asks for those near it alone.
+#[derive(Default)]
+struct Places<'p> {
+    by_line: HashMap<(&'p str, u32), Vec<&'p Origin>>,
+    by_document: HashMap<(&'p str, u32), Vec<&'p Origin>>,
+}
+
+impl<'p> Places<'p> {
+    fn of(places: impl IntoIterator<Item = &'p Origin>) -> Self {
+        let mut found = Self::default();
+        for place in places {
+            let file = &*place.file;
+            found.by_line.entry((file, place.line)).or_default().push(place);
+            let document = found.by_document.entry((file, place.document));
+            document.or_default().push(place);
+        }
+        found
+    }
+
+    fn any_covered(&self, acceptance: &Acceptance) -> bool {
+        let file = &*acceptance.origin.file;
+        let near = match acceptance.covers {
+            Covers::Line(line) => self.by_line.get(&(file, line)),
+            Covers::Object { .. } => self.by_document.get(&(file, acceptance.origin.document)),
+        };
+        let mut near = near.into_iter().flatten();
+        near.any(|place| acceptance.covers_place(place))
+    }
+}
+
+/// The findings that acceptances of a code may speak for, by where they are.
+#[derive(Default)]
+struct Candidates {
+    by_line: HashMap<(Code, Arc<str>, u32), Vec<usize>>,
+    by_document: HashMap<(Code, Arc<str>, u32), Vec<usize>>,
+    /// Without a place.
+    nowhere: HashMap<Code, Vec<usize>>,
+}
+
+impl Candidates {
+    fn of(findings: &[Finding]) -> Self {
+        let mut found = Self::default();
+        for (index, finding) in findings.iter().enumerate() {
+            let Some(label) = finding.primary() else {
+                found.nowhere.entry(finding.code).or_default().push(index);
+                continue;
+            };
+            let at = &label.origin;
+            let key = |number| (finding.code, Arc::clone(&at.file), number);
+            found.by_line.entry(key(at.line)).or_default().push(index);
+            found.by_document.entry(key(at.document)).or_default().push(index);
+        }
+        found
+    }
+
+    /// Indices, which [`Acceptance::covers`] is to be asked about.
+    fn near(&self, acceptance: &Acceptance, code: Code) -> impl Iterator<Item = usize> {
+        let key = |number| (code, Arc::clone(&acceptance.origin.file), number);
+        let placed = match acceptance.covers {
+            Covers::Line(line) => self.by_line.get(&key(line)),
+            Covers::Object { .. } => self.by_document.get(&key(acceptance.origin.document)),
+        };
+        let nowhere = self.nowhere.get(&code);
+        placed.into_iter().chain(nowhere).flatten().copied()
+    }
 }
 
 /// Whether a finding of this code comes from the file that it is in, whatever else is read with it.
@@ -179,16 +257,20 @@ fn accept(
     is_judged: impl Fn(&Acceptance, Code) -> bool,
 ) -> Vec<Finding> {
     let mut said = Vec::new();
+    let candidates = Candidates::of(findings);
     for acceptance in acceptances {
         let statement = &acceptance.statement;
         let expired = statement.until.filter(|until| *until < today);
         for &code in &statement.codes {
             let mut used = false;
             let mut refused = false;
-            for finding in findings
-                .iter_mut()
-                .filter(|finding| finding.code == code && acceptance.covers(finding))
-            {
+            for index in candidates.near(acceptance, code) {
+                let Some(finding) = findings
+                    .get_mut(index)
+                    .filter(|finding| acceptance.covers(finding))
+                else {
+                    continue;
+                };
                 used = true;
                 refused |= finding.blocks_analysis;
                 if expired.is_none() && finding.counts() && !finding.blocks_analysis {

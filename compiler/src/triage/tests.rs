@@ -330,7 +330,9 @@ fn what_is_about_pods_elsewhere_is_not_called_unused() {
         assert_eq!(said("PC201", &elsewhere, port), [], "{port}");
     }
     assert_eq!(said("PC201", PODS, "80"), [Code::UNUSED_ACCEPTANCE]);
-    assert_eq!(said("PC602", "", "80"), []);
+    for code in ["PC602", "PC701", "PC606"] {
+        assert_eq!(said(code, "", "80"), [], "{code}");
+    }
     assert_eq!(said("PC602", &elsewhere, "80"), [Code::UNUSED_ACCEPTANCE]);
 }
 
