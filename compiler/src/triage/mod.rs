@@ -108,7 +108,7 @@ pub fn triage(checked: &Checked, understood: &Understood, how: &Triage) -> Triag
             run.judges(code)
                 && (!needs_pods(code) || !cluster.endpoints().is_empty())
                 && (!needs_ranges(code) || !cluster.endpoints().is_empty() || !cluster.nodes().is_empty())
-                && !(is_about_port_names(code) && unmet.any_covered(acceptance))
+                && !(code.is_about_port_names() && unmet.any_covered(acceptance))
         },
     );
     findings.extend(said);
@@ -153,11 +153,6 @@ impl Run {
             },
         }
     }
-}
-
-/// Whether a code says what a port of a rule means on the pods that the rule reaches.
-fn is_about_port_names(code: Code) -> bool {
-    code.number() / 100 == 2
 }
 
 /// Whether nothing of this code is found without a pod: pods that others are compared with, or that are left open.
