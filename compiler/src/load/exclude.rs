@@ -168,43 +168,47 @@ impl FromStr for Pattern {
 
 /// Whether the parts fit all of the names.
 fn fits_path(parts: &[Part], names: &[String]) -> bool {
-    match (parts.split_first(), names.split_first()) {
-        (None, None) => true,
-        (None, Some(_)) => false,
-        (Some((Part::Directories, rest)), next) => {
-            fits_path(rest, names) || next.is_some_and(|(_, names)| fits_path(parts, names))
-        }
-        (Some((Part::Name(part), parts)), Some((name, names))) => {
-            let (part, name): (Vec<_>, Vec<_>) = (part.chars().collect(), name.chars().collect());
-            fits_name(&part, &name) && fits_path(parts, names)
-        }
-        (Some((Part::Name(_), _)), None) => false,
-    }
+    let is_any = |part: &Part| *part == Part::Directories;
+    fits(parts, names, is_any, |part, name| match part {
+        Part::Directories => true,
+        Part::Name(part) => fits_name(part, name),
+    })
 }
 
-/// Whether `part` fits `name`. Where what follows a `*` does not fit, that `*` takes one character more; one before it never
-/// needs to.
-fn fits_name(part: &[char], name: &[char]) -> bool {
+fn fits_name(part: &str, name: &str) -> bool {
+    let (part, name): (Vec<_>, Vec<_>) = (part.chars().collect(), name.chars().collect());
+    let fits_one = |wanted: &char, character: &char| *wanted == '?' || wanted == character;
+    fits(&part, &name, |sign| *sign == '*', fits_one)
+}
+
+/// Whether `pattern` fits all of `text`, where some of its elements stand for any number of the text's. Where what follows
+/// such a one does not fit, it takes one element more; one before it never needs to.
+fn fits<P, T>(
+    pattern: &[P],
+    text: &[T],
+    is_any: impl Fn(&P) -> bool,
+    fits_one: impl Fn(&P, &T) -> bool,
+) -> bool {
     let (mut at, mut read) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while let Some(character) = name.get(read) {
-        match part.get(at) {
-            Some('*') => {
-                star = Some((at + 1, read));
+    let mut any: Option<(usize, usize)> = None;
+    while let Some(element) = text.get(read) {
+        match pattern.get(at) {
+            Some(wanted) if is_any(wanted) => {
+                any = Some((at + 1, read));
                 at += 1;
             }
-            Some(wanted) if *wanted == '?' || wanted == character => {
+            Some(wanted) if fits_one(wanted, element) => {
                 at += 1;
                 read += 1;
             }
             _ => {
-                let Some((behind, taken)) = star else { return false };
-                star = Some((behind, taken + 1));
+                let Some((behind, taken)) = any else { return false };
+                any = Some((behind, taken + 1));
                 (at, read) = (behind, taken + 1);
             }
         }
     }
-    part.get(at..).unwrap_or_default().iter().all(|rest| *rest == '*')
+    pattern.get(at..).unwrap_or_default().iter().all(is_any)
 }
 
 #[cfg(test)]
@@ -241,10 +245,20 @@ mod tests {
             ("charts/**/templates", "../charts/a/b/templates", true),
             ("**/shop/templates", "charts/shop/templates", true),
             ("charts/**", "../charts/a/b.yaml", true),
+            ("**/a/**/b/*.yaml", "../a/x/b/y/a/b/c.yaml", true),
+            ("**/a/**/b/*.yaml", "../a/x/b/y/a/b/c/d.yaml", false),
         ] {
             assert_eq!(leaves_out(pattern, entry, true), expected, "{pattern} {entry}");
         }
         assert!(leaves_out("chart/", "chart", true) && !leaves_out("chart/", "chart", false));
+    }
+
+    #[test]
+    fn many_directories_end() {
+        let pattern = format!("{}b", "**/a/**/".repeat(200));
+        let entry = |last| format!("../{}{last}", "a/".repeat(1000));
+        assert!(leaves_out(&pattern, &entry("b"), true));
+        assert!(!leaves_out(&pattern, &entry("c"), true));
     }
 
     #[test]
