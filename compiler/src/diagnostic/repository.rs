@@ -49,16 +49,16 @@ impl Repository {
     }
 }
 
-/// A path without `.` and `..`, as it reads.
+/// A path without `.`, and without `..` where what it leads out of is written, as it reads.
 pub(crate) fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
+        match (component, plain.components().next_back()) {
+            (Component::CurDir, _) | (Component::ParentDir, Some(Component::RootDir)) => {}
+            (Component::ParentDir, Some(Component::Normal(_))) => {
                 plain.pop();
             }
-            other => plain.push(other),
+            (other, _) => plain.push(other),
         }
     }
     plain
@@ -67,6 +67,19 @@ pub(crate) fn plain(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plain_path_leads_where_it_led() {
+        for (path, same) in [
+            ("./a/../b/./c", "b/c"),
+            ("a/../../b", "../b"),
+            ("../../a/..", "../.."),
+            ("/../a", "/a"),
+            ("a/..", ""),
+        ] {
+            assert_eq!(plain(Path::new(path)), Path::new(same), "{path}");
+        }
+    }
 
     #[test]
     fn files_are_named_from_the_root() {

@@ -29,6 +29,7 @@ pub use texts::Texts;
 pub(crate) use walk::{Walk, is_left_out, is_read};
 
 use crate::de::{Problem, UNRENDERED};
+use crate::diagnostic::repository::plain;
 use crate::diagnostic::{self, Code, Finding, Fix, ObjectName};
 use crate::limits::Limits;
 use crate::route;
@@ -160,7 +161,7 @@ fn read_texts(texts: &[Text], limits: &Limits) -> Input {
     let named: BTreeSet<_> = patches::files(&patches).collect();
     let mut fragments = Vec::new();
     for (mut file, (id, source, fault, _)) in files.into_iter().zip(&numbered) {
-        if named.contains(&*patches::plain(Path::new(&*file.name))) {
+        if named.contains(&*plain(Path::new(&*file.name))) {
             // Any file may name another as a patch, so this one was read as objects.
             file = File::read(*id, source, *fault, limits, File::patch);
             fragments.append(&mut file.fragments);
@@ -270,7 +271,7 @@ impl File {
         if let Some(policy) = patches::policy(&place.document) {
             self.accept(acceptances::in_annotations(&place, &policy));
             self.fragments.push(Fragment {
-                file: patches::plain(Path::new(&*self.name)),
+                file: plain(Path::new(&*self.name)),
                 origin: place.origin(&route!["metadata", "name"]),
                 policy,
             });

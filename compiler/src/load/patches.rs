@@ -7,6 +7,7 @@
 
 use super::classify::decides_flows;
 use super::{Object, Place, name_in_tree};
+use crate::diagnostic::repository::plain;
 use crate::diagnostic::{Code, Finding, ObjectName};
 use crate::limits::Limits;
 use crate::route;
@@ -14,7 +15,7 @@ use crate::route::Route;
 use crate::source::Source;
 use crate::tree::{self, Document, NodeId, Value};
 use ir::origin::Origin;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// A patch, as a kustomization has it.
 pub(super) struct Patch {
@@ -200,21 +201,6 @@ fn finding(policy: &ObjectName, origin: &Origin, base: Option<&Object>) -> Findi
             .about(base.name.clone()),
         None => finding.about(policy.clone()),
     }
-}
-
-/// A path without `.`, and without `..` where the name before it is known.
-pub(super) fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir if matches!(plain.components().next_back(), Some(Component::Normal(_))) => {
-                plain.pop();
-            }
-            other => plain.push(other),
-        }
-    }
-    plain
 }
 
 #[cfg(test)]
