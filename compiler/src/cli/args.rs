@@ -1,5 +1,6 @@
 //! The flags.
 
+use super::settings;
 use crate::diagnostic::Severity;
 use crate::limits::Limits;
 use crate::load::Pattern;
@@ -137,7 +138,7 @@ pub(super) struct Run {
     pub(super) no_config: bool,
 
     /// Leave this out of directories: the name of an entry, or a path from here, with *, ? and ** as in a .gitignore
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "GLOB", value_parser = settings::pattern)]
     pub(super) exclude: Vec<Pattern>,
 
     /// How much input is read before it is refused: bytes of a file, documents in it, nodes of a document, nodes after

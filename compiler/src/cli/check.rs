@@ -4,8 +4,8 @@ use super::args::{Check, CheckFormat, CheckOutput};
 use super::progress::Progress;
 use super::terminal::Terminal;
 use super::{
-    Failure, Kept, Status, count, fix, output, read, reading, refuse_blocked, scope, scope_line, settings,
-    smt_dump, watch,
+    Failure, Kept, Status, count, fix, output, read_state, reading, refuse_blocked, scope, scope_line,
+    settings, smt_dump, watch,
 };
 use crate::check::{self, Options};
 use crate::config::Config;
@@ -85,7 +85,7 @@ pub(super) fn once(arguments: &Check, terminal: &mut Terminal) -> Result<Status,
     let solver = how.solver.then_some(&options);
     let mut checked = check::check(&understood, solver).map_err(Failure::said)?;
     if !arguments.against.is_empty() && !understood.blocked() {
-        let before = read(&arguments.against, &common.run)?;
+        let before = read_state(&arguments.against, &common.paths, &common.run)?;
         if let Some(status) = refuse_blocked(&before, &common.run, terminal)? {
             return Ok(status);
         }

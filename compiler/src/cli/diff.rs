@@ -3,7 +3,7 @@
 use super::args::{FlowsFormat, Kept, Run, Written};
 use super::output::Answer;
 use super::terminal::Terminal;
-use super::{Failure, Status, read, refuse_blocked, scope_line, settings};
+use super::{Failure, Status, read_state, refuse_blocked, scope_line, settings};
 use crate::diagnostic::escape::message;
 use crate::diff::{Kind, diff, dot, human, json, rows};
 use crate::resolve::Resolved;
@@ -11,6 +11,7 @@ use crate::symbolic;
 use clap::Args;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::slice;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -50,8 +51,9 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Stat
     if is_stdin(&arguments.old) && is_stdin(&arguments.new) {
         return Err(Failure::said("standard input cannot be both sides"));
     }
-    let side = |path| read(std::slice::from_ref(path), &arguments.run);
-    let (old, new) = rayon::join(|| side(&arguments.old), || side(&arguments.new));
+    let [old, new] = [&arguments.old, &arguments.new].map(slice::from_ref);
+    let side = |paths, others| read_state(paths, others, &arguments.run);
+    let (old, new) = rayon::join(|| side(old, new), || side(new, old));
     let mut sides = Vec::new();
     for understood in [old, new] {
         let understood = understood?;

@@ -172,6 +172,13 @@ fn read(paths: &[PathBuf], run: &Run) -> Result<Kept, Failure> {
     read_with(paths, &[], run, &settings::config(run)?)
 }
 
+/// [`read`], for what is compared with the state that is at `others`: of both the same is left out.
+fn read_state(paths: &[PathBuf], others: &[PathBuf], run: &Run) -> Result<Kept, Failure> {
+    let mut options = reading(&[], run, &settings::config(run)?);
+    options.exclude = options.exclude.alike(paths, others);
+    Ok(Kept(understand(paths, &options, &mut io::stdin())?))
+}
+
 /// [`read`], and files of guarantees, for a verb that has read the configuration already.
 fn read_with(paths: &[PathBuf], guarantees: &[PathBuf], run: &Run, config: &Config) -> Result<Kept, Failure> {
     let options = reading(guarantees, run, config);

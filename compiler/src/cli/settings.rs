@@ -5,7 +5,7 @@ use super::args::{self, Kept, Run, TriageFlags};
 use crate::answers::Directory;
 use crate::config::{self, Config, FailOn};
 use crate::diagnostic::{Repository, Severity, escape};
-use crate::load::Exclude;
+use crate::load::{Exclude, NotAPattern, Pattern};
 use crate::triage::Triage;
 use crate::triage::baseline::Baseline;
 use crate::triage::codes::Choice;
@@ -53,6 +53,11 @@ pub(super) fn exclude(run: &Run, config: &Config) -> Exclude {
     Exclude::from(here())
         .with(config.directory(), &config.exclude)
         .with(Path::new(""), &run.exclude)
+}
+
+/// A pattern on the command line.
+pub(super) fn pattern(text: &str) -> Result<Pattern, NotAPattern> {
+    Pattern::written_in(&here(), text)
 }
 
 /// Whether questions are put to the solver.

@@ -165,6 +165,11 @@ fn the_published_schema_knows_what_a_pattern_is() {
         "a\\",
         ".",
         "./a",
+        "./!a",
+        "./",
+        "./**",
+        "././a",
+        "./..",
         "a/../b",
         "a/..",
     ] {

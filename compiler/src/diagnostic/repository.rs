@@ -1,6 +1,7 @@
 //! How files are called by who does not know where a command ran: by their path from the repository's root.
 
 use crate::source::STDIN;
+use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 /// The repository around a directory.
@@ -36,9 +37,10 @@ impl Repository {
         }
         let named = Path::new(file);
         let whole = plain(&self.here.join(named));
-        let below = match whole.strip_prefix(&self.root) {
-            Ok(below) if whole.is_absolute() && self.root.is_absolute() => below,
-            _ => named.strip_prefix(".").unwrap_or(named),
+        let below = below(&whole, &self.root);
+        let below = match &below {
+            Some(below) => below,
+            None => named.strip_prefix(".").unwrap_or(named),
         };
         let below = below.to_string_lossy();
         if cfg!(windows) {
@@ -47,6 +49,18 @@ impl Repository {
             below.into_owned()
         }
     }
+}
+
+/// A path below a directory, as it reads, or without links where only that is.
+fn below(path: &Path, directory: &Path) -> Option<PathBuf> {
+    if !path.is_absolute() || !directory.is_absolute() {
+        return None;
+    }
+    if let Ok(below) = path.strip_prefix(directory) {
+        return Some(below.to_owned());
+    }
+    let [path, directory] = [path, directory].map(fs::canonicalize);
+    Some(path.ok()?.strip_prefix(directory.ok()?).ok()?.to_owned())
 }
 
 /// A path without `.`, and without `..` where what it leads out of is written, as it reads.

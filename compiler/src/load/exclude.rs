@@ -17,7 +17,10 @@ use thiserror::Error;
 pub struct Exclude {
     /// Where relative paths start.
     here: PathBuf,
+    /// With the directories that they are written in, without links.
     patterns: Vec<(PathBuf, Pattern)>,
+    /// Directories, and those that they are read like, without links.
+    alike: Vec<(PathBuf, PathBuf)>,
     /// Without links.
     written: BTreeSet<PathBuf>,
 }
@@ -47,8 +50,8 @@ pub enum NotAPattern {
     /// A sign that `.gitignore` knows and is not known here.
     #[error("`{0}` is not known in a pattern; `*`, `?` and `**` are")]
     Sign(char),
-    /// A way out of where it is written.
-    #[error("`{0}` is not below where it is written; leave out `.` and `..`")]
+    /// A way through `.` or `..`, which no entry is called.
+    #[error("`{0}` leads through `.` or `..`; write it from where patterns start, without them")]
     Dots(String),
 }
 
@@ -65,9 +68,21 @@ impl Exclude {
     /// Patterns that are written in the directory `base`.
     #[must_use]
     pub fn with(mut self, base: &Path, patterns: &[Pattern]) -> Self {
-        let base = plain(&self.here.join(base));
+        let base = self.real(base);
         self.patterns
             .extend(patterns.iter().map(|pattern| (base.clone(), pattern.clone())));
+        self
+    }
+
+    /// What is left out below one of `others` is left out below each of `roots` as well: both hold the same, in two states.
+    #[must_use]
+    pub fn alike(mut self, roots: &[PathBuf], others: &[PathBuf]) -> Self {
+        let pairs = roots
+            .iter()
+            .flat_map(|root| others.iter().map(move |other| (root, other)));
+        self.alike = pairs
+            .map(|(root, other)| (self.real(root), self.real(other)))
+            .collect();
         self
     }
 
@@ -92,20 +107,48 @@ impl Exclude {
         self.written.contains(real)
     }
 
-    /// Whether an entry of a directory is not looked at.
+    /// A path without links; one that is not there, as it reads.
+    fn real(&self, path: &Path) -> PathBuf {
+        let whole = self.here.join(path);
+        fs::canonicalize(&whole).unwrap_or_else(|_| plain(&whole))
+    }
+
+    /// Whether an entry of a directory is not looked at. The directory is named without links above the one that is read.
     #[must_use]
     pub fn leaves_out(&self, entry: &Path, is_directory: bool) -> bool {
         if self.patterns.is_empty() {
             return false;
         }
         let whole = plain(&self.here.join(entry));
-        self.patterns
-            .iter()
-            .any(|(base, pattern)| (is_directory || !pattern.directories_only) && pattern.fits(&whole, base))
+        let mut alike = self.alike.iter().filter_map(|(root, other)| {
+            let below = whole.strip_prefix(root).ok()?;
+            Some(other.join(below))
+        });
+        let fits = |entry: &Path| {
+            self.patterns.iter().any(|(base, pattern)| {
+                (is_directory || !pattern.directories_only) && pattern.fits(entry, base)
+            })
+        };
+        fits(&whole) || alike.any(|entry| fits(&entry))
     }
 }
 
 impl Pattern {
+    /// A pattern that is written in `directory`. An absolute path below it, as shells complete one, is one from there.
+    ///
+    /// # Errors
+    /// When the text is no pattern.
+    pub fn written_in(directory: &Path, text: &str) -> Result<Self, NotAPattern> {
+        let is_directory = |above: &&Path| {
+            above.is_absolute() && fs::canonicalize(above).is_ok_and(|above| above == directory)
+        };
+        let above = Path::new(text).ancestors().find(is_directory);
+        match above.and_then(|above| text.get(above.as_os_str().len()..)) {
+            Some(below) => format!("/{below}").parse(),
+            None => text.parse(),
+        }
+    }
+
     fn fits(&self, entry: &Path, base: &Path) -> bool {
         let names = |path: &Path| -> Vec<String> {
             let names = path.components().filter_map(|component| match component {
@@ -137,7 +180,10 @@ impl FromStr for Pattern {
         if text.starts_with('!') {
             return Err(NotAPattern::Sign('!'));
         }
-        let names = text.strip_suffix('/').unwrap_or(text);
+        // From here is what a `/` in front says.
+        let from_here = text.strip_prefix('.').filter(|rest| rest.starts_with('/'));
+        let whole = from_here.unwrap_or(text);
+        let names = whole.strip_suffix('/').unwrap_or(whole);
         // At any depth is where a name is looked for anyway.
         let names = names
             .strip_prefix("**/")
@@ -239,6 +285,10 @@ mod tests {
             ("team/chart", "/elsewhere/team/chart", false),
             ("/team", "../team", true),
             ("/team", "team", false),
+            ("./team", "../team", true),
+            ("./team", "team", false),
+            ("./**/team", "team", true),
+            ("./**/team", "/elsewhere/team", false),
             ("charts/*/templates", "../charts/shop/templates", true),
             ("charts/*/templates", "../charts/templates", false),
             ("charts/**/templates", "../charts/templates", true),
@@ -254,6 +304,32 @@ mod tests {
     }
 
     #[test]
+    fn an_absolute_path_below_the_directory_is_one_from_there() {
+        let directory = std::env::temp_dir().canonicalize().unwrap();
+        let written = |text: &str| Pattern::written_in(&directory, text);
+        let whole = directory.join("chart/*/templates/");
+        assert_eq!(written(whole.to_str().unwrap()), "/chart/*/templates/".parse());
+        assert_eq!(written("/templates"), "/templates".parse());
+        assert_eq!(written("templates"), "templates".parse());
+        assert!(written(directory.to_str().unwrap()).is_err());
+    }
+
+    #[test]
+    fn what_is_left_out_of_one_state_is_left_out_of_the_other() {
+        let exclude = Exclude::from("/repository")
+            .with(Path::new(""), &["team/chart/templates".parse().unwrap()])
+            .alike(&["../before".into()], &["team".into()]);
+        for (entry, expected) in [
+            ("team/chart/templates", true),
+            ("/before/chart/templates", true),
+            ("/before/team/chart/templates", false),
+            ("/elsewhere/chart/templates", false),
+        ] {
+            assert_eq!(exclude.leaves_out(Path::new(entry), true), expected, "{entry}");
+        }
+    }
+
+    #[test]
     fn many_directories_end() {
         let pattern = format!("{}b", "**/a/**/".repeat(200));
         let entry = |last| format!("../{}{last}", "a/".repeat(1000));
@@ -264,13 +340,13 @@ mod tests {
     #[test]
     fn what_is_no_pattern_says_why() {
         let wrong = |text: &str| text.parse::<Pattern>().unwrap_err();
-        for text in ["", "/", "**", "**/**/"] {
+        for text in ["", "/", "./", "**", "./**", "**/**/"] {
             assert_eq!(wrong(text), NotAPattern::Empty(text.to_owned()));
         }
         for (text, sign) in [("!a", '!'), ("[ab]", '['), ("a\\*", '\\')] {
             assert_eq!(wrong(text), NotAPattern::Sign(sign));
         }
-        for text in ["./a", "../a", "a/../b"] {
+        for text in [".", "././a", "./../a", "../a", "a/../b"] {
             assert_eq!(wrong(text), NotAPattern::Dots(text.to_owned()));
         }
     }

@@ -69,6 +69,7 @@ impl<'e> Walk<'e> {
     /// What is below a directory.
     pub(crate) fn directory(&mut self, root: &Path) {
         let mut pending = vec![root.to_owned()];
+        let real_root = fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
         while let Some(directory) = pending.pop() {
             let Some(real) = self.known(&directory, fs::canonicalize(&directory)) else {
                 continue;
@@ -82,27 +83,30 @@ impl<'e> Walk<'e> {
             let children = fs::read_dir(&directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
             let mut children = self.known(&directory, children).unwrap_or_default();
             children.sort_by_key(DirEntry::file_name);
+            let walked = real_root.join(directory.strip_prefix(root).unwrap_or(&directory));
             let mut below = Vec::new();
             for child in &children {
                 let Some(left) = self.left.checked_sub(1) else {
                     return;
                 };
                 self.left = left;
-                below.extend(self.entry(child, &real));
+                below.extend(self.entry(child, &walked, &real));
             }
             pending.extend(below.into_iter().rev());
         }
     }
 
-    /// Looks at an entry of a directory with this real path. One that is to be looked into is given back.
-    fn entry(&mut self, entry: &DirEntry, directory: &Path) -> Option<PathBuf> {
+    /// Looks at an entry of a directory: how the walk came there from the real path of its root, and the directory's real
+    /// path. One that is to be looked into is given back.
+    fn entry(&mut self, entry: &DirEntry, walked: &Path, directory: &Path) -> Option<PathBuf> {
         let (path, name) = (entry.path(), entry.file_name());
         if is_left_out(&name.to_string_lossy()) {
             return None;
         }
         let kind = kind(entry);
         let is_directory = kind.as_ref().is_ok_and(|(_, kind)| kind.is_dir());
-        if self.exclude.leaves_out(&path, is_directory) {
+        let leaves_out = |above: &Path| self.exclude.leaves_out(&above.join(&name), is_directory);
+        if leaves_out(walked) || (walked != directory && leaves_out(directory)) {
             return None;
         }
         let (is_link, kind) = match kind {

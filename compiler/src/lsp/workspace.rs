@@ -136,12 +136,14 @@ impl Workspace {
         let Some(root) = self.roots.iter().find(|root| path.starts_with(root)) else {
             return !path.is_absolute() || is_read(path);
         };
+        let real_root = fs::canonicalize(root).unwrap_or_else(|_| root.clone());
         let mut below = path.ancestors().take_while(|entry| entry != root);
         is_read(path)
             && below.all(|entry| {
                 let name = entry.file_name().unwrap_or_default().to_string_lossy();
                 let exclude = &self.settings.exclude;
-                !is_left_out(&name) && !exclude.leaves_out(entry, entry != path)
+                let real = real_root.join(entry.strip_prefix(root).unwrap_or(entry));
+                !is_left_out(&name) && !exclude.leaves_out(&real, entry != path)
             })
     }
 }

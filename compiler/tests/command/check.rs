@@ -258,6 +258,81 @@ fn what_is_excluded_is_not_looked_at() {
         assert_eq!(check("", &[named]).0, 2, "{named}");
     }
     assert_eq!(check("", &[".", "--exclude", "!a"]).0, 2);
+    for written in ["./chart", &scratch.path("chart/templates")] {
+        assert_eq!(
+            check("", &[".", "--no-config", "--exclude", written]).0,
+            0,
+            "{written}"
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn links_do_not_keep_paths_from_being_excluded() {
+    let scratch = Scratch::new("exclude-links");
+    scratch.file("real/.git/HEAD", "");
+    scratch.file(
+        "real/portcullis.toml",
+        "exclude = ['chart/templates', 'linked/*.tpl.yaml']\n",
+    );
+    // A finding, whose file is named from the repository.
+    scratch.file(
+        "real/policy.yaml",
+        &format!("# portcullis: allow[PC201]\n{POLICY}"),
+    );
+    scratch.file("real/chart/templates/policy.yaml", "a: {{ b }}: kind\n");
+    scratch.file("outside/a.tpl.yaml", "a: {{ b }}: kind\n");
+    for (target, link) in [
+        ("real", "link"),
+        ("chart", "real/a-chart"),
+        ("../outside", "real/linked"),
+    ] {
+        std::os::unix::fs::symlink(target, scratch.path(link)).unwrap();
+    }
+    let (real, link) = (scratch.path("real"), scratch.path("link"));
+    for (directory, path) in [(&real, "."), (&real, &*link), (&link, &*link), (&link, &*real)] {
+        let arguments = ["check", path, "--no-solver", "--format=gitlab", "--fail-on=never"];
+        let output = run_in(directory, &arguments, "");
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{directory} {path} {}",
+            err(&output)
+        );
+        assert!(
+            out(&output).contains("\"path\": \"policy.yaml\""),
+            "{}",
+            out(&output)
+        );
+    }
+}
+
+#[test]
+fn the_same_is_excluded_from_both_states() {
+    let scratch = Scratch::new("exclude-states");
+    for state in ["head", "base"] {
+        scratch.file(&format!("{state}/team/policy.yaml"), POLICY);
+        scratch.file(
+            &format!("{state}/team/chart/templates/policy.yaml"),
+            "a: {{ b }}: kind\n",
+        );
+    }
+    scratch.file("head/portcullis.toml", "exclude = ['team/chart/templates']\n");
+    for (directory, new, old) in [
+        ("head", ".", "../base"),
+        ("head", "team", "../base/team"),
+        ("head/team", "..", "../../base"),
+    ] {
+        for arguments in [
+            ["check", new, "--against", old].as_slice(),
+            &["diff", old, new, "--allow-empty"],
+            &["diff", new, old, "--allow-empty"],
+        ] {
+            let output = run_in(scratch.path(directory), arguments, "");
+            assert_eq!(output.status.code(), Some(0), "{arguments:?} {}", err(&output));
+        }
+    }
 }
 
 #[test]
