@@ -4,7 +4,7 @@ use super::args::{Check, FixFlags};
 use super::terminal::Terminal;
 use super::{Failure, count, output, unified};
 use crate::check::Options;
-use crate::diagnostic::{Applicability, Finding, escape};
+use crate::diagnostic::{Applicability, Finding, Repository, escape};
 use crate::fixes::{self, Mended};
 use crate::load::Texts;
 use crate::source::{STDIN, Source};
@@ -39,7 +39,7 @@ pub(super) fn run(
     let flags = &arguments.fixes;
     let mut mended = fixes::mend(&texts, options, how, flags.unsafe_fixes).map_err(Failure::said)?;
     if flags.diff {
-        write_diff(&texts, &mended, terminal)?;
+        write_diff(&texts, &mended, &how.repository, terminal)?;
         tell(&mended, "would fix", arguments, terminal)?;
         return Ok(texts);
     }
@@ -121,13 +121,21 @@ fn write_text(text: &str, terminal: &mut Terminal) -> Result<(), Failure> {
     Ok(())
 }
 
-fn write_diff(texts: &Texts, mended: &Mended, terminal: &mut Terminal) -> Result<(), Failure> {
+fn write_diff(
+    texts: &Texts,
+    mended: &Mended,
+    repository: &Repository,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    let changed = texts
+        .sources()
+        .filter_map(|source| Some((source, mended.changed.get(source.name())?)));
+    let changed: Vec<_> = changed.collect();
+    let files: Vec<_> = changed.iter().map(|(source, _)| &**source.name()).collect();
     let mut text = String::new();
-    for source in texts.sources() {
-        if let Some(after) = mended.changed.get(source.name()) {
-            let [before, after] = [source.text(), after.as_str()].map(|text| [source.mark(), text].concat());
-            text.push_str(&unified::diff(source.name(), &before, &after));
-        }
+    for (name, (source, after)) in repository.paths_together(&files).iter().zip(changed) {
+        let [before, after] = [&**source.text(), after].map(|text| [source.mark(), text].concat());
+        text.push_str(&unified::diff(name, &before, &after));
     }
     write_text(&text, terminal)
 }

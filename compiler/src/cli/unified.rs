@@ -27,7 +27,6 @@ pub(super) fn diff(name: &str, before: &str, after: &str) -> String {
 
 /// A file's name as git writes it in a header.
 fn path(side: &str, name: &str) -> String {
-    let name = name.strip_prefix("./").unwrap_or(name);
     let needs_quotes = |c: char| c.is_control() || matches!(c, '"' | '\\');
     if name.contains(needs_quotes) {
         format!("\"{side}/{}\"", quoted(name))
@@ -63,7 +62,6 @@ mod tests {
     #[test]
     fn names_are_written_as_git_does() {
         for (name, written) in [
-            ("./a.yaml", "a/a.yaml"),
             ("my dir/é.yaml", "a/my dir/é.yaml\t"),
             ("tab\t b.yaml", "\"a/tab\\011 b.yaml\""),
             ("a\"\\\n", "\"a/a\\\"\\\\\\012\""),

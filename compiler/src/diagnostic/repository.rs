@@ -36,24 +36,49 @@ impl Repository {
             return file.to_owned();
         }
         let named = Path::new(file);
-        let whole = plain(&self.here.join(named));
-        let below = below(&whole, &self.root);
-        let below = match &below {
-            Some(below) => below,
-            None => named.strip_prefix(".").unwrap_or(named),
-        };
-        let below = below.to_string_lossy();
-        if cfg!(windows) {
-            below.replace('\\', "/")
-        } else {
-            below.into_owned()
+        match below(&self.whole(file), &self.root) {
+            Some(below) => slashed(&below),
+            None => slashed(named.strip_prefix(".").unwrap_or(named)),
         }
+    }
+
+    /// The paths of files from the nearest place that all are below: where relative paths start, the root, or the file
+    /// system's.
+    #[must_use]
+    pub fn paths_together(&self, files: &[&str]) -> Vec<String> {
+        let from = |base: &PathBuf| -> Option<Vec<_>> {
+            let paths = files.iter().map(|file| below(&self.whole(file), base));
+            paths.map(|path| Some(slashed(&path?))).collect()
+        };
+        let without_root = |file: &&str| {
+            let whole = self.whole(file);
+            let names = whole
+                .components()
+                .filter(|name| matches!(name, Component::Normal(_)));
+            slashed(&names.collect::<PathBuf>())
+        };
+        from(&self.here)
+            .or_else(|| from(&self.root))
+            .unwrap_or_else(|| files.iter().map(without_root).collect())
+    }
+
+    fn whole(&self, file: &str) -> PathBuf {
+        plain(&self.here.join(file))
+    }
+}
+
+fn slashed(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    if cfg!(windows) {
+        path.replace('\\', "/")
+    } else {
+        path.into_owned()
     }
 }
 
 /// A path below a directory, as it reads, or without links where only that is.
-fn below(path: &Path, directory: &Path) -> Option<PathBuf> {
-    if !path.is_absolute() || !directory.is_absolute() {
+pub(crate) fn below(path: &Path, directory: &Path) -> Option<PathBuf> {
+    if path.is_absolute() != directory.is_absolute() {
         return None;
     }
     if let Ok(below) = path.strip_prefix(directory) {
@@ -109,6 +134,13 @@ mod tests {
             assert_eq!(at_root.path(file), path);
         }
         let below = Repository::new("/repository", "/repository/team");
+        for (files, paths) in [
+            (["./a.yaml", "/repository/team/b/c.yaml"], ["a.yaml", "b/c.yaml"]),
+            (["./a.yaml", "../m.yaml"], ["team/a.yaml", "m.yaml"]),
+            (["a.yaml", "../../m.yaml"], ["repository/team/a.yaml", "m.yaml"]),
+        ] {
+            assert_eq!(below.paths_together(&files), paths);
+        }
         for (file, path) in [
             ("a.yaml", "team/a.yaml"),
             ("../b/m.yaml", "b/m.yaml"),

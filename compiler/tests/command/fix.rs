@@ -119,21 +119,48 @@ fn git_applies_a_diff_to_any_file() {
     }
     let diff = check(&shown, &[".", "--diff"], "");
     check(&written, &[".", "--fix"], "");
-    let mut git = Command::new("git")
-        .args(["apply", "-"])
-        .current_dir(&shown.0)
-        .env("GIT_CEILING_DIRECTORIES", std::env::temp_dir())
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    git.stdin.take().unwrap().write_all(&diff.stdout).unwrap();
-    assert!(git.wait().unwrap().success(), "{}", out(&diff));
+    git_applies(&diff.stdout, &shown.path("."));
     for (name, text) in &texts {
         let [applied, fixed] =
             [&shown, &written].map(|scratch| fs::read_to_string(scratch.0.join(name)).unwrap());
         assert_eq!(applied, fixed, "{name:?}");
         assert_ne!(applied, *text, "{name:?}");
     }
+}
+
+#[test]
+fn a_diff_is_applied_from_where_all_its_files_are_below() {
+    let scratch = Scratch::new("fix-diff-from");
+    scratch.file("repository/.git/HEAD", "");
+    let files = ["repository/team/a.yaml", "repository/b.yaml", "c.yaml"];
+    let whole = files.map(|file| scratch.path(file));
+    for (paths, from) in [
+        ([&*whole[0], "a.yaml"], "repository/team"),
+        (["a.yaml", "../b.yaml"], "repository"),
+        ([&*whole[1], "../team"], "repository"),
+        (["../../c.yaml", &*whole[0]], "/"),
+    ] {
+        for file in files {
+            scratch.file(file, MISSPELT);
+        }
+        let arguments = [&["check", "--diff", "--no-solver", "--allow-empty"][..], &paths].concat();
+        let diff = run_in(scratch.path("repository/team"), &arguments, "");
+        let text = out(&diff);
+        assert!(text.contains("--- a/"), "{}", err(&diff));
+        git_applies(&diff.stdout, &scratch.path(from));
+    }
+}
+
+fn git_applies(diff: &[u8], directory: &str) {
+    let mut git = Command::new("git")
+        .args(["apply", "-"])
+        .current_dir(directory)
+        .env("GIT_CEILING_DIRECTORIES", std::env::temp_dir())
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    git.stdin.take().unwrap().write_all(diff).unwrap();
+    assert!(git.wait().unwrap().success(), "{}", String::from_utf8_lossy(diff));
 }
 
 const MISSPELT_JSON: &str = r#"{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "json"}, "spec": {"podSelecter": {}}}"#;
