@@ -82,7 +82,7 @@ pub fn understand_input(mut input: Input, options: &Options) -> Understood {
     }
     let mut findings = std::mem::take(&mut input.findings);
     findings.extend(lowered.findings);
-    load::name_charts(&mut findings, &input.sources);
+    load::name_charts(&mut findings, &input.sources, &options.exclude);
     fixes::settle(&mut findings, &input, &options.limits);
     diagnostic::name_templates(&mut findings, &input.templates);
     diagnostic::sort(&mut findings);

@@ -51,7 +51,7 @@ pub(super) fn triage(flags: &TriageFlags, config: &Config, baseline: bool) -> Re
 /// What of directories is not read: what the file leaves out, from its own directory, and what flags do, from here.
 pub(super) fn exclude(run: &Run, config: &Config) -> Exclude {
     Exclude::from(here())
-        .with(config.directory(), &config.exclude)
+        .configured(config.directory(), &config.exclude)
         .with(Path::new(""), &run.exclude)
 }
 

@@ -109,6 +109,7 @@ impl Reader<'_> {
             message: format!("Kubernetes reads the unquoted key `{written}` as `{read}`"),
             label: format!("this key is `{read}`"),
             help: Some(format!("quote it: \"{written}\"")),
+            unrendered: None,
             related: None,
             // Kubernetes takes the key as it reads it, so this is another one.
             fix: Some(super::Draft {

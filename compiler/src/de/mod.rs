@@ -15,7 +15,6 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use problem::UNRENDERED;
 pub use problem::{Draft, Problem};
 
 use crate::route::{Route, Step};

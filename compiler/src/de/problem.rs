@@ -2,7 +2,7 @@
 
 use super::suggest;
 use super::{Frame, Reader, Record, Sink};
-use crate::diagnostic::{Applicability, Code, Severity};
+use crate::diagnostic::{Applicability, Code, Severity, Unrendered};
 use crate::route::{Route, Step};
 use crate::source::Span;
 use crate::tree::{MappingFault, NodeId, Resolved, Scalar, Style, Value};
@@ -22,6 +22,8 @@ pub struct Problem {
     pub label: String,
     /// How to fix it.
     pub help: Option<String>,
+    /// What has to fill in the span first, which is then the help.
+    pub unrendered: Option<Unrendered>,
     /// A second place that explains the first.
     pub related: Option<(Span, String)>,
     /// The edit that mends it.
@@ -52,6 +54,7 @@ impl Problem {
             message,
             label: label.into(),
             help: None,
+            unrendered: None,
             related: None,
             fix: None,
         }
@@ -59,6 +62,11 @@ impl Problem {
 
     fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    fn unrendered(mut self, unrendered: Unrendered) -> Self {
+        self.unrendered = Some(unrendered);
         self
     }
 
@@ -126,6 +134,9 @@ impl Reader<'_> {
                 };
                 let label = format!("{}, not {expected}", scalar.value().type_name());
                 let problem = Problem::new(code, route, span, message, label);
+                if let Some(unrendered) = Unrendered::in_text(&scalar.text) {
+                    return self.sink.report(problem.unrendered(unrendered));
+                }
                 match remedy(scalar, expected) {
                     // A tag says the type too, and contradicts another notation.
                     Some(remedy) if document.tag(self.node).is_none() => {
@@ -159,7 +170,7 @@ impl Reader<'_> {
                     format!("a mapping, not {expected}"),
                 );
                 if self.is_template() {
-                    problem.help(UNRENDERED)
+                    problem.unrendered(Unrendered::Template)
                 } else if expected.contains("list") {
                     problem.help("put `- ` in front of it to make it an element of a list")
                 } else {
@@ -327,10 +338,6 @@ impl Reader<'_> {
     }
 }
 
-/// What to do with a template.
-pub(crate) const UNRENDERED: &str =
-    "this looks like a template: render it first, for example `helm template … | portcullis check -`";
-
 /// The problem that a mapping's fault is.
 pub(super) fn key_problem(sink: &Sink<'_>, frame: &Frame<'_>, fault: &MappingFault) -> Problem {
     let document = sink.document;
@@ -385,7 +392,7 @@ pub(super) fn key_problem(sink: &Sink<'_>, frame: &Frame<'_>, fault: &MappingFau
                 "not text",
             );
             if document.mapping(key).is_some() {
-                problem.help(UNRENDERED)
+                problem.unrendered(Unrendered::Template)
             } else {
                 problem.help("quote the key")
             }

@@ -1,6 +1,7 @@
 //! What Kubernetes' types make of small documents, and what is said about mistakes.
 
 use super::*;
+use crate::diagnostic::Unrendered;
 use crate::limits::Limits;
 use crate::source::Source;
 use crate::tree;
@@ -20,7 +21,8 @@ fn reading<T: DeserializeOwned>(text: &str) -> (Option<T>, Vec<String>) {
         .map(|problem| {
             let at = source.position(problem.span.start);
             let slice = source.slice(problem.span);
-            let help = problem.help.as_deref().unwrap_or("-");
+            let unrendered = problem.unrendered.map(Unrendered::help);
+            let help = unrendered.or(problem.help.as_deref()).unwrap_or("-");
             format!(
                 "{} {}:{} {slice:?} {} | {} | {help}",
                 problem.code, at.line, at.column, problem.route, problem.message
@@ -145,6 +147,12 @@ fn keys_must_have_one_meaning() {
         "port: 80\nport: 81\n",
         &[
             "PC103 2:1 \"port\" port | `port` is given twice | keep one of them: readers of YAML differ on which one counts",
+        ],
+    );
+    check::<NetworkPolicySpec>(
+        "podSelector: ${SELECTOR}\n",
+        &[
+            "PC104 1:14 \"${SELECTOR}\" podSelector | `podSelector` must be a mapping, and `${SELECTOR}` is a string | this looks like a variable: substitute it first, for example `envsubst < … | portcullis check -`, or with `flux build`",
         ],
     );
     check::<Container>(

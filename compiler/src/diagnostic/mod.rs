@@ -12,6 +12,7 @@ pub mod line_hash;
 pub mod named_ports;
 pub mod report;
 pub mod repository;
+pub mod unrendered;
 pub mod wrap;
 
 // One file for each format.
@@ -30,6 +31,7 @@ pub use code::{Code, Severity};
 pub use fix::{Applicability, Edit, Fix};
 pub use named_ports::{Engines, NamedPorts};
 pub use repository::Repository;
+pub use unrendered::Unrendered;
 
 use ir::origin::Origin;
 use std::collections::BTreeMap;
@@ -47,6 +49,8 @@ pub struct Finding {
     pub message: String,
     /// How to fix it.
     pub help: Option<String>,
+    /// What has to fill in its place before that can be judged.
+    pub unrendered: Option<Unrendered>,
     /// Places in the input; the first primary one is where the finding is.
     pub labels: Vec<Label>,
     /// The objects it is about.
@@ -173,6 +177,7 @@ impl Finding {
             severity: code.default_severity(),
             message: message.into(),
             help: None,
+            unrendered: None,
             labels: Vec::new(),
             objects: Vec::new(),
             witness: None,
@@ -188,6 +193,15 @@ impl Finding {
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// Says what has to fill in its place first. What is written there is not mended.
+    #[must_use]
+    pub fn unrendered(mut self, unrendered: Unrendered) -> Self {
+        self.unrendered = Some(unrendered);
+        self.help = Some(unrendered.help().to_owned());
+        self.fixes.clear();
         self
     }
 

@@ -5,7 +5,7 @@
 //! only. `*` stands for any characters of a name, `?` for one, and `**` for any number of directories. What is below an
 //! excluded directory is not looked at; what is named on the command line is read whatever it is called.
 
-use crate::diagnostic::repository::plain;
+use crate::diagnostic::repository::{below, plain};
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
@@ -17,6 +17,8 @@ use thiserror::Error;
 pub struct Exclude {
     /// Where relative paths start.
     here: PathBuf,
+    /// Where the configuration is, if elsewhere.
+    configured: Option<PathBuf>,
     /// With the directories that they are written in, without links.
     patterns: Vec<(PathBuf, Pattern)>,
     /// Directories, and those that they are read like, without links.
@@ -72,6 +74,20 @@ impl Exclude {
         self.patterns
             .extend(patterns.iter().map(|pattern| (base.clone(), pattern.clone())));
         self
+    }
+
+    /// [`Self::with`], for the patterns of the configuration that is in the directory `base`.
+    #[must_use]
+    pub fn configured(mut self, base: &Path, patterns: &[Pattern]) -> Self {
+        self.configured = Some(self.real(base));
+        self.with(base, patterns)
+    }
+
+    /// The patterns that leave out a directory: on the command line, and in the configuration.
+    pub(super) fn patterns_of(&self, directory: &Path) -> [String; 2] {
+        let whole = plain(&self.here.join(directory));
+        let configured = self.configured.as_ref().unwrap_or(&self.here);
+        [&self.here, configured].map(|base| pattern_of(&whole, base))
     }
 
     /// What is left out below one of `others` is left out below each of `roots` as well: both hold the same, in two states.
@@ -209,6 +225,20 @@ impl FromStr for Pattern {
             is_path: names.contains('/'),
             directories_only: text.ends_with('/'),
         })
+    }
+}
+
+/// What leaves out a directory where it is written in `base`: its path, or its name where no pattern is that path.
+fn pattern_of(directory: &Path, base: &Path) -> String {
+    let path = below(directory, base).map(|path| format!("/{}", path.to_string_lossy()));
+    match path {
+        Some(path) if path.parse::<Pattern>().is_ok() => {
+            let inside = path.trim_start_matches('/');
+            // A name alone would fit in every directory.
+            let is_path = inside.contains('/') && inside.parse::<Pattern>().is_ok();
+            if is_path { inside.to_owned() } else { path }
+        }
+        _ => format!("{}/", directory.file_name().unwrap_or_default().to_string_lossy()),
     }
 }
 

@@ -28,9 +28,9 @@ pub use pod::{Container, Pod, PodSpec};
 pub use texts::Texts;
 pub(crate) use walk::{Walk, is_left_out, is_read};
 
-use crate::de::{Problem, UNRENDERED};
+use crate::de::Problem;
 use crate::diagnostic::repository::plain;
-use crate::diagnostic::{self, Code, Finding, Fix, ObjectName};
+use crate::diagnostic::{self, Code, Finding, Fix, ObjectName, Unrendered};
 use crate::limits::Limits;
 use crate::route;
 use crate::route::Route;
@@ -441,8 +441,8 @@ fn stream_finding(source: &Source, fault: &StreamFault) -> Finding {
             let finding = Finding::new(Code::UNPARSABLE, format!("this is not valid YAML: {reason}"));
             let line = source.line(origin.line).map_or("", |(_, line)| line);
             let finding = finding.at(origin, "here").blocking();
-            if line.contains("{{") || line.contains("{%") {
-                finding.help(UNRENDERED)
+            if let Some(unrendered) = Unrendered::in_text(line) {
+                finding.unrendered(unrendered)
             } else if line.starts_with('\t') || line.trim_start_matches(' ').starts_with('\t') {
                 finding.help("indent with spaces: YAML does not allow tabs there")
             } else {

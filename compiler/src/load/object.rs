@@ -4,7 +4,7 @@ use super::classify::Kind;
 use super::pod::Pod;
 use crate::cilium::{CiliumCidrGroup, CiliumPolicy};
 use crate::de::{self, Problem};
-use crate::diagnostic::{Applicability, Code, Finding, Fix, ObjectName};
+use crate::diagnostic::{Applicability, Code, Finding, Fix, ObjectName, Unrendered};
 use crate::network_policy_api::v1alpha1::{AdminNetworkPolicy, BaselineAdminNetworkPolicy};
 use crate::network_policy_api::v1alpha2::ClusterNetworkPolicy;
 use crate::route::Route;
@@ -261,19 +261,14 @@ impl Object {
         self.place.origin(route)
     }
 
-    /// Whether something in a place of this object waits to be filled in: `"{{ .Values.cidr }}"` reads as text.
+    /// What waits in a place of this object to be filled in: `"{{ .Values.cidr }}"` reads as text.
     #[must_use]
-    pub fn is_template(&self, origin: &Origin) -> bool {
+    pub fn unrendered(&self, origin: &Origin) -> Option<Unrendered> {
         let source = &self.place.source;
         let offset = |line, column| source.offset(Position { line, column });
-        let start = offset(origin.line, origin.column);
-        let end = offset(origin.end_line, origin.end_column);
-        let span = start.zip(end).map(|(start, end)| Span::new(start, end));
-        span.is_some_and(|span| {
-            let text = source.slice(span);
-            let between = |open, close| text.contains(open) && text.contains(close);
-            between("{{", "}}") || between("${", "}")
-        })
+        let start = offset(origin.line, origin.column)?;
+        let end = offset(origin.end_line, origin.end_column)?;
+        Unrendered::in_text(source.slice(Span::new(start, end)))
     }
 
     /// Whether there is a value at `route`.
@@ -317,5 +312,8 @@ pub(super) fn finding(problem: Problem, place: &Place, name: &ObjectName, is_pol
     }
     finding.help = problem.help;
     finding.blocks_analysis = blocks;
-    finding
+    match problem.unrendered {
+        Some(unrendered) => finding.unrendered(unrendered),
+        None => finding,
+    }
 }

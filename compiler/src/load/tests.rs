@@ -281,3 +281,24 @@ fn what_a_patch_lays_over_a_workload_accepts_nothing_by_itself() {
     let lines = input.acceptances.iter().map(|acceptance| acceptance.origin.line);
     assert_eq!(lines.collect::<Vec<_>>(), [7]);
 }
+
+#[test]
+fn syntax_that_something_fills_in_is_told_from_other_syntax() {
+    for (ports, unrendered) in [
+        ("{{ .Values.ports }}: x: y", Some(Unrendered::Template)),
+        ("{% if open %}", Some(Unrendered::Template)),
+        ("[{port: ${PORT}}]", Some(Unrendered::Variables)),
+        ("[{port: 80]", None),
+    ] {
+        let text = POLICY.replace("podSelector: {}", &format!("podSelector: {ports}"));
+        let input = load_text(&[("a.yaml", &text)]);
+        let finding = &input.findings[0];
+        assert_eq!(
+            (finding.code, finding.unrendered),
+            (Code::UNPARSABLE, unrendered),
+            "{ports}"
+        );
+        let help = finding.help.as_deref();
+        assert_eq!(help, unrendered.map(Unrendered::help), "{ports}");
+    }
+}

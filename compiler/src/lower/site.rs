@@ -1,6 +1,5 @@
 //! One object while it is lowered: its places, and the findings about it so far.
 
-use crate::de::UNRENDERED;
 use crate::diagnostic::{Code, Finding};
 use crate::load::Object;
 use crate::route::Route;
@@ -51,9 +50,8 @@ impl<'a> Site<'a> {
     /// Says it. What a template will write is not corrected before it is rendered.
     pub(super) fn report(&mut self, mut finding: Finding) {
         let place = finding.primary().map(|label| &label.origin);
-        if place.is_some_and(|place| self.object.is_template(place)) {
-            finding.help = Some(UNRENDERED.to_owned());
-            finding.fixes.clear();
+        if let Some(unrendered) = place.and_then(|place| self.object.unrendered(place)) {
+            finding = finding.unrendered(unrendered);
         }
         self.findings.push(finding);
     }

@@ -189,6 +189,11 @@ fn templates_between_quotes_are_to_be_rendered_first() {
             "{refusal}"
         );
     }
+    let refusals = self::refusals(&policy("podSelector: {matchLabels: {app: \"${APP}\"}}"));
+    assert!(
+        refusals.contains("| this looks like a variable: substitute it first"),
+        "{refusals}"
+    );
 }
 
 #[test]

@@ -156,8 +156,10 @@ impl Analyst {
         if job.scan {
             self.workspace.scan(&self.limits);
         }
-        let config = &self.workspace.settings.config;
+        let settings = &self.workspace.settings;
+        let config = &settings.config;
         let options = Options {
+            exclude: settings.exclude.clone(),
             limits: self.limits.clone(),
             lower: crate::lower::Options {
                 cidr_match: config.cidr_match.unwrap_or_default(),

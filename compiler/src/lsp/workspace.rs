@@ -54,7 +54,7 @@ pub(super) struct Settings {
     pub(super) failure: Option<String>,
     baseline: Option<Baseline>,
     repository: Repository,
-    exclude: Exclude,
+    pub(super) exclude: Exclude,
 }
 
 impl Workspace {
@@ -168,7 +168,7 @@ impl Settings {
         };
         match config::load(Some(&file), root) {
             Ok(config) => {
-                settings.exclude = Exclude::from(root).with(config.directory(), &config.exclude);
+                settings.exclude = Exclude::from(root).configured(config.directory(), &config.exclude);
                 settings.config = config;
             }
             Err(ConfigError::Wrong { findings, sources }) => {
