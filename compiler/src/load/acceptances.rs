@@ -41,7 +41,9 @@ impl Read {
 /// Those in the comments of a document.
 pub(super) fn in_comments(place: &Place) -> Read {
     let document = &place.document;
-    read(&place.source, document.index, document.comments.iter().copied())
+    let content = document.node(document.root()).span;
+    let comments = document.comments.iter().copied();
+    read(&place.source, document.index, content, comments)
 }
 
 /// Those in the comments of a file of guarantees.
@@ -57,12 +59,16 @@ pub(super) fn in_guarantees(source: &Source) -> Read {
         };
         Some(Comment { span, placement })
     });
-    read(source, 0, comments)
+    read(source, 0, Span::default(), comments)
 }
 
-fn read(source: &Source, document: u32, comments: impl Iterator<Item = Comment>) -> Read {
+/// Those of a document, whose YAML is in `content`.
+fn read(source: &Source, document: u32, content: Span, comments: impl Iterator<Item = Comment>) -> Read {
     let mut found = Read::default();
-    let keeping = LazyCell::new(|| first_keeping_scalar(source.text()));
+    let keeping = LazyCell::new(|| {
+        let scalar = first_keeping_scalar(source.slice(content))?;
+        Some(content.start as usize + scalar)
+    });
     for comment in comments {
         let Some(read) = acceptance::comment(source.slice(comment.span)) else {
             continue;
