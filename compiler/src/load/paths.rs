@@ -127,7 +127,7 @@ pub(crate) fn is_beside_manifests(path: &Path, bytes: &[u8]) -> bool {
             .any(|word| text.contains(word))
 }
 
-/// What the file system says of every file that [`read`] would read of `paths`: when it was written and how long it is. Two
+/// What the file system says of every file that would be read of `paths`: when it was written and how long it is. Two
 /// answers that are equal mean that nothing was saved in between. A path that cannot be read is a state too.
 #[must_use]
 pub fn states(paths: &[PathBuf], exclude: &Exclude) -> Vec<(PathBuf, Option<(SystemTime, u64)>)> {
