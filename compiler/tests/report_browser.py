@@ -6,6 +6,7 @@ directory PICTURES. Says what is not as it should be, and fails then.
 
 import pathlib
 import sys
+import urllib.parse
 
 from playwright.sync_api import sync_playwright
 
@@ -112,7 +113,7 @@ def small_report(browser, path):
     named.wait_for()
     page.keyboard.press("Escape")
     check(page.locator("dialog[open]").count() == 0, "Escape does not close the explanation")
-    page.wait_for_function("location.hash === ''")
+    page.wait_for_url(lambda url: not urllib.parse.urlsplit(url).fragment)
     linked = opened(browser, path, at=address)
     check(linked.get_by_role("dialog", name="shop/frontend → shop/catalog").count() == 1, f"{address} opens nothing")
     linked.context.close()
