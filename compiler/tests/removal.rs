@@ -33,6 +33,13 @@ fn advised(model: &Model) -> BTreeMap<Origin, bool> {
     let findings = answers.findings.into_iter();
     findings
         .filter(|finding| REMOVABLE.contains(&finding.code))
+        // A rule about the own node may stay, says its finding.
+        .filter(|finding| {
+            finding
+                .help
+                .as_deref()
+                .is_some_and(|help| help.contains("remove"))
+        })
         .map(|finding| {
             let help = finding.help.as_deref().unwrap();
             let says_more = ["[{}]", "`policyTypes`"].iter().any(|said| help.contains(said));
