@@ -34,7 +34,7 @@ use ir::judge;
 use ir::model::Model;
 use ir::peer::Peer;
 use ir::policy::{Action, Direction};
-use ir::port::{Ports, Protocol};
+use ir::port::{PortMatch, Ports, Protocol};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 
@@ -239,6 +239,25 @@ pub fn is_named(port: &ContainerPort, name: &str) -> bool {
     port.name
         .as_deref()
         .is_some_and(|own| own.eq_ignore_ascii_case(name))
+}
+
+/// Whether a container port is among a rule's.
+#[must_use]
+pub fn covers(ports: &Ports, container: &ContainerPort) -> bool {
+    let Ports::OneOf(ports) = ports else {
+        return true;
+    };
+    ports.iter().any(|port| match &port.matches {
+        PortMatch::Numbers {
+            protocol,
+            first,
+            last,
+        } => protocol.contains(container.protocol) && (*first..=*last).contains(&container.number),
+        PortMatch::Name { protocol, name } => {
+            protocol.contains(container.protocol) && is_named(container, name)
+        }
+        PortMatch::Icmp { .. } => false,
+    })
 }
 
 /// Labels that tell the revisions of one workload apart.

@@ -2,7 +2,7 @@
 
 use super::cilium_names::CiliumNames;
 use super::ground::Ground;
-use super::named_port_hazards::{Case, Judged, Numbers, by_namespace, is_named, lineage, skipped};
+use super::named_port_hazards::{Case, Judged, Numbers, by_namespace, covers, is_named, lineage, skipped};
 use super::named_ports::NameUse;
 use super::pc210_port_name_invalid;
 use super::picked::picked;
@@ -342,26 +342,10 @@ fn the_name_means_something(one: &NameUse<'_>, pod: &Endpoint) -> bool {
     })
 }
 
-/// Whether another entry of the rule is a port of the pod: a rule that lists several lists them for different pods.
+/// Whether a port of the rule is one of the pod: a rule that lists several lists them for different pods.
 fn another_port_means_something(one: &NameUse<'_>, pod: &Endpoint) -> bool {
-    let Ports::OneOf(ports) = &one.rule.ports else {
-        return false;
-    };
-    ports.iter().any(|port| match &port.matches {
-        PortMatch::Name { protocol, name } => {
-            ir::named_port::definitions(pod, name, *protocol).next().is_some()
-        }
-        PortMatch::Numbers {
-            protocol,
-            first,
-            last,
-        } => pod.ports.iter().any(|port| {
-            port.role != ContainerRole::Init
-                && protocol.contains(port.protocol)
-                && (*first..=*last).contains(&port.number)
-        }),
-        PortMatch::Icmp { .. } => false,
-    })
+    let mut ports = pod.ports.iter().filter(|port| port.role != ContainerRole::Init);
+    !pod.host_network && ports.any(|port| covers(&one.rule.ports, port))
 }
 
 /// Whether a block lies outside the addresses that clusters use for themselves.

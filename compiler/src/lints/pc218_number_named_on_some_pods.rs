@@ -23,7 +23,7 @@
 //! ## How to fix it
 //! Write what all of the pods have in common: the name where the number differs, the number where only some name it.
 
-use super::named_port_hazards::{Hazards, is_named};
+use super::named_port_hazards::{Hazards, covers, is_named};
 use super::named_port_report::{decided_by, flow, pod, pods, shown, with_witness};
 use super::named_ports::{self, NumberUse, Reached};
 use super::object_name;
@@ -31,7 +31,6 @@ use super::picked::{Picked, picked_by};
 use crate::diagnostic::named_ports::NamedPorts;
 use crate::diagnostic::{Code, Finding, Witness};
 use ir::cluster::{ContainerPort, ContainerRole};
-use ir::port::{PortMatch, Ports};
 use std::collections::BTreeSet;
 
 /// Finds such rules.
@@ -139,29 +138,11 @@ fn pair<'h, 'm>(
             let other = match ports.iter().find(|port| port.number == one.number) {
                 Some(port) => Other::NumberUnnamed(port),
                 // A rule that lists several numbers lists them for different pods.
-                None if ports.iter().any(|port| covers(one, port)) => return None,
+                None if ports.iter().any(|port| covers(&one.rule.ports, port)) => return None,
                 None => Other::NameElsewhere(ports.iter().find(|port| is_named(port, name))?),
             };
             Some((first, named, reached, other))
         })
-}
-
-/// Whether the rule covers a container port.
-fn covers(one: &NumberUse<'_>, container: &ContainerPort) -> bool {
-    let Ports::OneOf(ports) = &one.rule.ports else {
-        return true;
-    };
-    ports.iter().any(|port| match &port.matches {
-        PortMatch::Numbers {
-            protocol,
-            first,
-            last,
-        } => protocol.contains(container.protocol) && (*first..=*last).contains(&container.number),
-        PortMatch::Name { protocol, name } => {
-            protocol.contains(container.protocol) && is_named(container, name)
-        }
-        PortMatch::Icmp { .. } => false,
-    })
 }
 
 /// A flow to the number on the first pod that the rule decides.

@@ -452,16 +452,14 @@ fn may_hold_dns(dns: &Dns<'_>, peer: &PeerMatch) -> bool {
 
 /// Whether a block of all IPv4 leaves out every range that clusters take their addresses from.
 fn is_internet_alone(cluster: &Cluster, block: &CidrBlock) -> bool {
-    if block.cidr.prefix_len() > 0 {
-        return false;
-    }
+    let is_everything = matches!(block.cidr, IpNet::V4(all) if all.prefix_len() == 0);
     let is_left_out = |range: &IpNet| {
-        let is_apart = !block.cidr.contains(range);
-        is_apart || block.except.iter().any(|except| except.contains(range))
+        let is_of_family = block.cidr.contains(range);
+        !is_of_family || block.except.iter().any(|except| except.contains(range))
     };
     let slices = cluster.nodes().iter().flat_map(|node| &node.pod_cidrs);
     let ranges = CLUSTERS.map(IpNet::V4);
-    matches!(block.cidr, IpNet::V4(_)) && ranges.iter().chain(slices).all(is_left_out)
+    is_everything && ranges.iter().chain(slices).all(is_left_out)
 }
 
 /// A question to DNS that is denied.
